@@ -1,0 +1,151 @@
+//! Ralph's verdicts: what was judged, by what, with what result.
+
+use crate::domain::oid::Oid;
+use crate::domain::time::Timestamp;
+
+/// Ralph's word on a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Word {
+    /// Every step passed.
+    Pass,
+    /// A step found something wrong with the tree.
+    Fail,
+    /// The tree could not be judged: a missing tool, a timeout, no steps, an unapproved gate.
+    Blocked,
+}
+
+impl Word {
+    /// `PASS`, `FAIL` or `BLOCKED`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Blocked => "BLOCKED",
+        }
+    }
+
+    /// The verdict for a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pass, Self::Fail, Self::Blocked].into_iter().find(|w| w.as_str() == word)
+    }
+
+    /// FAIL or BLOCKED beats PASS, and FAIL beats BLOCKED: the word for several results together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rank = |w: Self| match w {
+            Self::Pass => 0,
+            Self::Blocked => 1,
+            Self::Fail => 2,
+        };
+        if rank(self) >= rank(other) { self } else { other }
+    }
+}
+
+/// In what the steps ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// With the rights of the user who ran it.
+    Unsandboxed,
+    /// In the agents' sandbox.
+    Sandboxed,
+}
+
+impl Trust {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsandboxed => "unsandboxed",
+            Self::Sandboxed => "sandboxed",
+        }
+    }
+
+    /// The trust for a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Unsandboxed, Self::Sandboxed].into_iter().find(|t| t.as_str() == word)
+    }
+}
+
+/// How far a PASS reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The tree passes by itself.
+    Absolute,
+    /// The tree is no worse than its base.
+    NoRegressions,
+}
+
+impl Scope {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::NoRegressions => "no_regressions",
+        }
+    }
+
+    /// The scope for a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Absolute, Self::NoRegressions].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// What one step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepResult {
+    /// The step's name.
+    pub name: String,
+    /// The step's kind, as in `orch.toml`.
+    pub kind: String,
+    /// Its word.
+    pub word: Word,
+    /// Why, when it is not PASS: `exit 1`, `timed out after 10m`, `cargo: not found`, `skipped: needs build`.
+    pub reason: Option<String>,
+    /// Wall time in milliseconds.
+    pub millis: u64,
+    /// The exit status, if it ran to an end.
+    pub exit: Option<i32>,
+    /// The last lines of its output, at most 4 KiB; the whole is in the local log.
+    pub tail: String,
+}
+
+/// A verdict with all that belongs to it: an attestation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Lower-case hexadecimal SHA-256 of (tree, gate definition, base tree or `absolute`).
+    pub key: String,
+    /// The tree that was judged.
+    pub tree: Oid,
+    /// Lower-case hexadecimal SHA-256 of the gate's definition.
+    pub gate: String,
+    /// The word.
+    pub word: Word,
+    /// How far a PASS reaches.
+    pub scope: Scope,
+    /// The rule that decided, when no step did: `ralph.no_steps`, `gate.changed`, `ralph.tree_changed`.
+    pub rule: Option<String>,
+    /// The fact behind the rule.
+    pub fact: Option<String>,
+    /// In what the steps ran.
+    pub trust: Trust,
+    /// The steps, in the order of `orch.toml`.
+    pub steps: Vec<StepResult>,
+    /// When it was made.
+    pub made: Timestamp,
+    /// By whom, as `Actor` prints.
+    pub by: String,
+    /// Lower-case hexadecimal HMAC-SHA-256 over the rest, by this machine's verifier key.
+    pub mac: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Word::{Blocked, Fail, Pass};
+
+    #[test]
+    fn pass_only_if_all_pass() {
+        assert_eq!(Pass.and(Pass), Pass);
+        assert_eq!(Pass.and(Blocked), Blocked);
+        assert_eq!(Blocked.and(Fail), Fail);
+        assert_eq!(Fail.and(Pass), Fail);
+    }
+}

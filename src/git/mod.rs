@@ -1,0 +1,1 @@
+//! The repository: objects, refs, worktrees, and the `git` program.

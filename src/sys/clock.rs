@@ -1,0 +1,30 @@
+//! The clock: one wall-clock reading for most commands, a port for what waits.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::time::Timestamp;
+
+/// Reads time. `Copy`, so that long-running engines take it by value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock;
+
+impl Clock {
+    /// The wall clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    pub fn now(self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// A clock that never goes back, for durations.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    pub fn monotonic(self) -> Instant {
+        Instant::now()
+    }
+
+    /// Blocks for `time`. For back-off between tries at something outside our control, never to synchronise.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    pub fn wait(self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}

@@ -1,0 +1,188 @@
+//! Files. Every error names its path; every write that must survive a power cut goes through
+//! `write_atomic`: temporary file in the same directory, fsync, rename, fsync of the directory.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// An I/O error with the path and what was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct FsError {
+    /// What was tried: `read`, `write`, ….
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// What the system said, as a kind.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+
+    /// Whether the path was not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    }
+}
+
+fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FsError> {
+    result.map_err(|source| FsError { action, path: path.to_owned(), source })
+}
+
+/// Whether the bytes must survive a power cut before the call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// fsync the file and its directory.
+    Commit,
+    /// Leave it to the kernel.
+    None,
+}
+
+/// The whole file.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    at("read", path, std::fs::read(path))
+}
+
+/// The whole file as UTF-8.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn read_string(path: &Path) -> Result<String, FsError> {
+    at("read", path, std::fs::read_to_string(path))
+}
+
+/// The whole file as UTF-8; None if it is not there.
+pub fn read_optional(path: &Path) -> Result<Option<String>, FsError> {
+    match read_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.is_not_found() => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Replaces `path` with `bytes` in one step. `mode` are Unix permission bits.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<(), FsError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = at(
+        "write",
+        path,
+        tempfile::Builder::new()
+            .prefix(".orch-tmp-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .tempfile_in(dir),
+    )?;
+    at("write", path, file.write_all(bytes))?;
+    // The umask applied when it was made; a hook must stay executable and a key private whatever it is.
+    at("write", path, file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode)))?;
+    if durability == Durability::Commit {
+        at("write", path, file.as_file().sync_all())?;
+    }
+    file.persist(path).map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
+    if durability == Durability::Commit {
+        sync_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// Makes a new file with `bytes`; fails with `AlreadyExists` if it is there.
+pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file =
+        at("create", path, std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path))?;
+    at("write", path, file.write_all(bytes))?;
+    at("write", path, file.sync_all())
+}
+
+/// Flushes a directory, so that names made or renamed in it survive a power cut.
+pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
+    let file = at("open", dir, std::fs::File::open(dir))?;
+    at("flush", dir, file.sync_all())
+}
+
+/// Makes a directory and those above it.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    at("create directory", path, std::fs::create_dir_all(path))
+}
+
+/// Renames.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    at("rename", from, std::fs::rename(from, to))
+}
+
+/// Removes a file.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    at("remove", path, std::fs::remove_file(path))
+}
+
+/// Removes a file if it is there; says whether it was.
+pub fn remove_file_if_there(path: &Path) -> Result<bool, FsError> {
+    match remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.is_not_found() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes a directory with all that is in it.
+#[expect(clippy::disallowed_methods, reason = "adds the path")]
+pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    at("remove directory", path, std::fs::remove_dir_all(path))
+}
+
+/// Copies bytes and permission bits.
+pub fn copy(from: &Path, to: &Path) -> Result<(), FsError> {
+    at("copy", from, std::fs::copy(from, to)).map(drop)
+}
+
+/// The names in a directory, sorted; empty if it is not there.
+pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let entries = match at("list", dir, std::fs::read_dir(dir)) {
+        Ok(entries) => entries,
+        Err(e) if e.is_not_found() => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(at("list", dir, entry)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether something is at `path`, a dangling link included.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// The path without links and `..`.
+pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
+    at("resolve", path, path.canonicalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_path() {
+        let e = read(Path::new("/no/such/file")).expect_err("absent");
+        assert_eq!(e.to_string(), "cannot read /no/such/file");
+        assert!(e.is_not_found());
+    }
+
+    #[test]
+    fn a_write_replaces_and_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write_atomic(&path, b"one", 0o600, Durability::Commit).unwrap();
+        write_atomic(&path, b"two", 0o600, Durability::None).unwrap();
+        assert_eq!(read_string(&path).unwrap(), "two");
+        assert_eq!(list(dir.path()).unwrap(), vec![path]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Kernel locks (`flock`): held by an open file, gone with the process however it ends.
+//!
+//! Lock order, to be kept by everyone who holds two: `queue.lock` (moves of trunk) before `worktree.lock`
+//! before `write.lock` (the state). A session's liveness lock is never waited for.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::sys::clock::Clock;
+use crate::sys::fs::{self, FsError};
+
+/// A lock that is held until it is dropped.
+#[must_use = "a lock is released when it is dropped"]
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody holds it and did not let go in time.
+    #[error("{} is held by {holder} for more than {seconds} s", path.display())]
+    Busy {
+        /// The lock's file.
+        path: PathBuf,
+        /// What the holder wrote into it: pid and command.
+        holder: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The file could not be made or locked.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+fn open(path: &Path) -> Result<File, FsError> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|source| FsError { action: "open lock", path: path.to_owned(), source })
+}
+
+impl FileLock {
+    /// Takes the lock at once, or None if somebody holds it.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, FsError> {
+        let file = open(path)?;
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() }.signed())),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
+        }
+    }
+
+    /// Takes the lock, waiting at most `patience`.
+    ///
+    /// Polls with a short, growing pause: `flock` has no time limit, and a signal-based one would need unsafe code.
+    pub fn acquire(path: &Path, patience: Duration, clock: Clock) -> Result<Self, LockError> {
+        let start = clock.monotonic();
+        let mut pause = Duration::from_micros(200);
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(lock);
+            }
+            if start.elapsed() >= patience {
+                let holder = fs::read_optional(path)?.unwrap_or_default();
+                let holder = holder.trim();
+                return Err(LockError::Busy {
+                    path: path.to_owned(),
+                    holder: if holder.is_empty() { "an unknown process" } else { holder }.to_owned(),
+                    seconds: patience.as_secs(),
+                });
+            }
+            clock.wait(pause);
+            pause = (pause * 3 / 2).min(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether a living process holds the lock at `path`. A file that is not there is held by nobody.
+    pub fn is_held(path: &Path) -> Result<bool, FsError> {
+        if !fs::exists(path) {
+            return Ok(false);
+        }
+        let file = open(path)?;
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
+        }
+    }
+
+    /// Writes who holds it, for the message of whoever waits in vain. Best effort: the lock holds without it.
+    fn signed(self) -> Self {
+        use std::os::unix::fs::FileExt as _;
+        let line = format!("process {}\n", std::process::id());
+        let signed = self.file.set_len(0).and_then(|()| self.file.write_all_at(line.as_bytes(), 0));
+        if let Err(error) = signed {
+            tracing::debug!(path = %self.path.display(), %error, "lock file not signed");
+        }
+        self
+    }
+
+    /// The lock's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_free_after_drop() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/lock");
+        assert!(!FileLock::is_held(&path).unwrap());
+        let held = FileLock::try_acquire(&path).unwrap().expect("free");
+        assert!(FileLock::is_held(&path).unwrap());
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
+        let busy = FileLock::acquire(&path, Duration::from_millis(5), Clock).expect_err("held");
+        assert!(busy.to_string().contains("process "), "{busy}");
+        drop(held);
+        assert!(!FileLock::is_held(&path).unwrap());
+    }
+}

@@ -1,0 +1,14 @@
+//! The outside world: clock, environment, files, locks, processes, signals, randomness.
+//!
+//! Called by everything above `domain`. The only module that reads ambient state (the lints ban it
+//! elsewhere) and the only durable writer. Errors carry the path or the command line, so that call sites
+//! can't forget. Deliberately absent: anything that knows git or tasks.
+
+pub mod ancestry;
+pub mod clock;
+pub mod env;
+pub mod fs;
+pub mod lock;
+pub mod process;
+pub mod random;
+pub mod signal;

@@ -1,0 +1,493 @@
+//! Child processes. One builder: it demands a directory and an environment, closes standard input unless
+//! told otherwise, and puts argv, status and output into every error.
+//!
+//! Two ways to run: `run` for short children whose output is data (git), and `supervise` for what may
+//! hang, print without end or leave children behind (gate steps, fixers, agents).
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::sys::clock::Clock;
+use crate::sys::env::Env;
+use crate::sys::signal::Interrupts;
+
+/// A child process to be started.
+#[derive(Clone, Debug)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<OsString>,
+    dir: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    stdin: Vec<u8>,
+}
+
+/// What a short child printed and how it ended.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The command line, for messages.
+    pub line: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Standard output, as bytes.
+    pub stdout: Vec<u8>,
+    /// Standard error, as text, trimmed.
+    pub stderr: String,
+}
+
+/// A child could not be run, or ended otherwise than it had to.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The program could not be started.
+    #[error("cannot run `{line}`")]
+    Spawn {
+        /// The command line.
+        line: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended with a status that means failure.
+    #[error("`{line}` failed ({status}){}", said(stderr))]
+    Failed {
+        /// The command line.
+        line: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said, trimmed.
+        stderr: String,
+    },
+}
+
+fn said(stderr: &str) -> String {
+    if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
+}
+
+impl ProcessError {
+    /// Whether the program was not there.
+    pub fn is_missing_program(&self) -> bool {
+        matches!(self, Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Output {
+    /// Success, or the error that says what happened.
+    pub fn checked(self) -> Result<Self, ProcessError> {
+        if self.status.success() {
+            Ok(self)
+        } else {
+            Err(ProcessError::Failed { line: self.line, status: self.status, stderr: self.stderr })
+        }
+    }
+
+    /// Standard output as text without trailing line ends; bytes that are not UTF-8 become U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches(['\n', '\r']).to_owned()
+    }
+}
+
+/// When a supervised child is stopped.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// At most this long in all.
+    pub wall: Option<Duration>,
+    /// At most this long without a line of output.
+    pub idle: Option<Duration>,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// Stopped as soon as this asks for "now".
+    pub interrupts: Interrupts,
+    /// Stopped as soon as this says so; asked many times a second.
+    pub deadline: Option<Instant>,
+}
+
+impl Limits {
+    /// No limit but the given wall time; five seconds of grace.
+    pub fn wall(wall: Option<Duration>, interrupts: &Interrupts) -> Self {
+        Self {
+            wall,
+            idle: None,
+            grace: Duration::from_secs(5),
+            interrupts: interrupts.clone(),
+            deadline: None,
+        }
+    }
+}
+
+/// How a supervised child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exit(i32),
+    /// By a signal that was not ours.
+    Signal(i32),
+    /// We stopped it: the wall limit.
+    WallLimit,
+    /// We stopped it: no output for too long.
+    IdleLimit,
+    /// We stopped it: somebody interrupted us, or the caller's deadline came.
+    Interrupted,
+}
+
+/// A supervised child's end, with the end of what it printed.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub end: End,
+    /// The last lines of standard output and error, interleaved as they came; at most `TAIL_BYTES`.
+    pub tail: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How much of a supervised child's output is kept in memory.
+pub const TAIL_BYTES: usize = 16 * 1024;
+/// A longer line is cut, so that a child that prints no line end can't fill the memory.
+const LINE_BYTES: u64 = 64 * 1024;
+const POLL: Duration = Duration::from_millis(15);
+
+impl Cmd {
+    /// `program` in `dir` with exactly the environment `env`.
+    pub fn new(program: impl AsRef<OsStr>, dir: &Path, env: &Env) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            dir: dir.to_owned(),
+            env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// A line for `sh -c`.
+    pub fn shell(line: &str, dir: &Path, env: &Env) -> Self {
+        Self::new("sh", dir, env).args(["-c", line])
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self = self.env_remove(name.as_ref());
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Removes a variable.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env.retain(|(k, _)| k != name.as_ref());
+        self
+    }
+
+    /// Feeds standard input, then end of file. Without it the child gets end of file at once.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// The command line, for messages: quoted where a shell would need it.
+    pub fn line(&self) -> String {
+        std::iter::once(&self.program)
+            .chain(&self.args)
+            .map(|word| quote(&word.to_string_lossy()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+    fn expression(&self) -> duct::Expression {
+        let base =
+            duct::cmd(&self.program, &self.args).dir(&self.dir).full_env(self.env.iter().cloned()).unchecked();
+        if self.stdin.is_empty() { base.stdin_null() } else { base.stdin_bytes(self.stdin.clone()) }
+    }
+
+    /// Runs to the end with the terminal as output, for a child the user talks to. Returns its status.
+    pub fn run_attached(&self) -> Result<ExitStatus, ProcessError> {
+        let expression = {
+            #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+            let base = duct::cmd(&self.program, &self.args)
+                .dir(&self.dir)
+                .full_env(self.env.iter().cloned())
+                .unchecked();
+            if self.stdin.is_empty() { base } else { base.stdin_bytes(self.stdin.clone()) }
+        };
+        tracing::debug!(line = %self.line(), "run attached");
+        expression.run().map(|output| output.status).map_err(|source| self.spawn_error(source))
+    }
+
+    /// Runs to the end and captures what it printed. Any status is a success here; see `Output::checked`.
+    pub fn run(&self) -> Result<Output, ProcessError> {
+        tracing::debug!(line = %self.line(), dir = %self.dir.display(), "run");
+        let output = self
+            .expression()
+            .stdout_capture()
+            .stderr_capture()
+            .run()
+            .map_err(|source| self.spawn_error(source))?;
+        Ok(Output {
+            line: self.line(),
+            status: output.status,
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+
+    fn spawn_error(&self, source: io::Error) -> ProcessError {
+        ProcessError::Spawn { line: self.line(), source }
+    }
+
+    /// Runs in a process group of its own, hands each line of output to `on_line`, and stops the whole group
+    /// when a limit is reached. What the child left running in its group is killed when it ends.
+    pub fn supervise(&self, limits: &Limits, on_line: &mut dyn FnMut(&str)) -> Result<Ended, ProcessError> {
+        let clock = Clock;
+        let start = clock.monotonic();
+        let spawn_error = |source| self.spawn_error(source);
+        let (reader, writer) = io::pipe().map_err(spawn_error)?;
+        let second = writer.try_clone().map_err(spawn_error)?;
+        tracing::debug!(line = %self.line(), dir = %self.dir.display(), "supervise");
+        let expression = self.expression().stdout_file(writer).stderr_file(second).before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        });
+        let handle = expression.start().map_err(spawn_error)?;
+        // The expression owns our ends of the pipe: without this drop the reader would never see its end.
+        drop(expression);
+        let group = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let (lines, incoming) = mpsc::channel();
+        let pump = std::thread::spawn(move || read_lines(reader, &lines));
+        let mut tail = Tail::default();
+        let stopped = watch(&handle, group, limits, start, &incoming, &mut |line| {
+            tail.push(line);
+            on_line(line);
+        })
+        .map_err(spawn_error)?;
+        // The leader is gone. What it left in the group holds the pipe open and would outlive the verdict.
+        signal_group(group, Signal::KILL);
+        let output = handle.wait().map_err(spawn_error)?;
+        let status = output.status;
+        for line in incoming {
+            tail.push(&line);
+            on_line(&line);
+        }
+        if pump.join().is_err() {
+            tracing::error!("BUG: the output reader panicked");
+        }
+        let end = stopped.unwrap_or_else(|| match (status.code(), status.signal()) {
+            (Some(code), _) => End::Exit(code),
+            (None, signal) => End::Signal(signal.unwrap_or(0)),
+        });
+        Ok(Ended { end, tail: tail.text(), took: start.elapsed() })
+    }
+}
+
+/// Waits for the end of the child; returns why we stopped it, if we did.
+fn watch(
+    handle: &duct::Handle,
+    group: Option<Pid>,
+    limits: &Limits,
+    start: Instant,
+    incoming: &mpsc::Receiver<String>,
+    on_line: &mut dyn FnMut(&str),
+) -> io::Result<Option<End>> {
+    let mut last_line = start;
+    let mut stopping: Option<(End, Instant)> = None;
+    loop {
+        while let Ok(line) = incoming.try_recv() {
+            last_line = Clock.monotonic();
+            on_line(&line);
+        }
+        if handle.wait_timeout(POLL)?.is_some() {
+            return Ok(stopping.map(|(end, _)| end));
+        }
+        match stopping {
+            None => {
+                if let Some(end) = limit_reached(limits, start, last_line) {
+                    signal_group(group, Signal::TERM);
+                    stopping = Some((end, Clock.monotonic()));
+                }
+            }
+            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(group, Signal::KILL),
+            Some(_) => {}
+        }
+    }
+}
+
+fn limit_reached(limits: &Limits, start: Instant, last_line: Instant) -> Option<End> {
+    let now = Clock.monotonic();
+    if limits.interrupts.hard() || limits.deadline.is_some_and(|at| now >= at) {
+        Some(End::Interrupted)
+    } else if limits.wall.is_some_and(|wall| now - start >= wall) {
+        Some(End::WallLimit)
+    } else if limits.idle.is_some_and(|idle| now - last_line >= idle) {
+        Some(End::IdleLimit)
+    } else {
+        None
+    }
+}
+
+fn signal_group(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group
+        && let Err(error) = rustix::process::kill_process_group(group, signal)
+    {
+        // No such process: the whole group has ended, which is what we want.
+        tracing::trace!(%error, "process group already gone");
+    }
+}
+
+fn read_lines(reader: io::PipeReader, lines: &mpsc::Sender<String>) {
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+                if lines.send(text).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The end of a stream of lines.
+#[derive(Default)]
+struct Tail {
+    lines: std::collections::VecDeque<String>,
+    bytes: usize,
+}
+
+impl Tail {
+    fn push(&mut self, line: &str) {
+        self.bytes += line.len() + 1;
+        self.lines.push_back(line.to_owned());
+        while self.bytes > TAIL_BYTES && self.lines.len() > 1 {
+            if let Some(first) = self.lines.pop_front() {
+                self.bytes -= first.len() + 1;
+            }
+        }
+    }
+
+    fn text(self) -> String {
+        Vec::from(self.lines).join("\n")
+    }
+}
+
+/// A word as a shell would need it.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Where `program` is found along `PATH`, as a shell would find it.
+pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let executable =
+        |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        let path = PathBuf::from(program);
+        return executable(&path).then_some(path);
+    }
+    std::env::split_paths(env.get(crate::sys::env::var::PATH)?)
+        .map(|dir| dir.join(program))
+        .find(|path| executable(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &str) -> Cmd {
+        Cmd::shell(line, Path::new("/"), &Env::capture())
+    }
+
+    fn supervise(line: &str, limits: &Limits) -> (Ended, Vec<String>) {
+        let mut lines = Vec::new();
+        let ended = shell(line).supervise(limits, &mut |l| lines.push(l.to_owned())).unwrap();
+        (ended, lines)
+    }
+
+    fn limits() -> Limits {
+        Limits { grace: Duration::from_millis(100), ..Limits::wall(None, &Interrupts::default()) }
+    }
+
+    #[test]
+    fn a_failure_shows_command_status_and_words() {
+        let e = shell("echo no >&2; exit 3").run().unwrap().checked().expect_err("exit 3");
+        assert_eq!(e.to_string(), "`sh -c 'echo no >&2; exit 3'` failed (exit status: 3): no");
+        let e = Cmd::new("no-such-program", Path::new("/"), &Env::capture()).run().expect_err("absent");
+        assert!(e.is_missing_program());
+    }
+
+    #[test]
+    fn both_streams_arrive_line_by_line() {
+        let (ended, lines) = supervise("echo a; echo b >&2; printf c", &limits());
+        assert_eq!(ended.end, End::Exit(0));
+        assert_eq!(lines, ["a", "b", "c"]);
+        assert_eq!(ended.tail, "a\nb\nc");
+    }
+
+    #[test]
+    fn a_child_that_ignores_sigterm_is_killed_with_its_children() {
+        let limits = Limits { wall: Some(Duration::from_millis(200)), ..limits() };
+        let (ended, lines) = supervise("trap '' TERM; sleep 600 & echo $!; wait; sleep 600", &limits);
+        assert_eq!(ended.end, End::WallLimit);
+        let pid = Pid::from_raw(lines[0].parse().unwrap()).unwrap();
+        // Killed is not yet reaped: wait for the kernel to forget it.
+        while rustix::process::test_kill_process(pid).is_ok() {
+            let state = std::fs::File::open(format!("/proc/{}/stat", lines[0]));
+            let mut text = String::new();
+            if state.is_ok_and(|mut f| f.read_to_string(&mut text).is_ok()) && text.contains(") Z") {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_background_child_does_not_hold_up_the_end() {
+        let (ended, _) = supervise("sleep 600 & exit 0", &limits());
+        assert_eq!(ended.end, End::Exit(0));
+        assert!(ended.took < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn silence_is_a_limit_of_its_own() {
+        let limits = Limits { idle: Some(Duration::from_millis(100)), ..limits() };
+        assert_eq!(supervise("echo x; sleep 600", &limits).0.end, End::IdleLimit);
+    }
+
+    #[test]
+    fn an_interrupt_stops_it() {
+        let interrupts = Interrupts::default();
+        interrupts.raise();
+        interrupts.raise();
+        let limits = Limits { interrupts, ..limits() };
+        assert_eq!(supervise("sleep 600", &limits).0.end, End::Interrupted);
+    }
+
+    #[test]
+    fn words_are_quoted_for_people_to_paste() {
+        assert_eq!(quote("a b"), "'a b'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote("HEAD^{tree}"), "'HEAD^{tree}'");
+        assert_eq!(quote(""), "''");
+    }
+}
