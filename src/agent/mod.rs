@@ -10,3 +10,4 @@ pub mod command;
 pub mod driver;
 pub mod environment;
 pub mod prompt_file;
+pub mod wiggum;
