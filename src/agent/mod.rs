@@ -7,7 +7,9 @@
 //! Deliberately absent: the gate, the queue, worktrees, commits (`ops` wires them), and the sandbox.
 
 pub mod command;
+pub mod commit_filter;
 pub mod driver;
 pub mod environment;
 pub mod prompt_file;
+mod secrets;
 pub mod wiggum;

@@ -292,7 +292,8 @@ mod tests {
     }
 
     fn table(rows: &[&str], budget: u32, prompts: Prompts) -> String {
-        rows.iter().map(|row| format!("{row:<28} {:?}\n", after(row, budget, prompts))).collect()
+        let line = |row: &&str| format!("{row:<28} {:?}", after(row, budget, prompts));
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -442,7 +443,7 @@ mod tests {
             heeded in any::<bool>(),
         ) {
             let prompts = if heeded { Prompts::Heeded } else { Prompts::Ignored };
-            let text = script.iter().map(|(t, j, e)| format!("{t}{j}{e} ")).collect::<String>();
+            let text = script.iter().map(|(t, j, e)| format!("{t}{j}{e}")).collect::<Vec<_>>().join(" ");
             let all = history(&text);
             let base = tree('0');
             for n in 0..all.len() {
