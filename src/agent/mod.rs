@@ -6,6 +6,7 @@
 //! an iteration (`wiggum`) and the choice of what may be committed (`commit_filter`) are pure.
 //! Deliberately absent: the gate, the queue, worktrees, commits (`ops` wires them), and the sandbox.
 
+pub mod autofix;
 pub mod command;
 pub mod commit_filter;
 pub mod driver;
