@@ -12,3 +12,4 @@ pub mod lock;
 pub mod process;
 pub mod random;
 pub mod signal;
+pub mod term;
