@@ -17,3 +17,16 @@ pub const ROLE_POLICIES: [(&str, &str); 5] = [
     ("featurebuilder", include_str!("../policies/roles/featurebuilder.toml")),
     ("testwriter", include_str!("../policies/roles/testwriter.toml")),
 ];
+
+/// Texts for agents and people, in the template language of `minijinja`. Each is rendered by the function
+/// of `agent::render` that has its context.
+pub mod templates {
+    /// What an agent is told about its task: `agent::prompt`.
+    pub const TASK_PROMPT: &str = include_str!("../templates/task.md");
+    /// What a person who takes a task is told.
+    pub const BRIEF: &str = include_str!("../templates/brief.txt");
+    /// The message of a task's commit, without trailers.
+    pub const COMMIT: &str = include_str!("../templates/commit.txt");
+    /// What a session leaves to the next one.
+    pub const HANDOFF: &str = include_str!("../templates/handoff.md");
+}

@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
     /// Ends as the older hook with this standard input (None: the one we have), or with success.
     fn end_as_previous(&self, stdin: Option<Vec<u8>>) -> i32 {
         let Some(previous) = self.previous() else { return 0 };
-        let error = previous.stdin(stdin.unwrap_or_default()).exec();
+        let error = fed(previous, stdin).exec();
         term::say(&format!("git-orch: {}", with_causes(&error)));
         1
     }
@@ -163,12 +163,10 @@ impl<'a> Run<'a> {
     }
 
     fn previous_then_main(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
-        let Some(previous) = self.previous() else {
-            return self.end_as_main(hook, settings, Vec::new());
-        };
-        // Hooks of commits get no data; the older one may want the terminal.
-        let stdin = if hook.is_some() { Vec::new() } else { term::input().unwrap_or_default() };
-        match status(&previous.stdin(stdin.clone())) {
+        let Some(previous) = self.previous() else { return self.end_as_main(hook, settings, None) };
+        // Hooks of commits get no data, and the older one may want the terminal.
+        let stdin = if hook.is_some() { None } else { term::input().ok() };
+        match status(&fed(previous, stdin.clone())) {
             Ok(0) => self.end_as_main(hook, settings, stdin),
             Ok(status) => status,
             Err(text) => {
@@ -180,18 +178,12 @@ impl<'a> Run<'a> {
 
     fn main_then_previous(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
         if self.previous().is_none() {
-            return self.end_as_main(hook, settings, Vec::new());
+            return self.end_as_main(hook, settings, None);
         }
         let stdin = term::input().unwrap_or_default();
         let main = self.main_command(settings).stdin(stdin.clone());
-        match status(&main) {
-            Ok(0) => self.end_as_previous(Some(stdin)),
-            Ok(status) => status,
-            Err(text) => match self.without_main(hook, &text) {
-                0 => self.end_as_previous(Some(stdin)),
-                refused => refused,
-            },
-        }
+        let ended = status(&main).unwrap_or_else(|text| self.without_main(hook, &text));
+        if ended == 0 { self.end_as_previous(Some(stdin)) } else { ended }
     }
 
     fn main_command(&self, settings: &Settings) -> Cmd {
@@ -201,8 +193,8 @@ impl<'a> Run<'a> {
             .env(crate::sys::env::var::ORCH_HOOK, chain::marker(&self.hook))
     }
 
-    fn end_as_main(&self, hook: Option<Hook>, settings: &Settings, stdin: Vec<u8>) -> i32 {
-        let error = self.main_command(settings).stdin(stdin).exec();
+    fn end_as_main(&self, hook: Option<Hook>, settings: &Settings, stdin: Option<Vec<u8>>) -> i32 {
+        let error = fed(self.main_command(settings), stdin).exec();
         self.without_main(hook, &format!("git-orch: {}", with_causes(&error)))
     }
 
@@ -228,6 +220,14 @@ fn hooks_are_off(config: &Cmd) -> bool {
     config.run().is_ok_and(|output| {
         ["off", "false", "no", "0"].iter().any(|word| output.text().trim().eq_ignore_ascii_case(word))
     })
+}
+
+/// With these bytes as standard input; None: with ours.
+fn fed(command: Cmd, stdin: Option<Vec<u8>>) -> Cmd {
+    match stdin {
+        Some(bytes) => command.stdin(bytes),
+        None => command,
+    }
 }
 
 /// Runs to the end; the exit status as a shell would have it.

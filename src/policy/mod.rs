@@ -7,6 +7,7 @@
 
 mod commit;
 mod contract;
+pub mod grant;
 
 pub use commit::{Change, ChangeKind, CommitFacts, Place, TaskFacts, Violation, evaluate};
 pub use contract::{Contract, Patterns, Permission, PolicyError, Rules};
