@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
