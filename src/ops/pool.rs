@@ -100,9 +100,14 @@ impl Checkout {
     }
 
     fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
-        let dir = tempfile::Builder::new().prefix("orch-verify-").tempdir_in(&self.worktree.git_dir).map_err(
-            |source| fs::FsError { action: "make a directory in", path: self.worktree.git_dir.clone(), source },
-        )?;
+        let dir = tempfile::Builder::new()
+            .prefix("orch-verify-")
+            .tempdir_in(&self.worktree.git_dir)
+            .map_err(|source| fs::FsError {
+                action: "make a directory in",
+                path: self.worktree.git_dir.clone(),
+                source,
+            })?;
         let index = dir.path().join("index");
         let git = |args: &[&str]| cx.repo.git_in(&self.worktree, args).env(var::GIT_INDEX_FILE, &index);
         git(&["read-tree", self.tree.as_str()]).run()?.checked()?;

@@ -349,7 +349,11 @@ pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, O
     {
         return Ok(oid);
     }
-    Err(Refused::new(Because::Usage, "rev.unknown", format!("`{text}` names no commit, branch or task's work"))
-        .next("git orch list")
-        .into())
+    Err(Refused::new(
+        Because::Usage,
+        "rev.unknown",
+        format!("`{text}` names no commit, branch or task's work"),
+    )
+    .next("git orch list")
+    .into())
 }

@@ -42,7 +42,8 @@ pub(crate) fn settings(main: &Path) -> Settings {
 /// Installs the hooks in `repo` as `init` does.
 pub(crate) fn install(repo: &TestRepo, settings: Settings) -> install::Plan {
     let common = sys::fs::canonical(&repo.path(git_path(repo, "--git-common-dir"))).expect("a repository");
-    let hooks = install::real_dir(&repo.path(repo.git(&["rev-parse", "--git-path", "hooks"]).success().line()));
+    let hooks =
+        install::real_dir(&repo.path(repo.git(&["rev-parse", "--git-path", "hooks"]).success().line()));
     let tracked = repo.git(&["ls-files", "--", &hooks.to_string_lossy()]).any();
     let input = Input {
         common_dir: common,
@@ -100,7 +101,11 @@ fn after(refs: Refs, line: &str) -> (TestRepo, Done, Option<String>) {
 fn refused(refs: Refs, line: &str, rule: &str) -> (TestRepo, Done) {
     let (repo, done, before) = after(refs, line);
     assert_ne!(done.status(), 0, "{refs:?}: `{line}` went through\n{}", done.stderr);
-    assert!(done.stderr.contains(&format!("refused by rule {rule}\n")), "{refs:?}: `{line}`: {}", done.stderr);
+    assert!(
+        done.stderr.contains(&format!("refused by rule {rule}\n")),
+        "{refs:?}: `{line}`: {}",
+        done.stderr
+    );
     assert!(done.stderr.contains("git orch override --reason"), "{refs:?}: `{line}`: {}", done.stderr);
     assert!(!done.stderr.contains("reset --hard"), "{refs:?}: `{line}`: {}", done.stderr);
     assert_eq!(repo.try_rev("main"), before, "{refs:?}: `{line}` moved main");
@@ -152,10 +157,8 @@ fn whatever_moves_trunk_is_refused() {
 fn symbolic_refs_are_seen() -> bool {
     let env = TestEnv::new();
     let version = env.git(&["version"]).success().line();
-    let number: Vec<u32> = version
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|n| n.parse().ok())
-        .collect();
+    let number: Vec<u32> =
+        version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
     number.get(..2).is_some_and(|n| n >= &[2, 46])
 }
 
@@ -295,7 +298,8 @@ fn a_ticket_lets_exactly_its_move_through() {
 #[test]
 fn an_override_lets_one_command_through() {
     for refs in ALL {
-        for line in [&["commit", "--quiet", "--allow-empty", "-m", "x"][..], &["update-ref", "-d", MAIN][..]] {
+        for line in [&["commit", "--quiet", "--allow-empty", "-m", "x"][..], &["update-ref", "-d", MAIN][..]]
+        {
             let env = TestEnv::new();
             let repo = repo(&env, refs);
             let (old, _) = ids(&repo);
@@ -364,7 +368,8 @@ fn unknown_states_pass() {
     let repo = repo(&env, Refs::Loose);
     let hook = repo.path(".git/hooks/reference-transaction");
     let line = format!("{0} {1} {MAIN}\n", repo.rev("main"), repo.rev("other"));
-    for (state, code) in [("preparing", 0), ("someday", 0), ("aborted", 0), ("committed", 0), ("prepared", 4)] {
+    for (state, code) in [("preparing", 0), ("someday", 0), ("aborted", 0), ("committed", 0), ("prepared", 4)]
+    {
         repo.cmd(&hook).args(&[state]).stdin(line.clone()).run().code(code);
     }
     repo.cmd(&hook).stdin(line).run().success();
