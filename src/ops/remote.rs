@@ -51,3 +51,9 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
     }
     Ok(Fetched::Offline(output.stderr))
 }
+
+/// Makes the next `fetch_trunk` fetch: the remote is known to have moved.
+pub(crate) fn forget_fetch(cx: &Ctx) -> Result<(), OpError> {
+    fs::remove_file_if_there(&cx.file("fetched"))?;
+    Ok(())
+}
