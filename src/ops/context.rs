@@ -228,9 +228,7 @@ impl Ctx {
 fn actor(env: &Env, settings: &Settings) -> Actor {
     let session = env.text(var::ORCH_SESSION).and_then(|text| SessionId::parse(text).ok());
     match session {
-        Some(session) => {
-            Actor { kind: ActorKind::Agent, name: "agent".to_owned(), session: Some(session) }
-        }
+        Some(session) => Actor { kind: ActorKind::Agent, name: "agent".to_owned(), session: Some(session) },
         None => {
             let name = settings.email.as_deref().unwrap_or("unknown");
             let name: String = name.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();

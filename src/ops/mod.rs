@@ -8,6 +8,9 @@
 pub mod context;
 pub mod error;
 mod lease;
+mod pool;
+pub mod progress;
+pub mod ralph;
 pub mod ready;
 mod remote;
 pub mod take;

@@ -36,7 +36,8 @@ impl Queue {
 
     fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {
         let unmet = crate::ops::tasks::unmet(tasks);
-        let missing = |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
+        let missing =
+            |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
         let mut rows: Vec<Row> = tasks.values().map(|task| Row::new(task, missing(task))).collect();
         rows.sort_by(|a, b| a.order().cmp(&b.order()));
         rows

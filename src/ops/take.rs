@@ -172,12 +172,7 @@ fn base_of(trunk: &Trunk) -> Result<Oid, OpError> {
 }
 
 /// Makes the worktree of a task that was just claimed; a failure gives the claim back.
-fn checked_out(
-    cx: &Ctx,
-    task: Task,
-    checkout: Checkout,
-    offline: Option<String>,
-) -> Result<Taken, OpError> {
+fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>) -> Result<Taken, OpError> {
     lease::remember(cx, &task.id, task.register.fence)?;
     let path = match (checkout, &task.register.work) {
         (Checkout::Worktree, Some(work)) => match worktrees::ensure(cx, &task.id, work) {

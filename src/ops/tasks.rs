@@ -51,12 +51,8 @@ fn unknown(snapshot: &Snapshot<'_>, text: &str) -> Result<Refused, OpError> {
     };
     let mut ids = snapshot.task_ids()?;
     ids.sort_by_cached_key(|id| (distance(id), id.clone()));
-    let near: Vec<String> = ids
-        .iter()
-        .take(3)
-        .filter(|id| distance(id) <= 2)
-        .map(|id| format!("git orch show {id}"))
-        .collect();
+    let near: Vec<String> =
+        ids.iter().take(3).filter(|id| distance(id) <= 2).map(|id| format!("git orch show {id}")).collect();
     let refused = Refused::new(Because::Usage, "id.unknown", format!("no task's id begins with `{text}`"));
     Ok(if near.is_empty() {
         refused.next("git orch list --all")
@@ -320,9 +316,7 @@ pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
         let at = edit.at();
         let (action, note, next) = match step {
             Step::Release => ("task.release", None, task.register.release(id, &at)?),
-            Step::Block(why) => {
-                ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?)
-            }
+            Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
             Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
             Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
             Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),

@@ -66,8 +66,7 @@ pub(crate) fn make_root(cx: &Ctx) -> Result<PathBuf, OpError> {
 
 /// The branch for a task that has none yet: its name, or that with a number where it is taken.
 pub(crate) fn free_branch(cx: &Ctx, task: &Task) -> Result<String, OpError> {
-    let base =
-        crate::domain::branch::name(&task.id, &task.title.value, task.kind.value, task.role.value);
+    let base = crate::domain::branch::name(&task.id, &task.title.value, task.kind.value, task.role.value);
     let mut name = base.clone();
     let mut number = 2;
     while cx.repo.ref_target(&format!("refs/heads/{name}"))?.is_some() {
@@ -217,9 +216,8 @@ fn is_safe(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<bool, OpError> {
             return Ok(true);
         }
     }
-    let output = cx
-        .repo
-        .run_git(["for-each-ref", "--count=1", "--contains", commit.as_str(), "refs/remotes/"])?;
+    let output =
+        cx.repo.run_git(["for-each-ref", "--count=1", "--contains", commit.as_str(), "refs/remotes/"])?;
     Ok(!output.stdout.is_empty())
 }
 

@@ -5,7 +5,7 @@
 //! hang, print without end or leave children behind (gate steps, fixers, agents).
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -278,6 +278,29 @@ impl Cmd {
         })
     }
 
+    /// Becomes the program: returns only if that fails. Standard input stays what it is, or becomes a file of
+    /// the given bytes; the terminal and all other open files without close-on-exec are the program's.
+    #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+    pub fn exec(&self) -> ProcessError {
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .current_dir(&self.dir)
+            .env_clear()
+            .envs(self.env.iter().map(|(k, v)| (k, v)));
+        let stdin = match &self.stdin {
+            Stdin::Nothing => Ok(None),
+            Stdin::Bytes(bytes) => replay(bytes).map(Some),
+            Stdin::File(path) => std::fs::File::open(path).map(Some),
+        };
+        match stdin {
+            Ok(None) => {}
+            Ok(Some(file)) => drop(command.stdin(file)),
+            Err(source) => return self.spawn_error(source),
+        }
+        self.spawn_error(command.exec())
+    }
+
     fn spawn_error(&self, source: io::Error) -> ProcessError {
         ProcessError::Spawn { line: self.line(), source }
     }
@@ -325,6 +348,14 @@ impl Cmd {
         });
         Ok(Ended { end, tail: tail.text(), took: start.elapsed() })
     }
+}
+
+/// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
+fn replay(bytes: &[u8]) -> io::Result<std::fs::File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Waits for the end of the child; returns why we stopped it, if we did.
