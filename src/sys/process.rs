@@ -325,7 +325,8 @@ impl Cmd {
         let (lines, incoming) = mpsc::sync_channel(AHEAD);
         let pump = std::thread::spawn(move || read_lines(reader, &lines));
         let mut tail = Tail::default();
-        let stopped = watch(&handle, group, limits, start, &incoming, &mut |line| {
+        let child = Child { handle: &handle, group, start };
+        let stopped = watch(&child, limits, &incoming, &mut |line| {
             tail.push(line);
             on_line(line);
         })
@@ -358,16 +359,21 @@ fn replay(bytes: &[u8]) -> io::Result<std::fs::File> {
     Ok(file)
 }
 
+/// A supervised child while it runs.
+struct Child<'a> {
+    handle: &'a duct::Handle,
+    group: Option<Pid>,
+    start: Instant,
+}
+
 /// Waits for the end of the child; returns why we stopped it, if we did.
 fn watch(
-    handle: &duct::Handle,
-    group: Option<Pid>,
+    child: &Child<'_>,
     limits: &Limits,
-    start: Instant,
     incoming: &mpsc::Receiver<String>,
     on_line: &mut dyn FnMut(&str),
 ) -> io::Result<Option<End>> {
-    let mut last_line = start;
+    let mut last_line = child.start;
     let mut stopping: Option<(End, Instant)> = None;
     loop {
         // Bounded, so that a child that talks faster than we listen still meets its limits.
@@ -378,17 +384,17 @@ fn watch(
             on_line(&line);
         }
         let patience = if taken == AHEAD { Duration::ZERO } else { POLL };
-        if handle.wait_timeout(patience)?.is_some() {
+        if child.handle.wait_timeout(patience)?.is_some() {
             return Ok(stopping.map(|(end, _)| end));
         }
         match stopping {
             None => {
-                if let Some(end) = limit_reached(limits, start, last_line) {
-                    signal_group(group, Signal::TERM);
+                if let Some(end) = limit_reached(limits, child.start, last_line) {
+                    signal_group(child.group, Signal::TERM);
                     stopping = Some((end, Clock.monotonic()));
                 }
             }
-            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(group, Signal::KILL),
+            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(child.group, Signal::KILL),
             Some(_) => {}
         }
     }
@@ -494,7 +500,6 @@ pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn shell(line: &str) -> Cmd {
         Cmd::shell(line, Path::new("/"), &Env::capture())
