@@ -475,7 +475,6 @@ pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn shell(line: &str) -> Cmd {
         Cmd::shell(line, Path::new("/"), &Env::capture())
