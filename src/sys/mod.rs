@@ -13,3 +13,4 @@ pub mod mount;
 pub mod process;
 pub mod random;
 pub mod signal;
+pub mod term;

@@ -6,10 +6,16 @@
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod tidy;
