@@ -45,6 +45,21 @@ fn task_of(dir: &Path) -> Option<String> {
     })
 }
 
+/// The processes whose working directory is `dir` or below it, other than this one.
+pub fn inside(dir: &Path) -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pid = |path: PathBuf| path.file_name()?.to_str()?.parse::<i32>().ok();
+    pids.into_iter()
+        .filter_map(pid)
+        .filter(|&pid| pid != own)
+        .filter(|pid| {
+            let cwd = PathBuf::from(format!("/proc/{pid}/cwd")).read_link();
+            cwd.is_ok_and(|cwd| cwd.starts_with(dir))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

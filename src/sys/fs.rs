@@ -96,15 +96,25 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     at("write", path, file.sync_all())
 }
 
+/// Writes `bytes` into an existing file of our own, e.g. a lock file that is renamed afterwards.
+pub fn overwrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let mut file = at("write", path, std::fs::OpenOptions::new().write(true).truncate(true).open(path))?;
+    at("write", path, file.write_all(bytes))?;
+    if durability == Durability::Commit {
+        at("flush", path, file.sync_all())?;
+    }
+    Ok(())
+}
+
 /// Makes a new file with all of `bytes` in one step: who finds it finds it whole. Says whether it was made;
 /// a file that is there already is left as it is.
 pub fn publish_new(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FsError> {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = path.parent().unwrap_or(Path::new("."));
     let permissions = std::fs::Permissions::from_mode(mode);
-    let made =
+    let opened =
         tempfile::Builder::new().prefix(".orch-tmp-").permissions(permissions.clone()).tempfile_in(dir);
-    let mut file = at("create", path, made)?;
+    let mut file = at("create", path, opened)?;
     at("write", path, file.write_all(bytes))?;
     at("write", path, file.as_file().set_permissions(permissions))?;
     at("write", path, file.as_file().sync_all())?;

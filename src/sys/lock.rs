@@ -64,6 +64,16 @@ impl FileLock {
         }
     }
 
+    /// Takes a lock that others may share at once, or None if somebody holds it alone.
+    pub fn try_shared(path: &Path) -> Result<Option<Self>, FsError> {
+        let file = open(path)?;
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
+        }
+    }
+
     /// Takes the lock, waiting at most `patience`.
     ///
     /// Polls with a short, growing pause: `flock` has no time limit, and a signal-based one would need unsafe code.
@@ -134,5 +144,8 @@ mod tests {
         assert!(busy.to_string().contains("process "), "{busy}");
         drop(held);
         assert!(!FileLock::is_held(&path).unwrap());
+        let shared = (FileLock::try_shared(&path).unwrap(), FileLock::try_shared(&path).unwrap());
+        assert!(shared.0.is_some() && shared.1.is_some());
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
     }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod env;
 pub mod fs;
 pub mod lock;
+pub mod mount;
 pub mod process;
 pub mod random;
 pub mod signal;

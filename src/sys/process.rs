@@ -25,7 +25,16 @@ pub struct Cmd {
     args: Vec<OsString>,
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
-    stdin: Vec<u8>,
+    stdin: Stdin,
+}
+
+/// What a child reads.
+#[derive(Clone, Debug)]
+enum Stdin {
+    /// End of file at once (run attached: the terminal).
+    Nothing,
+    Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// What a short child printed and how it ended.
@@ -151,6 +160,8 @@ pub const TAIL_BYTES: usize = 16 * 1024;
 /// A longer line is cut, so that a child that prints no line end can't fill the memory.
 const LINE_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(15);
+/// How long to read on after the leader and its group are gone. Normally the pipe ends at once.
+const DRAIN: Duration = Duration::from_secs(2);
 
 impl Cmd {
     /// `program` in `dir` with exactly the environment `env`.
@@ -160,7 +171,7 @@ impl Cmd {
             args: Vec::new(),
             dir: dir.to_owned(),
             env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            stdin: Vec::new(),
+            stdin: Stdin::Nothing,
         }
     }
 
@@ -194,7 +205,15 @@ impl Cmd {
     /// Feeds standard input, then end of file. Without it the child gets end of file at once.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = bytes.into();
+        self.stdin = Stdin::Bytes(bytes.into());
+        self
+    }
+
+    /// Lets standard input be this file. For long input to a child that may never read it: there is no pipe
+    /// that a grandchild could hold open, and no writer to wait for.
+    #[must_use]
+    pub fn stdin_file(mut self, path: &Path) -> Self {
+        self.stdin = Stdin::File(path.to_owned());
         self
     }
 
@@ -213,7 +232,11 @@ impl Cmd {
             .dir(&self.dir)
             .full_env(self.env.iter().cloned())
             .unchecked();
-        if self.stdin.is_empty() { base.stdin_null() } else { base.stdin_bytes(self.stdin.clone()) }
+        match &self.stdin {
+            Stdin::Nothing => base.stdin_null(),
+            Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
+            Stdin::File(path) => base.stdin_path(path),
+        }
     }
 
     /// Runs to the end with the terminal as output, for a child the user talks to. Returns its status.
@@ -224,7 +247,11 @@ impl Cmd {
                 .dir(&self.dir)
                 .full_env(self.env.iter().cloned())
                 .unchecked();
-            if self.stdin.is_empty() { base } else { base.stdin_bytes(self.stdin.clone()) }
+            match &self.stdin {
+                Stdin::Nothing => base,
+                Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
+                Stdin::File(path) => base.stdin_path(path),
+            }
         };
         tracing::debug!(line = %self.line(), "run attached");
         expression.run().map(|output| output.status).map_err(|source| self.spawn_error(source))
@@ -280,11 +307,13 @@ impl Cmd {
         signal_group(group, Signal::KILL);
         let output = handle.wait().map_err(spawn_error)?;
         let status = output.status;
-        for line in incoming {
+        let until = Clock.monotonic() + DRAIN;
+        while let Ok(line) = incoming.recv_timeout(until.saturating_duration_since(Clock.monotonic())) {
             tail.push(&line);
             on_line(&line);
         }
-        if pump.join().is_err() {
+        // A descendant that left the group can hold the pipe open for ever: its reader is then left behind.
+        if pump.is_finished() && pump.join().is_err() {
             tracing::error!("BUG: the output reader panicked");
         }
         let end = stopped.unwrap_or_else(|| match (status.code(), status.signal()) {
@@ -415,6 +444,7 @@ pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     fn shell(line: &str) -> Cmd {
         Cmd::shell(line, Path::new("/"), &Env::capture())
@@ -468,6 +498,29 @@ mod tests {
         let (ended, _) = supervise("sleep 600 & exit 0", &limits());
         assert_eq!(ended.end, End::Exit(0));
         assert!(ended.took < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_descendant_that_left_the_group_does_not_hold_up_the_end() {
+        // It keeps our pipe open until the test lets it go, which is after `supervise` returned.
+        let dir = tempfile::tempdir().unwrap();
+        let [up, go] = ["up", "go"].map(|name| dir.path().join(name));
+        Cmd::new("mkfifo", dir.path(), &Env::capture()).args([&up, &go]).run().unwrap().checked().unwrap();
+        let (up, go_path) = (up.display(), go.display());
+        let line = format!("setsid sh -c 'echo > {up}; read x < {go_path}' & read x < {up}; exit 0");
+        let (ended, _) = supervise(&line, &limits());
+        assert_eq!(ended.end, End::Exit(0));
+        assert!(ended.took >= DRAIN, "the descendant did hold the pipe");
+        std::fs::OpenOptions::new().read(true).write(true).open(&go).unwrap().write_all(b"\n").unwrap();
+    }
+
+    #[test]
+    fn a_file_can_be_what_it_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("in");
+        crate::sys::fs::write_atomic(&file, b"hello", 0o400, crate::sys::fs::Durability::None).unwrap();
+        let out = Cmd::new("cat", dir.path(), &Env::capture()).stdin_file(&file).run().unwrap();
+        assert_eq!(out.text(), "hello");
     }
 
     #[test]
