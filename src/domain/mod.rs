@@ -8,6 +8,7 @@
 pub mod actor;
 pub mod branch;
 pub mod control;
+pub mod draft;
 pub mod graph;
 pub mod id;
 pub mod oid;

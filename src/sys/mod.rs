@@ -9,6 +9,8 @@ pub mod clock;
 pub mod env;
 pub mod fs;
 pub mod lock;
+pub mod panic;
 pub mod process;
 pub mod random;
 pub mod signal;
+pub mod terminal;
