@@ -79,10 +79,8 @@ mod tests {
             edges.entry(id(a)).or_default().insert(id(b));
         }
         let view = DepTreeView::new(&id(1), &edges, &|_| None);
-        view.rows
-            .iter()
-            .map(|r| format!("{}{}{} ", r.depth, &r.id[7..], if r.repeated { "*" } else { "" }))
-            .collect()
+        let row = |r: &DepRow| format!("{}{}{} ", r.depth, &r.id[7..], if r.repeated { "*" } else { "" });
+        view.rows.iter().map(row).collect::<Vec<_>>().concat()
     }
 
     #[test]

@@ -16,8 +16,8 @@ mod log;
 mod refusal;
 mod run;
 mod status;
-mod task;
-mod verdict;
+pub(crate) mod task;
+pub(crate) mod verdict;
 mod words;
 mod worktree;
 

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::domain::task::State;
-use crate::view::{TaskView, WorktreeView};
+use crate::domain::verdict::Word;
+use crate::view::{TaskView, WorktreeView, words};
 
 /// How many tasks have each status. The order of the fields is that of a task's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,7 +94,8 @@ pub struct StatusView {
     /// The protected branch's short name.
     pub trunk: String,
     /// The verdict on trunk's tree under its own gate; null when there is none yet.
-    pub verdict: Option<&'static str>,
+    #[serde(serialize_with = "words::optional_verdict")]
+    pub verdict: Option<Word>,
     /// The remote that arbitrates; null without one.
     pub remote: Option<String>,
     /// How many tasks have each status.

@@ -93,7 +93,7 @@ mod tests {
 
         #[test]
         fn every_open_box_is_one_task(titles in proptest::collection::vec("[a-zA-Z][a-zA-Z0-9 ]{0,30}[a-z]", 1..20)) {
-            let text: String = titles.iter().map(|t| format!("- [ ] {t}\n")).collect();
+            let text = titles.iter().map(|t| format!("- [ ] {t}\n")).collect::<Vec<_>>().concat();
             let read = read_tasks(&text).unwrap();
             prop_assert_eq!(read.iter().map(|d| d.title.as_str()).collect::<Vec<_>>(), titles);
         }
