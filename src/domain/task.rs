@@ -339,11 +339,9 @@ impl Register {
 
     fn refuse<T>(&self, id: &TaskId, allowed: &'static str, verb: &'static str) -> Result<T, Refusal> {
         match self.state.lease() {
-            Some(lease) if allowed == "open" => Err(Refusal::Held {
-                id: id.clone(),
-                owner: lease.owner.actor.clone(),
-                until: lease.expires,
-            }),
+            Some(lease) if allowed == "open" => {
+                Err(Refusal::Held { id: id.clone(), owner: lease.owner.actor.clone(), until: lease.expires })
+            }
             Some(_) | None => {
                 Err(Refusal::WrongState { id: id.clone(), status: self.state.status(), allowed, verb })
             }
@@ -591,9 +589,6 @@ mod tests {
         let held = Register::new(&at).claim(&id(), &at, lease("ann"), work()).expect("open");
         let refusal = held.claim(&id(), &at, lease("bob"), work()).expect_err("held");
         assert!(matches!(refusal, Refusal::Held { owner, .. } if owner == "person:ann"));
-        assert_eq!(
-            held.check_fence(&id(), 0),
-            Err(Refusal::StaleFence { id: id(), yours: 0, current: 1 })
-        );
+        assert_eq!(held.check_fence(&id(), 0), Err(Refusal::StaleFence { id: id(), yours: 0, current: 1 }));
     }
 }

@@ -1,1 +1,26 @@
-//! The repository: objects, refs, worktrees, and the `git` program.
+//! The repository: where it is, its objects, refs and worktrees, and the `git` program.
+//!
+//! Used by `store`, the engines and `ops`. Objects and refs go through gix in process; what gix can't do
+//! (reftable refs, merges, worktrees, transports) goes through one builder for the `git` program, which
+//! scrubs git's own variables and switches hooks and automatic maintenance off. The only writer is
+//! `durable`. Deliberately absent: anything that knows tasks, verdicts or the layout of the state.
+
+mod commit;
+mod config;
+mod durable;
+mod error;
+mod program;
+mod read;
+mod refs;
+mod repo;
+mod worktree;
+
+pub use commit::{MergeTree, NewCommit};
+pub use config::Settings;
+pub use durable::{Batch, Object};
+pub use error::GitError;
+pub use program::{LOCAL_VARIABLES, scrubbed};
+pub use read::{CommitInfo, Entry, EntryKind, TreeChange};
+pub use refs::{Cas, RefChange};
+pub use repo::{Head, Repo};
+pub use worktree::{Dirt, Worktree};

@@ -1,1 +1,3 @@
-//! x
+//! Decisions: (rules, request, facts) -> decision, with its reason. Pure.
+
+pub mod grant;

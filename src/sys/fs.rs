@@ -96,6 +96,16 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     at("write", path, file.sync_all())
 }
 
+/// Writes `bytes` into an existing file of our own, e.g. a lock file that is renamed afterwards.
+pub fn overwrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let mut file = at("write", path, std::fs::OpenOptions::new().write(true).truncate(true).open(path))?;
+    at("write", path, file.write_all(bytes))?;
+    if durability == Durability::Commit {
+        at("flush", path, file.sync_all())?;
+    }
+    Ok(())
+}
+
 /// Flushes a directory, so that names made or renamed in it survive a power cut.
 pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     let file = at("open", dir, std::fs::File::open(dir))?;

@@ -209,8 +209,10 @@ impl Cmd {
 
     #[expect(clippy::disallowed_methods, reason = "the one process builder")]
     fn expression(&self) -> duct::Expression {
-        let base =
-            duct::cmd(&self.program, &self.args).dir(&self.dir).full_env(self.env.iter().cloned()).unchecked();
+        let base = duct::cmd(&self.program, &self.args)
+            .dir(&self.dir)
+            .full_env(self.env.iter().cloned())
+            .unchecked();
         if self.stdin.is_empty() { base.stdin_null() } else { base.stdin_bytes(self.stdin.clone()) }
     }
 

@@ -1,1 +1,17 @@
-fn main(){}
+//! The integration tests: real processes, real git, in directories of their own.
+//!
+//! One binary, because linking the product once per file would cost minutes. `tidy` fails if a file in this
+//! directory is not declared here. How to add a test: docs/contributing.md.
+
+#[cfg(test)]
+mod env;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod redact;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod store;

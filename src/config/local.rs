@@ -1,0 +1,228 @@
+//! `git config orch.*`: choices of this machine, never policy.
+
+use std::path::PathBuf;
+
+use crate::config::period::{Period, PeriodError};
+use crate::config::problem::nearest;
+use crate::sys::fs::Durability;
+
+/// What `git config orch.*` says, over the built-in defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// `orch.remote`: the remote that trunk and state are shared through; None: not chosen here.
+    pub remote: Option<String>,
+    /// `orch.jobs`: how many tasks or steps at the same time; None: as many as the machine suggests.
+    pub jobs: Option<u32>,
+    /// `orch.worktrees`: the directory for worktrees, as written (`~/` is the caller's to expand); None: beside
+    /// the repository.
+    pub worktrees: Option<PathBuf>,
+    /// `orch.durability`: whether a change of state survives a power cut.
+    pub durability: Durability,
+    /// `orch.hooks`: whether our part of the hooks works in this clone.
+    pub hooks: bool,
+    /// `orch.sync`: when state travels.
+    pub sync: StateSync,
+    /// `orch.personLease`: how long a person's claim lasts without activity.
+    pub person_lease: Period,
+}
+
+/// `orch.sync`: when state travels to and from the remote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateSync {
+    /// Around claims and merges.
+    Auto,
+    /// Only when asked.
+    Manual,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            remote: None,
+            jobs: None,
+            worktrees: None,
+            durability: Durability::Commit,
+            hooks: true,
+            sync: StateSync::Auto,
+            person_lease: Period::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// A `git config orch.*` value that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocalError {
+    /// Not one of the words that the key takes.
+    #[error("git config {key}: `{value}` is not {wanted}")]
+    Value {
+        /// The key, as documented.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// Not a length of time.
+    #[error("git config {key}")]
+    Period {
+        /// The key, as documented.
+        key: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: PeriodError,
+    },
+}
+
+const KEYS: [&str; 7] = [
+    "orch.remote",
+    "orch.jobs",
+    "orch.worktrees",
+    "orch.durability",
+    "orch.hooks",
+    "orch.sync",
+    "orch.personLease",
+];
+
+impl Local {
+    /// From pairs as `git config --list` gives them, in git's order (a later one outranks); other sections are
+    /// skipped. Returns warnings too: a line for every unknown `orch.*` key, which a newer version may know.
+    ///
+    /// # Errors
+    /// Every value that can't be used.
+    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(Self, Vec<String>), Vec<LocalError>> {
+        let mut local = Self::default();
+        let mut warnings = Vec::new();
+        let mut errors = Vec::new();
+        for (key, value) in pairs {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            if !key.get(..5).is_some_and(|section| section.eq_ignore_ascii_case("orch.")) {
+                continue;
+            }
+            match KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) {
+                Some(known) => errors.extend(local.set(known, value.trim()).err()),
+                None => warnings.push(unknown(key)),
+            }
+        }
+        warnings.dedup();
+        if errors.is_empty() { Ok((local, warnings)) } else { Err(errors) }
+    }
+
+    fn set(&mut self, key: &'static str, value: &str) -> Result<(), LocalError> {
+        let wrong = |wanted| LocalError::Value { key, value: value.to_owned(), wanted };
+        match key {
+            "orch.remote" => self.remote = Some(nonempty(value).ok_or_else(|| wrong("a remote's name"))?),
+            "orch.jobs" => {
+                let jobs = value.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
+                self.jobs = Some(jobs.ok_or_else(|| wrong("a number from 1 to 1024"))?);
+            }
+            "orch.worktrees" => {
+                self.worktrees = Some(nonempty(value).ok_or_else(|| wrong("a directory"))?.into());
+            }
+            "orch.durability" => {
+                self.durability = match value {
+                    "commit" => Durability::Commit,
+                    "none" => Durability::None,
+                    _ => return Err(wrong("`commit` or `none`")),
+                }
+            }
+            "orch.hooks" => self.hooks = boolean(value).ok_or_else(|| wrong("`on` or `off`"))?,
+            "orch.sync" => {
+                self.sync = match value {
+                    "auto" => StateSync::Auto,
+                    "manual" => StateSync::Manual,
+                    _ => return Err(wrong("`auto` or `manual`")),
+                }
+            }
+            "orch.personLease" => {
+                let lease = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
+                self.person_lease =
+                    Some(lease).filter(|l| !l.is_zero()).ok_or_else(|| wrong("longer than zero"))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn nonempty(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// As git reads booleans.
+fn boolean(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn unknown(key: &str) -> String {
+    // Without the section, which would make every key look like every other.
+    let name = |key: &'static str| key.strip_prefix("orch.").unwrap_or(key);
+    let near = nearest(key.get(5..).unwrap_or_default(), KEYS.map(name));
+    let near = near.map(|known| format!("; did you mean `orch.{known}`?"));
+    format!("git config {key}: unknown key, ignored{}", near.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_values_outrank_and_other_sections_are_skipped() {
+        let (local, warnings) = Local::from_pairs([
+            ("user.name", "x"),
+            ("orch.jobs", "2"),
+            ("orch.jobs", "3"),
+            ("orch.personlease", "3d"),
+            ("orch.hooks", "off"),
+            ("orch.durability", "none"),
+            ("orch.worktrees", "~/trees"),
+            ("orchard.jobs", "0"),
+        ])
+        .unwrap();
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(local.jobs, Some(3));
+        assert_eq!(local.person_lease, Period::from_secs(3 * 86_400));
+        assert!(!local.hooks);
+        assert_eq!(local.durability, Durability::None);
+        assert_eq!(local.worktrees, Some(PathBuf::from("~/trees")));
+        assert_eq!(local.sync, StateSync::Auto);
+    }
+
+    #[test]
+    fn every_bad_value_names_its_key() {
+        let errors = Local::from_pairs([
+            ("orch.jobs", "0"),
+            ("orch.durability", "maybe"),
+            ("orch.hooks", "perhaps"),
+            ("orch.sync", ""),
+            ("orch.personLease", "0s"),
+            ("orch.personLease", "soon"),
+            ("orch.remote", ""),
+        ])
+        .expect_err("all bad");
+        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        git config orch.jobs: `0` is not a number from 1 to 1024
+        git config orch.durability: `maybe` is not `commit` or `none`
+        git config orch.hooks: `perhaps` is not `on` or `off`
+        git config orch.sync: `` is not `auto` or `manual`
+        git config orch.personLease: `0s` is not longer than zero
+        git config orch.personLease
+        git config orch.remote: `` is not a remote's name
+        ");
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_with_the_nearest() {
+        let (_, warnings) = Local::from_pairs([("orch.job", "2"), ("orch.x.y", "z")]).unwrap();
+        insta::assert_snapshot!(warnings.join("\n"), @r"
+        git config orch.job: unknown key, ignored; did you mean `orch.jobs`?
+        git config orch.x.y: unknown key, ignored
+        ");
+    }
+}

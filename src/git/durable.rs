@@ -1,0 +1,159 @@
+//! Writing objects so that they survive a power cut.
+//!
+//! A `Batch` writes loose objects into a quarantine directory (`objects/tmp_objdir-orch-*`, which `git gc`
+//! clears if we are killed), then flushes each file, renames it to its place and flushes the directories.
+//! In this order a name never stands for half an object: a truncated object that stood under its final name
+//! would be taken for written by every later writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use gix::objs::Write as _;
+use gix::objs::tree::EntryKind as GixEntryKind;
+
+use crate::domain::oid::Oid;
+use crate::git::commit::NewCommit;
+use crate::git::error::GitError;
+use crate::git::read::{from_gix, to_gix};
+use crate::git::repo::Repo;
+use crate::sys::fs::{self, Durability, FsError};
+
+/// What kind of object to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A file's content.
+    Blob,
+    /// A directory.
+    Tree,
+    /// A commit.
+    Commit,
+}
+
+impl Object {
+    fn kind(self) -> gix::objs::Kind {
+        match self {
+            Self::Blob => gix::objs::Kind::Blob,
+            Self::Tree => gix::objs::Kind::Tree,
+            Self::Commit => gix::objs::Kind::Commit,
+        }
+    }
+}
+
+/// Objects that are being written; nothing is visible before `persist`.
+#[must_use = "objects of a batch are dropped unless it is persisted"]
+pub struct Batch<'r> {
+    repo: &'r Repo,
+    quarantine: tempfile::TempDir,
+    store: gix::odb::loose::Store,
+    written: BTreeSet<Oid>,
+}
+
+impl<'r> Batch<'r> {
+    /// An empty batch.
+    pub fn new(repo: &'r Repo) -> Result<Self, GitError> {
+        let objects = repo.common_dir().join("objects");
+        let quarantine = tempfile::Builder::new()
+            .prefix("tmp_objdir-orch-")
+            .tempdir_in(&objects)
+            .map_err(|source| FsError { action: "make a directory in", path: objects, source })?;
+        let store = gix::odb::loose::Store::at(quarantine.path(), repo.gix.object_hash());
+        Ok(Self { repo, quarantine, store, written: BTreeSet::new() })
+    }
+
+    /// Adds an object; returns its id. One that the repository has already is not written again.
+    pub fn add(&mut self, object: Object, bytes: &[u8]) -> Result<Oid, GitError> {
+        let id = gix::objs::compute_hash(self.repo.gix.object_hash(), object.kind(), bytes)
+            .map_err(GitError::gix("hash an object"))?;
+        let oid = from_gix(&id);
+        if !self.written.contains(&oid) && !self.repo.gix.has_object(id) {
+            self.store.write_buf(object.kind(), bytes).map_err(GitError::gix("write an object"))?;
+            self.written.insert(oid.clone());
+        }
+        Ok(oid)
+    }
+
+    /// The tree that `root` (None: the empty tree) becomes by `edits`: path to blob, or None to remove.
+    pub fn edit_tree(
+        &mut self,
+        root: Option<&Oid>,
+        edits: &BTreeMap<String, Option<Oid>>,
+    ) -> Result<Oid, GitError> {
+        let base = match root {
+            Some(oid) => {
+                let tree = self
+                    .repo
+                    .gix
+                    .find_tree(to_gix(oid)?)
+                    .map_err(GitError::gix(format!("read tree {oid}")))?;
+                let decoded =
+                    tree.decode().map_err(|_| GitError::Corrupt { oid: oid.to_string(), kind: "tree" })?;
+                gix::objs::Tree::from(decoded)
+            }
+            None => gix::objs::Tree::empty(),
+        };
+        let hash = self.repo.gix.object_hash();
+        let mut editor = gix::objs::tree::Editor::new(base, &self.repo.gix.objects, hash);
+        for (path, blob) in edits {
+            let parts = path.split('/');
+            let edited = match blob {
+                Some(oid) => editor.upsert(parts, GixEntryKind::Blob, to_gix(oid)?),
+                None => editor.remove(parts),
+            };
+            edited.map_err(GitError::gix(format!("edit the tree at {path}")))?;
+        }
+        let mut trees = Vec::new();
+        let id = editor.write(|tree| -> Result<gix::ObjectId, GitError> {
+            let mut bytes = Vec::new();
+            gix::objs::WriteTo::write_to(tree, &mut bytes).map_err(|source| FsError {
+                action: "encode",
+                path: PathBuf::from("a tree"),
+                source: std::io::Error::other(source.to_string()),
+            })?;
+            let id = gix::objs::compute_hash(hash, gix::objs::Kind::Tree, &bytes)
+                .map_err(GitError::gix("hash a tree"))?;
+            trees.push(bytes);
+            Ok(id)
+        })?;
+        for bytes in trees {
+            self.add(Object::Tree, &bytes)?;
+        }
+        Ok(from_gix(&id))
+    }
+
+    /// Adds a commit.
+    pub fn commit(&mut self, commit: &NewCommit) -> Result<Oid, GitError> {
+        let bytes = commit.encode()?;
+        self.add(Object::Commit, &bytes)
+    }
+
+    /// Moves everything to its place. With `Durability::Commit` all of it survives a power cut after this.
+    pub fn persist(self, durability: Durability) -> Result<(), GitError> {
+        let objects = self.repo.common_dir().join("objects");
+        let mut dirs = BTreeSet::new();
+        for oid in &self.written {
+            let (shard, rest) = oid.as_str().split_at(2);
+            let from = self.quarantine.path().join(shard).join(rest);
+            let dir = objects.join(shard);
+            if durability == Durability::Commit {
+                sync_file(&from)?;
+            }
+            if !fs::exists(&dir) {
+                fs::create_dir_all(&dir)?;
+                dirs.insert(objects.clone());
+            }
+            fs::rename(&from, &dir.join(rest))?;
+            dirs.insert(dir);
+        }
+        if durability == Durability::Commit {
+            for dir in dirs {
+                fs::sync_dir(&dir)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sync_file(path: &std::path::Path) -> Result<(), FsError> {
+    let error = |source| FsError { action: "flush", path: path.to_owned(), source };
+    std::fs::File::open(path).map_err(error)?.sync_all().map_err(error)
+}

@@ -1,0 +1,232 @@
+//! Reading objects: blobs, trees, commits, and the difference of two trees.
+
+use gix::objs::tree::EntryMode;
+use gix::prelude::ObjectIdExt as _;
+
+use crate::domain::oid::Oid;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
+
+/// What a tree's entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Tree,
+    /// A file.
+    Blob,
+    /// A symbolic link, a submodule, or a mode that git does not write.
+    Other,
+}
+
+/// One entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, as bytes: a tree is hostile input.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The object.
+    pub oid: Oid,
+}
+
+/// What of a commit is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Its tree.
+    pub tree: Oid,
+    /// Its parents, first parent first.
+    pub parents: Vec<Oid>,
+    /// Its whole message; bytes that are not UTF-8 become U+FFFD.
+    pub message: String,
+    /// The committer's time, in seconds since the epoch.
+    pub seconds: i64,
+}
+
+/// A path at which two trees differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeChange {
+    /// The path from the root, with `/`.
+    pub path: String,
+    /// The blob in the second tree; None if it has none.
+    pub new: Option<Oid>,
+}
+
+pub(crate) fn to_gix(oid: &Oid) -> Result<gix::ObjectId, GitError> {
+    gix::ObjectId::from_hex(oid.as_str().as_bytes()).map_err(GitError::gix(format!("read the id {oid}")))
+}
+
+pub(crate) fn from_gix(id: &gix::oid) -> Oid {
+    Oid::parse(&id.to_string()).expect("an object id that exists is not zero")
+}
+
+fn kind_of(mode: EntryMode) -> EntryKind {
+    if mode.is_tree() {
+        EntryKind::Tree
+    } else if mode.is_blob() {
+        EntryKind::Blob
+    } else {
+        EntryKind::Other
+    }
+}
+
+impl Repo {
+    fn object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
+        let id = to_gix(oid)?;
+        self.gix
+            .try_find_object(id)
+            .map_err(GitError::gix(format!("read object {oid}")))?
+            .ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+    }
+
+    /// Whether the object is here.
+    pub fn has_object(&self, oid: &Oid) -> bool {
+        to_gix(oid).is_ok_and(|id| self.gix.has_object(id))
+    }
+
+    /// A blob's bytes.
+    pub fn blob(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
+        let object = self.object(oid)?;
+        if object.kind == gix::objs::Kind::Blob {
+            Ok(object.detach().data)
+        } else {
+            Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
+        }
+    }
+
+    /// A tree's entries, in git's order.
+    pub fn tree(&self, oid: &Oid) -> Result<Vec<Entry>, GitError> {
+        let corrupt = || GitError::Corrupt { oid: oid.to_string(), kind: "tree" };
+        let object = self.object(oid)?;
+        if object.kind != gix::objs::Kind::Tree {
+            return Err(corrupt());
+        }
+        let mut entries = Vec::new();
+        for entry in gix::objs::TreeRefIter::from_bytes(&object.data, self.gix.object_hash()) {
+            let entry = entry.map_err(|_| corrupt())?;
+            entries.push(Entry {
+                name: entry.filename.to_vec(),
+                kind: kind_of(entry.mode),
+                oid: from_gix(entry.oid),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// A commit's tree, parents and message.
+    pub fn commit(&self, oid: &Oid) -> Result<CommitInfo, GitError> {
+        let corrupt = || GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
+        let object = self.object(oid)?;
+        let commit = object.try_into_commit().map_err(|_| corrupt())?;
+        let decoded = commit.decode().map_err(|_| corrupt())?;
+        let committer = decoded.committer().map_err(|_| corrupt())?;
+        Ok(CommitInfo {
+            tree: from_gix(&decoded.tree()),
+            parents: decoded.parents().map(|id| from_gix(&id)).collect(),
+            message: decoded.message.to_string(),
+            seconds: committer.seconds(),
+        })
+    }
+
+    /// The tree of a commit, or the tree itself.
+    pub fn tree_of(&self, oid: &Oid) -> Result<Oid, GitError> {
+        let kind = self.object(oid)?.kind;
+        if kind == gix::objs::Kind::Tree { Ok(oid.clone()) } else { Ok(self.commit(oid)?.tree) }
+    }
+
+    /// The entry at `path` (with `/`) below `tree`; None if there is none.
+    pub fn entry_at(&self, tree: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
+        let mut at = tree.clone();
+        let mut parts = path.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let Some(entry) = self.tree(&at)?.into_iter().find(|e| e.name == part.as_bytes()) else {
+                return Ok(None);
+            };
+            if parts.peek().is_none() {
+                return Ok(Some(entry));
+            }
+            if entry.kind != EntryKind::Tree {
+                return Ok(None);
+            }
+            at = entry.oid;
+        }
+        Ok(None)
+    }
+
+    /// The file at `path` below `tree`, as bytes; None if there is none.
+    pub fn file_at(&self, tree: &Oid, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        match self.entry_at(tree, path)? {
+            Some(entry) if entry.kind == EntryKind::Blob => Ok(Some(self.blob(&entry.oid)?)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Whether `ancestor` is reachable from `tip`.
+    pub fn is_ancestor(&self, ancestor: &Oid, tip: &Oid) -> Result<bool, GitError> {
+        Ok(ancestor == tip || self.merge_base(ancestor, tip)?.as_ref() == Some(ancestor))
+    }
+
+    /// The best common ancestor; None for unrelated histories.
+    pub fn merge_base(&self, one: &Oid, two: &Oid) -> Result<Option<Oid>, GitError> {
+        let base = self
+            .gix
+            .merge_base(to_gix(one)?, to_gix(two)?)
+            .map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
+        Ok(base.map(|id| from_gix(id.as_ref())))
+    }
+
+    /// The blobs at which `new` differs from `old` (None: from nothing), below `prefix` (empty: everywhere).
+    ///
+    /// Equal subtrees are not opened: the cost is in the number of changed directories.
+    pub fn tree_changes(&self, old: Option<&Oid>, new: Option<&Oid>) -> Result<Vec<TreeChange>, GitError> {
+        let mut changes = Vec::new();
+        self.collect_changes("", old, new, &mut changes)?;
+        Ok(changes)
+    }
+
+    fn collect_changes(
+        &self,
+        prefix: &str,
+        old: Option<&Oid>,
+        new: Option<&Oid>,
+        out: &mut Vec<TreeChange>,
+    ) -> Result<(), GitError> {
+        if old == new {
+            return Ok(());
+        }
+        let load = |tree: Option<&Oid>| tree.map_or_else(|| Ok(Vec::new()), |oid| self.tree(oid));
+        let mut names: std::collections::BTreeMap<Vec<u8>, (Option<Entry>, Option<Entry>)> =
+            std::collections::BTreeMap::new();
+        for entry in load(old)? {
+            let slot = names.entry(entry.name.clone()).or_default();
+            slot.0 = Some(entry);
+        }
+        for entry in load(new)? {
+            let slot = names.entry(entry.name.clone()).or_default();
+            slot.1 = Some(entry);
+        }
+        for (name, (before, after)) in names {
+            if before == after {
+                continue;
+            }
+            let path = format!("{prefix}{}", String::from_utf8_lossy(&name));
+            let part = |entry: &Option<Entry>, kind| {
+                entry.as_ref().filter(|e| e.kind == kind).map(|e| e.oid.clone())
+            };
+            let (tree_before, tree_after) = (part(&before, EntryKind::Tree), part(&after, EntryKind::Tree));
+            if tree_before.is_some() || tree_after.is_some() {
+                self.collect_changes(&format!("{path}/"), tree_before.as_ref(), tree_after.as_ref(), out)?;
+            }
+            let (blob_before, blob_after) = (part(&before, EntryKind::Blob), part(&after, EntryKind::Blob));
+            if blob_before != blob_after {
+                out.push(TreeChange { path, new: blob_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// The shortest unique form of an id, for people.
+    pub fn abbreviate(&self, oid: &Oid) -> String {
+        to_gix(oid)
+            .map_or_else(|_| oid.short().to_owned(), |id| id.attach(&self.gix).shorten_or_id().to_string())
+    }
+}

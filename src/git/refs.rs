@@ -1,0 +1,205 @@
+//! Refs: reading any, and moving our own (`refs/orch/*`) durably by compare-and-swap.
+//!
+//! Our own refs are moved with git's lock-file protocol in process: `<ref>.lock` made exclusively, the current
+//! value compared, the new one written and flushed, then renamed. gix's transaction flushes nothing, and
+//! `git update-ref` costs a process and runs hooks. A person's refs are moved by `git update-ref`, so that
+//! reflogs are written and hooks see it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gix::refs::TargetRef;
+
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::git::error::GitError;
+use crate::git::read::from_gix;
+use crate::git::repo::{Head, Repo};
+use crate::sys::clock::Clock;
+use crate::sys::fs::{self, Durability};
+use crate::sys::process::Cmd;
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// One move of one ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefChange {
+    /// The full name.
+    pub name: String,
+    /// What it must point at now; `Zero`: it must not exist.
+    pub old: MaybeOid,
+    /// What it shall point at.
+    pub new: Oid,
+}
+
+/// How a compare-and-swap ended.
+#[must_use = "a lost compare-and-swap moved nothing"]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cas {
+    /// The ref points at the new value.
+    Moved,
+    /// The ref was not at the expected value; nothing was changed. What it is at.
+    Lost(Option<Oid>),
+}
+
+/// Reads a `HEAD` file.
+pub(crate) fn read_head_file(path: &Path) -> Result<Head, GitError> {
+    let text = fs::read_string(path)?;
+    let text = text.trim();
+    match text.strip_prefix("ref:") {
+        Some(name) => Ok(Head::Branch(name.trim().to_owned())),
+        None => Oid::parse(text)
+            .map(Head::Detached)
+            .map_err(|e| GitError::Malformed { path: path.to_owned(), what: e.to_string() }),
+    }
+}
+
+impl Repo {
+    /// What a ref points at, symbolic refs followed; None if it does not exist.
+    pub fn ref_target(&self, name: &str) -> Result<Option<Oid>, GitError> {
+        if self.is_reftable() {
+            let output = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", name]).run()?;
+            return if output.status.success() { Ok(Some(Oid::parse(&output.text())?)) } else { Ok(None) };
+        }
+        let mut name = name.to_owned();
+        // git follows at most five symbolic refs.
+        for _ in 0..5 {
+            let found = self
+                .gix
+                .try_find_reference(name.as_str())
+                .map_err(GitError::gix(format!("read the ref {name}")))?;
+            let Some(reference) = found else { return Ok(None) };
+            match reference.target() {
+                TargetRef::Object(id) => return Ok(Some(from_gix(id))),
+                TargetRef::Symbolic(next) => name = next.as_bstr().to_string(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// All refs whose full name starts with `prefix`, sorted by name.
+    pub fn refs_below(&self, prefix: &str) -> Result<Vec<(String, Oid)>, GitError> {
+        let output =
+            self.git(["for-each-ref", "--format=%(objectname) %(refname)", prefix]).run()?.checked()?;
+        output
+            .text()
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(oid, name)| Ok((name.to_owned(), Oid::parse(oid)?)))
+            .collect()
+    }
+
+    /// Moves one of our own refs. The objects it leads to must be durable already.
+    pub fn cas(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
+        if self.is_reftable() {
+            self.cas_by_program(change, durability)
+        } else {
+            self.cas_in_files(change, durability)
+        }
+    }
+
+    fn cas_in_files(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
+        let path = self.common_dir().join(&change.name);
+        let lock = RefLock::take(&path)?;
+        let current = self.ref_target(&change.name)?;
+        if current.as_ref() != change.old.id() {
+            return Ok(Cas::Lost(current));
+        }
+        lock.commit(&change.new, durability)?;
+        Ok(Cas::Moved)
+    }
+
+    fn cas_by_program(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
+        let zero = "0".repeat(self.oid_len());
+        let old = change.old.id().map_or(zero.as_str(), Oid::as_str);
+        let fsync = match durability {
+            Durability::Commit => "core.fsync=all",
+            Durability::None => "core.fsync=none",
+        };
+        let output = self.git(["-c", fsync, "update-ref", &change.name, change.new.as_str(), old]).run()?;
+        if output.status.success() {
+            return Ok(Cas::Moved);
+        }
+        let current = self.ref_target(&change.name)?;
+        if current.as_ref() == change.old.id() {
+            output.checked()?;
+        }
+        Ok(Cas::Lost(current))
+    }
+
+    /// Moves a branch or another ref of the user's by `git update-ref`, with reflog and with the user's hooks.
+    pub fn move_user_ref(&self, change: &RefChange, message: &str) -> Result<Cas, GitError> {
+        let zero = "0".repeat(self.oid_len());
+        let old = change.old.id().map_or(zero.as_str(), Oid::as_str);
+        let args = ["update-ref", "-m", message, &change.name, change.new.as_str(), old];
+        let dir = self.work_tree().unwrap_or(self.git_dir());
+        let env = crate::git::program::scrubbed(self.user_env());
+        let cmd = Cmd::new("git", dir, &env).env("LC_ALL", "C").env("GIT_DIR", self.git_dir()).args(args);
+        let output = cmd.run()?;
+        if output.status.success() {
+            return Ok(Cas::Moved);
+        }
+        let current = self.ref_target(&change.name)?;
+        if current.as_ref() == change.old.id() {
+            output.checked()?;
+        }
+        Ok(Cas::Lost(current))
+    }
+
+    /// Deletes a ref if it is at `old`; without hooks.
+    pub fn delete_ref(&self, name: &str, old: &Oid) -> Result<(), GitError> {
+        self.run_git(["update-ref", "-d", name, old.as_str()]).map(drop)
+    }
+}
+
+/// git's lock on one ref file.
+struct RefLock {
+    path: PathBuf,
+    lock: PathBuf,
+    done: bool,
+}
+
+impl RefLock {
+    fn take(path: &Path) -> Result<Self, GitError> {
+        let lock = PathBuf::from(format!("{}.lock", path.display()));
+        let start = Clock.monotonic();
+        loop {
+            // Inside the loop: `git pack-refs` removes directories that it emptied.
+            if let Some(dir) = path.parent() {
+                fs::create_dir_all(dir)?;
+            }
+            match fs::write_new(&lock, b"", 0o644) {
+                Ok(()) => return Ok(Self { path: path.to_owned(), lock, done: false }),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                    if start.elapsed() > LOCK_PATIENCE {
+                        return Err(GitError::RefLocked { path: lock });
+                    }
+                    Clock.wait(Duration::from_millis(5));
+                }
+                Err(e) if e.is_not_found() && start.elapsed() < LOCK_PATIENCE => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn commit(mut self, new: &Oid, durability: Durability) -> Result<(), GitError> {
+        fs::overwrite(&self.lock, format!("{new}\n").as_bytes(), durability)?;
+        fs::rename(&self.lock, &self.path)?;
+        self.done = true;
+        if durability == Durability::Commit
+            && let Some(dir) = self.path.parent()
+        {
+            fs::sync_dir(dir)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RefLock {
+    fn drop(&mut self) {
+        if !self.done
+            && let Err(error) = fs::remove_file_if_there(&self.lock)
+        {
+            tracing::warn!(path = %self.lock.display(), %error, "lock file left behind");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Finding and opening a repository.
+
+use std::path::{Path, PathBuf};
+
+use crate::git::error::GitError;
+use crate::git::refs::read_head_file;
+use crate::sys::env::{Env, var};
+use crate::sys::fs;
+
+/// What HEAD of a worktree points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A branch, by its full ref name; it may be unborn.
+    Branch(String),
+    /// A commit, directly.
+    Detached(crate::domain::oid::Oid),
+}
+
+impl Head {
+    /// The branch's short name, if HEAD is on one.
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Branch(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name)),
+            Self::Detached(_) => None,
+        }
+    }
+}
+
+/// A repository as seen from one of its worktrees.
+///
+/// Not `Sync`: each thread opens its own with `reopen`, which costs less than a millisecond.
+#[derive(Clone, Debug)]
+pub struct Repo {
+    pub(crate) gix: gix::Repository,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    work_tree: Option<PathBuf>,
+    reftable: bool,
+    env: Env,
+}
+
+impl Repo {
+    /// Finds the repository as git does: `GIT_DIR` if it is set, else upwards from `cwd`.
+    pub fn discover(cwd: &Path, env: &Env) -> Result<Self, GitError> {
+        if let Some(dir) = env.get(var::GIT_DIR) {
+            let git_dir = fs::canonical(&cwd.join(dir))?;
+            let work_tree = match env.get(var::GIT_WORK_TREE) {
+                Some(tree) => Some(fs::canonical(&cwd.join(tree))?),
+                None => None,
+            };
+            return Self::open(&git_dir, work_tree.as_deref(), env);
+        }
+        let (path, _trust) =
+            gix::discover::upwards(cwd).map_err(|_| GitError::NoRepository { path: cwd.to_owned() })?;
+        let (git_dir, work_tree) = path.into_repository_and_work_tree_directories();
+        let git_dir = fs::canonical(&cwd.join(git_dir))?;
+        let work_tree = match work_tree {
+            Some(tree) => Some(fs::canonical(&cwd.join(tree))?),
+            None => None,
+        };
+        Self::open(&git_dir, work_tree.as_deref(), env)
+    }
+
+    /// Opens a repository by its git directory; nothing is searched for.
+    pub fn open(git_dir: &Path, work_tree: Option<&Path>, env: &Env) -> Result<Self, GitError> {
+        let options = gix::open::Options::default()
+            .with(gix::sec::Trust::Full)
+            .bail_if_untrusted(false)
+            .open_path_as_is(true);
+        let mut gix: gix::Repository = options
+            .open(git_dir)
+            .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?
+            .into();
+        // Task and state files are read one by one; a small cache spares re-inflating shared trees.
+        gix.object_cache_size_if_unset(4 * 1024 * 1024);
+        let common_dir = fs::canonical(gix.common_dir())?;
+        let work_tree = match work_tree {
+            Some(tree) => Some(tree.to_owned()),
+            None => gix.workdir().map(Path::to_owned),
+        };
+        let reftable = fs::exists(&common_dir.join("reftable"));
+        Ok(Self { git_dir: git_dir.to_owned(), common_dir, work_tree, reftable, env: env.clone(), gix })
+    }
+
+    /// Opens the same repository again, for another thread or to see new packs.
+    pub fn reopen(&self) -> Result<Self, GitError> {
+        Self::open(&self.git_dir, self.work_tree.as_deref(), &self.env)
+    }
+
+    /// This worktree's git directory (`.git`, or `.git/worktrees/<name>`).
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The directory that all worktrees share.
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// Where git-orch keeps its local files.
+    pub fn orch_dir(&self) -> PathBuf {
+        self.common_dir.join("orch")
+    }
+
+    /// The top of this worktree; None in a bare repository.
+    pub fn work_tree(&self) -> Option<&Path> {
+        self.work_tree.as_deref()
+    }
+
+    /// Whether refs are kept in the reftable format, which gix can't read or write.
+    pub fn is_reftable(&self) -> bool {
+        self.reftable
+    }
+
+    /// The environment it was opened with.
+    pub fn user_env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The main worktree's top, or the bare directory: what `<path>.orch` stands beside.
+    pub fn main_path(&self) -> PathBuf {
+        let bare = self.gix.config_snapshot().boolean("core.bare").unwrap_or(false);
+        match self.common_dir.parent() {
+            Some(parent) if !bare && self.common_dir.ends_with(".git") => parent.to_owned(),
+            Some(_) | None => self.common_dir.clone(),
+        }
+    }
+
+    /// Whether the repository has no main worktree.
+    pub fn is_bare(&self) -> bool {
+        self.main_path() == self.common_dir
+    }
+
+    /// What HEAD of this worktree points at.
+    pub fn head(&self) -> Result<Head, GitError> {
+        self.head_of(&self.git_dir)
+    }
+
+    /// What HEAD of the worktree with this git directory points at.
+    pub fn head_of(&self, git_dir: &Path) -> Result<Head, GitError> {
+        if self.reftable {
+            return self.head_by_program(git_dir);
+        }
+        read_head_file(&git_dir.join("HEAD"))
+    }
+
+    /// How long object ids are here: 40 or 64 characters.
+    pub fn oid_len(&self) -> usize {
+        self.gix.object_hash().len_in_hex()
+    }
+}

@@ -1,0 +1,141 @@
+//! Worktrees: listed from git's own records, made and removed by the `git` program under our lock.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::oid::Oid;
+use crate::git::error::GitError;
+use crate::git::repo::{Head, Repo};
+use crate::sys::fs;
+
+/// A linked worktree (or the main one), by git's record in the common directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    /// Its top directory, as recorded; it may be gone.
+    pub path: PathBuf,
+    /// Its git directory: `<common>/worktrees/<name>`, or the common directory for the main one.
+    pub git_dir: PathBuf,
+    /// What its HEAD points at.
+    pub head: Head,
+    /// Whether it is the main worktree.
+    pub main: bool,
+}
+
+impl Worktree {
+    /// Whether the directory is there.
+    pub fn exists(&self) -> bool {
+        fs::exists(&self.path)
+    }
+
+    /// Whether `path` is in it.
+    pub fn contains(&self, path: &Path) -> bool {
+        path.starts_with(&self.path)
+    }
+}
+
+/// What is in a worktree that a commit does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirt {
+    /// Tracked paths that differ from HEAD, in the index or in the working tree.
+    pub changed: Vec<String>,
+    /// Untracked paths that are not ignored.
+    pub untracked: Vec<String>,
+}
+
+impl Dirt {
+    /// Whether there is none.
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.untracked.is_empty()
+    }
+}
+
+impl Repo {
+    /// The linked worktrees, sorted by path, with the main one first if there is one.
+    pub fn worktrees(&self) -> Result<Vec<Worktree>, GitError> {
+        let mut list = Vec::new();
+        if !self.is_bare() {
+            list.push(Worktree {
+                path: self.main_path(),
+                git_dir: self.common_dir().to_owned(),
+                head: self.head_of(self.common_dir())?,
+                main: true,
+            });
+        }
+        for git_dir in fs::list(&self.common_dir().join("worktrees"))? {
+            // A directory that another process is just making or removing has no `gitdir` file.
+            let Some(text) = fs::read_optional(&git_dir.join("gitdir"))? else { continue };
+            let dot_git = git_dir.join(text.trim());
+            let Ok(head) = self.head_of(&git_dir) else { continue };
+            let path = dot_git.parent().unwrap_or(&dot_git).to_owned();
+            let path = fs::canonical(&path).unwrap_or(path);
+            list.push(Worktree { path, git_dir, head, main: false });
+        }
+        Ok(list)
+    }
+
+    /// The worktree whose top is `path`.
+    pub fn worktree_at(&self, path: &Path) -> Result<Option<Worktree>, GitError> {
+        let path = fs::canonical(path).unwrap_or_else(|_| path.to_owned());
+        Ok(self.worktrees()?.into_iter().find(|w| w.path == path))
+    }
+
+    /// The worktree that this repository was opened from, if it has one.
+    pub fn here(&self) -> Result<Option<Worktree>, GitError> {
+        match self.work_tree() {
+            Some(tree) => self.worktree_at(tree),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a worktree at `path` on the new branch `branch` at `at`. The caller holds the worktree lock.
+    pub fn add_worktree(&self, path: &Path, branch: &str, at: &Oid) -> Result<(), GitError> {
+        self.git(["worktree", "add", "--quiet", "--no-track", "-b", branch])
+            .args([path.as_os_str(), at.as_str().as_ref()])
+            .run()?
+            .checked()?;
+        Ok(())
+    }
+
+    /// Makes a worktree at `path` on the existing branch `branch`. The caller holds the worktree lock.
+    pub fn add_worktree_on(&self, path: &Path, branch: &str) -> Result<(), GitError> {
+        self.git(["worktree", "add", "--quiet"])
+            .args([path.as_os_str(), branch.as_ref()])
+            .run()?
+            .checked()?;
+        Ok(())
+    }
+
+    /// Makes a worktree at `path` with HEAD detached at `at`. The caller holds the worktree lock.
+    pub fn add_detached_worktree(&self, path: &Path, at: &Oid) -> Result<(), GitError> {
+        self.git(["worktree", "add", "--quiet", "--detach"])
+            .args([path.as_os_str(), at.as_str().as_ref()])
+            .run()?
+            .checked()?;
+        Ok(())
+    }
+
+    /// Removes a worktree that was found clean. git refuses if it became dirty since. The caller holds the lock.
+    pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), GitError> {
+        self.git(["worktree", "remove"]).args([worktree.path.as_os_str()]).run()?.checked()?;
+        Ok(())
+    }
+
+    /// Forgets worktrees whose directory is gone. The caller holds the lock.
+    pub fn forget_missing_worktrees(&self) -> Result<(), GitError> {
+        self.run_git(["worktree", "prune"]).map(drop)
+    }
+
+    /// What is in a worktree that HEAD does not have.
+    pub fn dirt(&self, worktree: &Worktree) -> Result<Dirt, GitError> {
+        let output = self
+            .git_in(worktree, ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"])
+            .run()?
+            .checked()?;
+        let mut dirt = Dirt::default();
+        for entry in String::from_utf8_lossy(&output.stdout).split('\0') {
+            let Some((code, path)) = entry.split_at_checked(3) else { continue };
+            let list = if code.starts_with("??") { &mut dirt.untracked } else { &mut dirt.changed };
+            list.push(path.to_owned());
+        }
+        Ok(dirt)
+    }
+}

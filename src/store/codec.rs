@@ -1,0 +1,272 @@
+//! A task as TOML, in one canonical form: sorted keys, trailing newline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use crate::domain::id::{ChangeId, SessionId, TaskId};
+use crate::domain::oid::Oid;
+use crate::domain::role::Role;
+use crate::domain::stamp::{Field, Stamp, TagSet};
+use crate::domain::task::{Claim, Evidence, Kind, Lease, Owner, Priority, Register, State, Task, Work};
+use crate::domain::time::Timestamp;
+
+pub(crate) fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
+    table.insert(key.to_owned(), value.into());
+}
+
+pub(crate) fn put_opt(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        put(table, key, value);
+    }
+}
+
+/// Reads typed values from a table; errors name the key.
+pub(crate) struct Reader<'t> {
+    table: &'t Table,
+}
+
+impl<'t> Reader<'t> {
+    pub(crate) fn new(table: &'t Table) -> Self {
+        Self { table }
+    }
+
+    fn get(&self, key: &str) -> Result<&'t Value, String> {
+        self.table.get(key).ok_or_else(|| format!("`{key}` is missing"))
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<String, String> {
+        self.get(key)?.as_str().map(str::to_owned).ok_or_else(|| format!("`{key}` is no text"))
+    }
+
+    pub(crate) fn int(&self, key: &str) -> Result<i64, String> {
+        self.get(key)?.as_integer().ok_or_else(|| format!("`{key}` is no integer"))
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> Result<bool, String> {
+        self.get(key)?.as_bool().ok_or_else(|| format!("`{key}` is no boolean"))
+    }
+
+    pub(crate) fn time(&self, key: &str) -> Result<Timestamp, String> {
+        Timestamp::parse(&self.text(key)?).map_err(|e| format!("`{key}`: {e}"))
+    }
+
+    pub(crate) fn oid(&self, key: &str) -> Result<Oid, String> {
+        Oid::parse(&self.text(key)?).map_err(|e| format!("`{key}`: {e}"))
+    }
+
+    pub(crate) fn word<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        let word = self.text(key)?;
+        parse(&word).ok_or_else(|| format!("`{key}` has the unknown value `{word}`"))
+    }
+
+    pub(crate) fn optional<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&Self, &str) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        if self.table.contains_key(key) { read(self, key).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn optional_text(&self, key: &str) -> Result<Option<String>, String> {
+        self.optional(key, Self::text)
+    }
+
+    /// An array; one that is missing is empty.
+    pub(crate) fn array(&self, key: &str) -> Result<&'t [Value], String> {
+        match self.table.get(key) {
+            None => Ok(&[]),
+            Some(value) => value.as_array().map(Vec::as_slice).ok_or_else(|| format!("`{key}` is no array")),
+        }
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+        let text = |v: &Value| v.as_str().map(str::to_owned).ok_or_else(|| format!("`{key}` holds no text"));
+        self.array(key)?.iter().map(text).collect()
+    }
+
+    /// A table; one that is missing is empty.
+    fn sub(&self, key: &str) -> Result<Option<&'t Table>, String> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(value) => value.as_table().map(Some).ok_or_else(|| format!("`{key}` is no table")),
+        }
+    }
+
+    fn required_sub(&self, key: &str) -> Result<Reader<'t>, String> {
+        self.sub(key)?.map(Reader::new).ok_or_else(|| format!("[{key}] is missing"))
+    }
+}
+
+/// The file of a task.
+pub fn encode_task(task: &Task) -> String {
+    let mut t = Table::new();
+    put(&mut t, "schema", 1);
+    put(&mut t, "id", task.id.as_str());
+    put(&mut t, "created", task.created.to_string());
+    put(&mut t, "creator", task.creator.as_str());
+    put(&mut t, "updated", task.updated.to_string());
+    put(&mut t, "kind", task.kind.value.as_str());
+    put(&mut t, "title", task.title.value.as_str());
+    put(&mut t, "body", task.body.value.as_str());
+    put(&mut t, "priority", task.priority.value.as_str());
+    put_opt(&mut t, "role", task.role.value.map(Role::as_str));
+    put(&mut t, "acceptance", task.acceptance.value.clone());
+    let mut stamps = Table::new();
+    put(&mut stamps, "kind", task.kind.stamp.to_string());
+    put(&mut stamps, "title", task.title.stamp.to_string());
+    put(&mut stamps, "body", task.body.stamp.to_string());
+    put(&mut stamps, "priority", task.priority.stamp.to_string());
+    put(&mut stamps, "role", task.role.stamp.to_string());
+    put(&mut stamps, "acceptance", task.acceptance.stamp.to_string());
+    put(&mut t, "stamps", stamps);
+    let mut gone = Table::new();
+    encode_set(&mut t, &mut gone, "labels", &task.labels, String::clone);
+    encode_set(&mut t, &mut gone, "needs", &task.needs, |id| id.as_str().to_owned());
+    encode_set(&mut t, &mut gone, "files", &task.files, String::clone);
+    if !gone.is_empty() {
+        put(&mut t, "gone", gone);
+    }
+    put(&mut t, "register", encode_register(&task.register));
+    t.to_string()
+}
+
+fn encode_set<T: Ord + Clone>(
+    t: &mut Table,
+    gone: &mut Table,
+    key: &str,
+    set: &TagSet<T>,
+    name: impl Fn(&T) -> String,
+) {
+    if !set.is_empty() {
+        let mut members = Table::new();
+        for (member, tags) in set.adds() {
+            put(&mut members, &name(member), tags.iter().cloned().collect::<Vec<_>>());
+        }
+        put(t, key, members);
+    }
+    if !set.tombstones().is_empty() {
+        put(gone, key, set.tombstones().iter().cloned().collect::<Vec<_>>());
+    }
+}
+
+fn encode_register(register: &Register) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "status", register.state.status());
+    put(&mut t, "fence", i64::try_from(register.fence).unwrap_or(i64::MAX));
+    put(&mut t, "epoch", i64::try_from(register.epoch).unwrap_or(i64::MAX));
+    put(&mut t, "change", register.change.as_str());
+    put(&mut t, "since", register.since.to_string());
+    if let Some(work) = &register.work {
+        put(&mut t, "branch", work.branch.as_str());
+        put(&mut t, "base", work.base.as_str());
+    }
+    match &register.state {
+        State::Open | State::Review => {}
+        State::Claimed(lease) | State::Merging(lease) => {
+            put(&mut t, "owner", lease.owner.actor.as_str());
+            put(&mut t, "session", lease.owner.session.as_str());
+            put(&mut t, "worker", lease.owner.worker);
+            put(&mut t, "claim", lease.claim.as_str());
+            put(&mut t, "expires", lease.expires.to_string());
+        }
+        State::Blocked(reason) | State::Closed(reason) => put(&mut t, "reason", reason.as_str()),
+        State::Done(evidence) => {
+            put(&mut t, "commit", evidence.commit.as_str());
+            put(&mut t, "tree", evidence.tree.as_str());
+            put(&mut t, "verdict", evidence.verdict.as_str());
+        }
+    }
+    t
+}
+
+/// Reads the file of a task. The error says what is wrong with it.
+pub fn decode_task(text: &str) -> Result<Task, String> {
+    let table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let r = Reader::new(&table);
+    let stamps = r.required_sub("stamps")?;
+    let stamp = |key| Stamp::parse(&stamps.text(key)?).map_err(|e| format!("stamps.{key}: {e}"));
+    let gone = r.sub("gone")?;
+    Ok(Task {
+        id: TaskId::parse(&r.text("id")?).map_err(|e| e.to_string())?,
+        created: r.time("created")?,
+        creator: r.text("creator")?,
+        updated: r.time("updated")?,
+        kind: Field { value: r.word("kind", Kind::parse)?, stamp: stamp("kind")? },
+        title: Field { value: r.text("title")?, stamp: stamp("title")? },
+        body: Field { value: r.text("body")?, stamp: stamp("body")? },
+        priority: Field { value: r.word("priority", Priority::parse)?, stamp: stamp("priority")? },
+        role: Field { value: r.optional("role", |r, key| r.word(key, Role::parse))?, stamp: stamp("role")? },
+        acceptance: Field { value: r.texts("acceptance")?, stamp: stamp("acceptance")? },
+        labels: decode_set(&r, gone, "labels", |text| Ok(text.to_owned()))?,
+        needs: decode_set(&r, gone, "needs", |text| TaskId::parse(text).map_err(|e| e.to_string()))?,
+        files: decode_set(&r, gone, "files", |text| Ok(text.to_owned()))?,
+        register: decode_register(&r.required_sub("register")?)?,
+    })
+}
+
+fn decode_set<T: Ord + Clone>(
+    r: &Reader<'_>,
+    gone: Option<&Table>,
+    key: &str,
+    member: impl Fn(&str) -> Result<T, String>,
+) -> Result<TagSet<T>, String> {
+    let mut adds: BTreeMap<T, BTreeSet<String>> = BTreeMap::new();
+    if let Some(table) = r.sub(key)? {
+        let tags = Reader::new(table);
+        for name in table.keys() {
+            adds.insert(member(name)?, tags.texts(name)?.into_iter().collect());
+        }
+    }
+    let tombstones = match gone {
+        Some(table) => Reader::new(table).texts(key)?.into_iter().collect(),
+        None => BTreeSet::new(),
+    };
+    Ok(TagSet::from_parts(adds, tombstones))
+}
+
+fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
+    let natural = |key| u64::try_from(r.int(key)?).map_err(|_| format!("register.{key} is negative"));
+    let work = match (r.optional_text("branch")?, r.optional("base", Reader::oid)?) {
+        (Some(branch), Some(base)) => Some(Work { branch, base }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err("register has only one of branch and base".into()),
+    };
+    Ok(Register {
+        state: decode_state(r)?,
+        fence: natural("fence")?,
+        epoch: natural("epoch")?,
+        change: ChangeId::parse(&r.text("change")?).map_err(|e| e.to_string())?,
+        since: r.time("since")?,
+        work,
+    })
+}
+
+fn decode_state(r: &Reader<'_>) -> Result<State, String> {
+    Ok(match r.text("status")?.as_str() {
+        "open" => State::Open,
+        "claimed" => State::Claimed(decode_lease(r)?),
+        "blocked" => State::Blocked(r.text("reason")?),
+        "review" => State::Review,
+        "merging" => State::Merging(decode_lease(r)?),
+        "done" => State::Done(Evidence {
+            commit: r.oid("commit")?,
+            tree: r.oid("tree")?,
+            verdict: r.text("verdict")?,
+        }),
+        "closed" => State::Closed(r.text("reason")?),
+        other => return Err(format!("register.status `{other}` is unknown")),
+    })
+}
+
+fn decode_lease(r: &Reader<'_>) -> Result<Lease, String> {
+    Ok(Lease {
+        owner: Owner {
+            actor: r.text("owner")?,
+            session: SessionId::parse(&r.text("session")?).map_err(|e| e.to_string())?,
+            worker: r.flag("worker")?,
+        },
+        claim: r.word("claim", Claim::parse)?,
+        expires: r.time("expires")?,
+    })
+}

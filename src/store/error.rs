@@ -1,0 +1,68 @@
+//! What can go wrong with the state.
+
+use crate::git::GitError;
+use crate::policy::grant::ModeRefusal;
+use crate::sys::lock::LockError;
+
+/// What can go wrong with the state.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `git orch init` was not run here.
+    #[error("there is no state here: refs/orch/state does not exist")]
+    NoState,
+    /// A file of the state can't be read as what it should be.
+    #[error("{path} in the state is damaged: {what}")]
+    Corrupt {
+        /// Its path in the state's tree.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The state was written by a newer program.
+    #[error("the state has format {found}; this program reads up to {known}")]
+    TooNew {
+        /// The state's format.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// A file would be larger than the state takes.
+    #[error("{path} would have {bytes} bytes; the state takes at most {limit}")]
+    TooLarge {
+        /// Its path in the state's tree.
+        path: String,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Others were faster every time.
+    #[error("the state moved under this change {tries} times")]
+    Contended {
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// After the write the ref was not where it was put.
+    #[error("BUG: the state ref was written and does not read back")]
+    NotReadBack,
+    /// The write lock could not be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The repository failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// Why a change of state did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactError<E: std::error::Error + 'static> {
+    /// The intent refused: nothing was written.
+    #[error(transparent)]
+    Refused(E),
+    /// The mode forbids it.
+    #[error(transparent)]
+    Mode(ModeRefusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,60 @@
+//! The audit trail: one trailer a change, in the commits of the state's history.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::oid::Oid;
+use crate::git::{GitError, Repo};
+
+/// The trailer's name.
+pub(crate) const CHANGE: &str = "Orch-Change";
+/// The trailer with the hybrid clock of the commit.
+pub(crate) const CLOCK: &str = "Orch-Clock";
+
+/// One recorded change of state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// What was done, e.g. `task.claim`.
+    pub action: String,
+    /// Who did it, e.g. `person:ann@example.com`.
+    pub actor: String,
+    /// By what it came about: the command or hook.
+    pub cause: String,
+    /// The change's id.
+    pub id: String,
+    /// What it was done to, e.g. `task/7k3fabcd`.
+    pub subject: String,
+    /// Facts that belong to it: a reason, a fence, a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The value of the trailer `name` in a commit message, all of them in order.
+fn trailers<'m>(message: &'m str, name: &str) -> impl Iterator<Item = &'m str> {
+    let prefix = format!("{name}: ");
+    message.lines().filter_map(move |line| line.strip_prefix(prefix.as_str()))
+}
+
+/// The hybrid clock of a state commit: milliseconds and counter.
+pub(crate) fn clock_of(message: &str) -> Option<(i64, u32)> {
+    let (ms, seq) = trailers(message, CLOCK).last()?.split_once('.')?;
+    Some((ms.parse().ok()?, seq.parse().ok()?))
+}
+
+/// The last `limit` changes, newest first, with the commit and its time in seconds since the epoch.
+pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
+    let mut entries = Vec::new();
+    let mut next = Some(tip.clone());
+    while let Some(oid) = next {
+        let commit = repo.commit(&oid)?;
+        let changes: Vec<AuditEntry> =
+            trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok()).collect();
+        for entry in changes.into_iter().rev() {
+            if entries.len() == limit {
+                return Ok(entries);
+            }
+            entries.push((oid.clone(), commit.seconds, entry));
+        }
+        next = commit.parents.into_iter().next();
+    }
+    Ok(entries)
+}

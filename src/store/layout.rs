@@ -1,0 +1,59 @@
+//! Where things are in the state's tree (design.md §4).
+
+use crate::domain::id::{SessionId, TaskId};
+use crate::domain::oid::Oid;
+
+/// The state's ref.
+pub const STATE_REF: &str = "refs/orch/state";
+
+/// Where a remote's state is fetched to. Not below `refs/remotes/`: `git fetch --prune` deletes there.
+pub fn remote_state_ref(remote: &str) -> String {
+    format!("refs/orch/remotes/{remote}/state")
+}
+
+pub(crate) const META: &str = "meta.toml";
+pub(crate) const CONTROL: &str = "control.toml";
+
+/// No file of the state may be larger, in bytes.
+pub(crate) const MAX_FILE: usize = 64 * 1024;
+
+pub(crate) fn task(id: &TaskId) -> String {
+    format!("tasks/{}/{id}.toml", id.shard())
+}
+
+pub(crate) fn session(id: &SessionId) -> String {
+    format!("sessions/{}/{id}.toml", id.shard())
+}
+
+pub(crate) fn handoff(id: &SessionId) -> String {
+    format!("sessions/{}/{id}.md", id.shard())
+}
+
+pub(crate) fn verdict(key: &str) -> String {
+    format!("verdicts/{}/{key}.toml", &key[..2])
+}
+
+pub(crate) fn approval(tree: &Oid) -> String {
+    format!("decisions/{}/approve-{tree}.toml", &tree.as_str()[..2])
+}
+
+/// The task whose file `path` is.
+pub(crate) fn task_of(path: &str) -> Option<TaskId> {
+    let (shard, name) = path.strip_prefix("tasks/")?.split_once('/')?;
+    let id = TaskId::parse(name.strip_suffix(".toml")?).ok()?;
+    (id.shard() == shard).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_found_only_in_its_own_place() {
+        let id = TaskId::parse("7k3fabcd").unwrap();
+        assert_eq!(task_of(&task(&id)), Some(id));
+        for path in ["tasks/7j/7k3fabcd.toml", "tasks/7k3fabcd.toml", "tasks/7k/7k3fabcd.md", "x"] {
+            assert_eq!(task_of(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The state's small records: `meta.toml`, `control.toml`, approvals, and the conversion of verdicts and sessions.
+
+use toml::{Table, Value};
+
+use crate::domain::control::{Control, Mode};
+use crate::domain::id::{SessionId, TaskId};
+use crate::domain::oid::Oid;
+use crate::domain::session::{Outcome, Session, SessionTask};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
+use crate::store::codec::{Reader, put, put_opt};
+
+/// The format that this program writes.
+pub(crate) const FORMAT: u32 = 1;
+
+/// `meta.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The format of everything in the tree.
+    pub format: u32,
+    /// Programs that know less than this format must not read.
+    pub min_reader: u32,
+    /// Programs that know less than this format must not write.
+    pub min_writer: u32,
+    /// Rises with every squash of the history.
+    pub epoch: u64,
+    /// Random; the same in every clone.
+    pub repository: String,
+    /// The protected branch's short name.
+    pub trunk: String,
+}
+
+impl Meta {
+    /// The meta of a new state.
+    pub fn new(repository: String, trunk: String) -> Self {
+        Self { format: FORMAT, min_reader: 1, min_writer: 1, epoch: 0, repository, trunk }
+    }
+
+    pub(crate) fn encode(&self) -> Table {
+        let mut t = Table::new();
+        put(&mut t, "format", i64::from(self.format));
+        put(&mut t, "min_reader", i64::from(self.min_reader));
+        put(&mut t, "min_writer", i64::from(self.min_writer));
+        put(&mut t, "epoch", i64::try_from(self.epoch).unwrap_or(i64::MAX));
+        put(&mut t, "repository", self.repository.as_str());
+        put(&mut t, "trunk", self.trunk.as_str());
+        t
+    }
+
+    pub(crate) fn decode(r: &Reader<'_>) -> Result<Self, String> {
+        let small =
+            |key| r.int(key).and_then(|n| u32::try_from(n).map_err(|_| format!("{key} is out of range")));
+        Ok(Self {
+            format: small("format")?,
+            min_reader: small("min_reader")?,
+            min_writer: small("min_writer")?,
+            epoch: u64::try_from(r.int("epoch")?).map_err(|_| "epoch is negative".to_owned())?,
+            repository: r.text("repository")?,
+            trunk: r.text("trunk")?,
+        })
+    }
+}
+
+/// A person's approval of one tree under one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The rule that is lifted, e.g. `gate.changed`.
+    pub rule: String,
+    /// For exactly this tree.
+    pub tree: Oid,
+    /// Why.
+    pub reason: String,
+    /// By whom, as `Actor` prints.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// HMAC of the rest by this machine's verifier key, lower-case hexadecimal.
+    pub mac: String,
+}
+
+impl Approval {
+    /// What the MAC is made over.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let mut t = self.encode();
+        t.remove("mac");
+        format!("git-orch approval\n{t}").into_bytes()
+    }
+
+    pub(crate) fn encode(&self) -> Table {
+        let mut t = Table::new();
+        put(&mut t, "schema", 1);
+        put(&mut t, "rule", self.rule.as_str());
+        put(&mut t, "tree", self.tree.as_str());
+        put(&mut t, "reason", self.reason.as_str());
+        put(&mut t, "by", self.by.as_str());
+        put(&mut t, "at", self.at.to_string());
+        put(&mut t, "mac", self.mac.as_str());
+        t
+    }
+
+    pub(crate) fn decode(r: &Reader<'_>) -> Result<Self, String> {
+        Ok(Self {
+            rule: r.text("rule")?,
+            tree: r.oid("tree")?,
+            reason: r.text("reason")?,
+            by: r.text("by")?,
+            at: r.time("at")?,
+            mac: r.text("mac")?,
+        })
+    }
+}
+
+pub(crate) fn encode_control(c: &Control) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "mode", c.mode.as_str());
+    put_opt(&mut t, "reason", c.reason.as_deref());
+    put_opt(&mut t, "by", c.by.as_deref());
+    put_opt(&mut t, "at", c.at.map(|at| at.to_string()));
+    t
+}
+
+pub(crate) fn decode_control(r: &Reader<'_>) -> Result<Control, String> {
+    let word = r.text("mode")?;
+    Ok(Control {
+        mode: Mode::parse(&word).ok_or_else(|| format!("mode `{word}` is unknown"))?,
+        reason: r.optional_text("reason")?,
+        by: r.optional_text("by")?,
+        at: r.optional("at", Reader::time)?,
+    })
+}
+
+pub(crate) fn encode_verdict(v: &Verdict) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "schema", 1);
+    put(&mut t, "key", v.key.as_str());
+    put(&mut t, "tree", v.tree.as_str());
+    put(&mut t, "gate", v.gate.as_str());
+    put(&mut t, "verdict", v.word.as_str());
+    put(&mut t, "scope", v.scope.as_str());
+    put_opt(&mut t, "rule", v.rule.as_deref());
+    put_opt(&mut t, "fact", v.fact.as_deref());
+    put(&mut t, "trust", v.trust.as_str());
+    put(&mut t, "made", v.made.to_string());
+    put(&mut t, "by", v.by.as_str());
+    put(&mut t, "mac", v.mac.as_str());
+    let steps = v.steps.iter().map(|s| {
+        let mut t = Table::new();
+        put(&mut t, "name", s.name.as_str());
+        put(&mut t, "kind", s.kind.as_str());
+        put(&mut t, "verdict", s.word.as_str());
+        put_opt(&mut t, "reason", s.reason.as_deref());
+        put(&mut t, "millis", i64::try_from(s.millis).unwrap_or(i64::MAX));
+        put_opt(&mut t, "exit", s.exit.map(i64::from));
+        put(&mut t, "tail", s.tail.as_str());
+        Value::Table(t)
+    });
+    put(&mut t, "step", Value::Array(steps.collect()));
+    t
+}
+
+fn decode_step(value: &Value) -> Result<StepResult, String> {
+    let r = Reader::new(value.as_table().ok_or("a step is no table")?);
+    let exit = r.optional("exit", Reader::int)?;
+    Ok(StepResult {
+        name: r.text("name")?,
+        kind: r.text("kind")?,
+        word: r.word("verdict", Word::parse)?,
+        reason: r.optional_text("reason")?,
+        millis: u64::try_from(r.int("millis")?).map_err(|_| "millis is negative".to_owned())?,
+        exit: exit.map(|n| i32::try_from(n).map_err(|_| "exit is out of range".to_owned())).transpose()?,
+        tail: r.text("tail")?,
+    })
+}
+
+pub(crate) fn decode_verdict(r: &Reader<'_>) -> Result<Verdict, String> {
+    Ok(Verdict {
+        key: r.text("key")?,
+        tree: r.oid("tree")?,
+        gate: r.text("gate")?,
+        word: r.word("verdict", Word::parse)?,
+        scope: r.word("scope", Scope::parse)?,
+        rule: r.optional_text("rule")?,
+        fact: r.optional_text("fact")?,
+        trust: r.word("trust", Trust::parse)?,
+        steps: r.array("step")?.iter().map(decode_step).collect::<Result<_, _>>()?,
+        made: r.time("made")?,
+        by: r.text("by")?,
+        mac: r.text("mac")?,
+    })
+}
+
+pub(crate) fn encode_session(s: &Session) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "schema", 1);
+    put(&mut t, "id", s.id.as_str());
+    put(&mut t, "by", s.by.as_str());
+    put(&mut t, "started", s.started.to_string());
+    put_opt(&mut t, "ended", s.ended.map(|at| at.to_string()));
+    let tasks = s.tasks.iter().map(|task| {
+        let mut t = Table::new();
+        put(&mut t, "id", task.id.as_str());
+        put(&mut t, "outcome", task.outcome.as_str());
+        put(&mut t, "iterations", i64::from(task.iterations));
+        put_opt(&mut t, "note", task.note.as_deref());
+        Value::Table(t)
+    });
+    put(&mut t, "task", Value::Array(tasks.collect()));
+    t
+}
+
+fn decode_session_task(value: &Value) -> Result<SessionTask, String> {
+    let r = Reader::new(value.as_table().ok_or("a task is no table")?);
+    Ok(SessionTask {
+        id: TaskId::parse(&r.text("id")?).map_err(|e| e.to_string())?,
+        outcome: r.word("outcome", Outcome::parse)?,
+        iterations: u32::try_from(r.int("iterations")?)
+            .map_err(|_| "iterations is out of range".to_owned())?,
+        note: r.optional_text("note")?,
+    })
+}
+
+pub(crate) fn decode_session(r: &Reader<'_>) -> Result<Session, String> {
+    Ok(Session {
+        id: SessionId::parse(&r.text("id")?).map_err(|e| e.to_string())?,
+        by: r.text("by")?,
+        started: r.time("started")?,
+        ended: r.optional("ended", Reader::time)?,
+        tasks: r.array("task")?.iter().map(decode_session_task).collect::<Result<_, _>>()?,
+    })
+}

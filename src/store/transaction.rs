@@ -1,0 +1,370 @@
+//! Changing the state (design.md §4): kernel lock, intent evaluated on the tip, objects durable before the ref,
+//! compare-and-swap, read-back.
+//!
+//! The lock is for throughput, the compare-and-swap for correctness: a writer that ignores the lock (an older
+//! program, plain git) costs a retry, never an update. Every commit carries a nonce (the change's id), so that
+//! two identical intents never make the same commit and both believe they won.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::actor::Actor;
+use crate::domain::control::Control;
+use crate::domain::id::{ChangeId, SessionId, TaskId};
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::session::Session;
+use crate::domain::stamp::Stamp;
+use crate::domain::task::{Move, Task};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
+use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Repo};
+use crate::policy::grant::{self, Action, Grant};
+use crate::store::codec::encode_task;
+use crate::store::error::{StoreError, TransactError};
+use crate::store::history::{AuditEntry, CHANGE, CLOCK, clock_of};
+use crate::store::layout::{self, STATE_REF};
+use crate::store::records::{self, Approval, FORMAT, Meta};
+use crate::store::snapshot::Snapshot;
+use crate::sys::clock::Clock;
+use crate::sys::fs::Durability;
+use crate::sys::lock::FileLock;
+use crate::sys::random;
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+const TRIES: u32 = 20;
+
+/// Who makes state commits, and when.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// For git's author and committer line.
+    pub name: String,
+    /// For git's author and committer line.
+    pub email: String,
+    /// Recorded in the audit trail.
+    pub actor: Actor,
+}
+
+/// One change, for the audit trail and the commit's first line.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What is done, e.g. `task.claim`.
+    pub action: &'static str,
+    /// To what, e.g. `task/7k3fabcd`.
+    pub subject: String,
+    /// By what it came about: the command or hook.
+    pub cause: String,
+    /// Facts that belong to it.
+    pub note: Option<String>,
+}
+
+/// The state of one clone.
+#[derive(Clone, Debug)]
+pub struct Store<'r> {
+    repo: &'r Repo,
+    durability: Durability,
+}
+
+/// A change of state in the making. Exists only with a grant.
+pub struct Edit<'s, 'r> {
+    snapshot: &'s Snapshot<'r>,
+    grant: Grant,
+    actor: &'s Actor,
+    change: ChangeId,
+    stamp: Stamp,
+    now: Timestamp,
+    epoch: u64,
+    files: BTreeMap<String, Option<Vec<u8>>>,
+    tasks: BTreeMap<TaskId, Task>,
+    changes: Vec<Change>,
+}
+
+impl<'s, 'r> Edit<'s, 'r> {
+    /// The state before the change.
+    pub fn snapshot(&self) -> &'s Snapshot<'r> {
+        self.snapshot
+    }
+
+    /// What the change was allowed as.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// A task as it is with what this change did to it so far.
+    pub fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        match self.tasks.get(id) {
+            Some(task) => Ok(Some(task.clone())),
+            None => self.snapshot.task(id),
+        }
+    }
+
+    /// What the register's rules need.
+    pub fn at(&self) -> Move<'_> {
+        Move { change: &self.change, now: self.now, epoch: self.epoch }
+    }
+
+    /// The stamp of fields that this change writes.
+    pub fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// The change's id: tags of set members are made of it.
+    pub fn change(&self) -> &ChangeId {
+        &self.change
+    }
+
+    /// When the change is made.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Writes a task; `updated` is set.
+    pub fn put_task(&mut self, mut task: Task, change: Change) {
+        task.updated = self.now;
+        self.files.insert(layout::task(&task.id), Some(encode_task(&task).into_bytes()));
+        self.tasks.insert(task.id.clone(), task);
+        self.changes.push(change);
+    }
+
+    /// Writes the mode.
+    pub fn put_control(&mut self, control: &Control, change: Change) {
+        self.put(layout::CONTROL.to_owned(), records::encode_control(control).to_string(), change);
+    }
+
+    /// Writes a verdict.
+    pub fn put_verdict(&mut self, verdict: &Verdict, change: Change) {
+        self.put(layout::verdict(&verdict.key), records::encode_verdict(verdict).to_string(), change);
+    }
+
+    /// Writes an approval.
+    pub fn put_approval(&mut self, approval: &Approval, change: Change) {
+        self.put(layout::approval(&approval.tree), approval.encode().to_string(), change);
+    }
+
+    /// Writes a session's record.
+    pub fn put_session(&mut self, session: &Session, change: Change) {
+        self.put(layout::session(&session.id), records::encode_session(session).to_string(), change);
+    }
+
+    /// Writes a session's handoff, Markdown.
+    pub fn put_handoff(&mut self, id: &SessionId, text: &str, change: Change) {
+        self.put(layout::handoff(id), text.to_owned(), change);
+    }
+
+    /// Writes back a file of the state as it once was, or removes it: `doctor`'s repair.
+    pub fn restore(&mut self, path: &str, bytes: Option<Vec<u8>>, change: Change) {
+        self.files.insert(path.to_owned(), bytes);
+        self.changes.push(change);
+    }
+
+    /// Records something that changes no file, e.g. an override.
+    pub fn note(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    fn put(&mut self, path: String, text: String, change: Change) {
+        self.files.insert(path, Some(text.into_bytes()));
+        self.changes.push(change);
+    }
+
+    fn entries(&self) -> Vec<AuditEntry> {
+        let entry = |c: &Change| AuditEntry {
+            action: c.action.to_owned(),
+            actor: self.actor.to_string(),
+            cause: c.cause.clone(),
+            id: self.change.to_string(),
+            subject: c.subject.clone(),
+            note: c.note.clone(),
+        };
+        self.changes.iter().map(entry).collect()
+    }
+
+    fn message(&self) -> Result<String, StoreError> {
+        let encode = |e: &AuditEntry| {
+            serde_json::to_string(e)
+                .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })
+        };
+        let lines: Vec<String> = self.entries().iter().map(encode).collect::<Result<_, _>>()?;
+        let title = match self.changes.as_slice() {
+            [one] => format!("{} {}", one.action, one.subject),
+            [first, ..] => format!("{} and {} more", first.action, self.changes.len() - 1),
+            [] => "nothing".to_owned(),
+        };
+        let trailers: String = lines.iter().map(|line| format!("{CHANGE}: {line}\n")).collect();
+        Ok(format!("{title}\n\n{trailers}{CLOCK}: {}.{}\n", self.stamp.ms, self.stamp.seq))
+    }
+}
+
+impl<'r> Store<'r> {
+    /// The state of `repo`; it may not exist yet.
+    pub fn new(repo: &'r Repo, durability: Durability) -> Self {
+        Self { repo, durability }
+    }
+
+    /// The state as it is now.
+    pub fn snapshot(&self) -> Result<Snapshot<'r>, StoreError> {
+        self.tip()?.ok_or(StoreError::NoState).and_then(|tip| Snapshot::at(self.repo, tip))
+    }
+
+    /// The commit that the state's ref points at; None before `init`.
+    pub fn tip(&self) -> Result<Option<Oid>, StoreError> {
+        Ok(self.repo.ref_target(STATE_REF)?)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.repo.orch_dir().join("write.lock")
+    }
+
+    /// Makes the state. Fails with `Contended` if it exists already.
+    pub fn create(&self, author: &Author, now: Timestamp, meta: &Meta) -> Result<Oid, StoreError> {
+        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let change = ChangeId::from_bits(random::bits40());
+        let entry = AuditEntry {
+            action: "state.create".into(),
+            actor: author.actor.to_string(),
+            cause: "init".into(),
+            id: change.to_string(),
+            subject: "state".into(),
+            note: None,
+        };
+        let line = serde_json::to_string(&entry)
+            .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })?;
+        let files = BTreeMap::from([
+            (layout::META.to_owned(), Some(meta.encode().to_string().into_bytes())),
+            (
+                layout::CONTROL.to_owned(),
+                Some(records::encode_control(&Control::default()).to_string().into_bytes()),
+            ),
+        ]);
+        let message = format!("state.create\n\n{CHANGE}: {line}\n{CLOCK}: {}.0\n", now.millis());
+        let commit = self.write(None, &files, message, author, now)?;
+        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
+        match self.repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(commit),
+            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
+        }
+    }
+
+    /// Adopts a state that was fetched: this clone has none of its own.
+    pub fn adopt(&self, tip: &Oid) -> Result<(), StoreError> {
+        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        Snapshot::at(self.repo, tip.clone())?.meta()?;
+        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: tip.clone() };
+        match self.repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(()),
+            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
+        }
+    }
+
+    /// Changes the state by `intent`, which is evaluated on the tip and again whenever the tip moved.
+    ///
+    /// An intent that records no change makes no commit. Returns what the intent returned and the tip after it.
+    pub fn transact<T, E: std::error::Error + 'static>(
+        &self,
+        author: &Author,
+        action: Action,
+        mut intent: impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
+    ) -> Result<(T, Oid), TransactError<E>> {
+        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
+        for _ in 0..TRIES {
+            let snapshot = self.snapshot()?;
+            let mut edit = self.begin(&snapshot, author, action)?;
+            let value = intent(&mut edit).map_err(TransactError::Refused)?;
+            if edit.changes.is_empty() {
+                return Ok((value, snapshot.commit().clone()));
+            }
+            if let Some(commit) = self.publish(&edit, author)? {
+                return Ok((value, commit));
+            }
+        }
+        Err(StoreError::Contended { tries: TRIES }.into())
+    }
+
+    fn begin<'s, E: std::error::Error + 'static>(
+        &self,
+        snapshot: &'s Snapshot<'r>,
+        author: &'s Author,
+        action: Action,
+    ) -> Result<Edit<'s, 'r>, TransactError<E>> {
+        let meta = snapshot.meta()?;
+        if meta.min_writer > FORMAT {
+            return Err(StoreError::TooNew { found: meta.format, known: FORMAT }.into());
+        }
+        let grant = grant::permit(snapshot.control()?.mode, action).map_err(TransactError::Mode)?;
+        let now = Clock.now();
+        let message = self.repo.commit(snapshot.commit()).map_err(StoreError::from)?.message;
+        let (ms, seq) = match clock_of(&message) {
+            Some((ms, seq)) if ms >= now.millis() => (ms, seq.saturating_add(1)),
+            Some(_) | None => (now.millis(), 0),
+        };
+        let change = ChangeId::from_bits(random::bits40());
+        let stamp = Stamp { ms, seq, actor: author.actor.to_string(), change: change.clone() };
+        Ok(Edit {
+            snapshot,
+            grant,
+            actor: &author.actor,
+            change,
+            stamp,
+            now,
+            epoch: meta.epoch,
+            files: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// Writes and moves the ref; None if the tip moved meanwhile.
+    fn publish(&self, edit: &Edit<'_, 'r>, author: &Author) -> Result<Option<Oid>, StoreError> {
+        let tip = edit.snapshot.commit();
+        let commit = self.write(Some(edit.snapshot), &edit.files, edit.message()?, author, edit.now)?;
+        let change =
+            RefChange { name: STATE_REF.into(), old: MaybeOid::Id(tip.clone()), new: commit.clone() };
+        match self.repo.cas(&change, self.durability)? {
+            Cas::Lost(_) => Ok(None),
+            Cas::Moved => {
+                // A peer reported success for claims that were rolled back: what is acknowledged is what reads back.
+                // Another writer may be ahead already; then our commit is its ancestor.
+                let now = self.tip()?.ok_or(StoreError::NotReadBack)?;
+                if now == commit || self.repo.is_ancestor(&commit, &now)? {
+                    Ok(Some(commit))
+                } else {
+                    Err(StoreError::NotReadBack)
+                }
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        parent: Option<&Snapshot<'r>>,
+        files: &BTreeMap<String, Option<Vec<u8>>>,
+        message: String,
+        author: &Author,
+        now: Timestamp,
+    ) -> Result<Oid, StoreError> {
+        let mut batch = Batch::new(self.repo)?;
+        let mut edits = BTreeMap::new();
+        for (path, bytes) in files {
+            let blob = match bytes {
+                Some(bytes) if bytes.len() > layout::MAX_FILE => {
+                    let (bytes, limit) = (bytes.len(), layout::MAX_FILE);
+                    return Err(StoreError::TooLarge { path: path.clone(), bytes, limit });
+                }
+                Some(bytes) => Some(batch.add(Object::Blob, bytes)?),
+                None => None,
+            };
+            edits.insert(path.clone(), blob);
+        }
+        let tree = batch.edit_tree(parent.map(Snapshot::tree), &edits)?;
+        let commit = batch.commit(&NewCommit {
+            tree,
+            parents: parent.map(|s| s.commit().clone()).into_iter().collect(),
+            name: author.name.clone(),
+            email: author.email.clone(),
+            time: now,
+            message,
+        })?;
+        batch.persist(self.durability)?;
+        Ok(commit)
+    }
+}

@@ -1,0 +1,233 @@
+//! The state's store over a real repository: every hash and ref store, many writers, damage.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use git_orch::domain::actor::{Actor, ActorKind};
+use git_orch::domain::id::{IdPrefix, TaskId};
+use git_orch::domain::stamp::{Field, TagSet};
+use git_orch::domain::task::{Kind, Priority, Register, Task};
+use git_orch::domain::time::Timestamp;
+use git_orch::git::Repo;
+use git_orch::policy::grant::Action;
+use git_orch::store::{Author, Change, Edit, Meta, STATE_REF, Store, StoreError, decode_task, encode_task};
+use git_orch::sys::env::Env;
+use git_orch::sys::fs::Durability;
+
+struct Dir {
+    _root: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn env() -> Env {
+    let path = Env::capture().text("PATH").expect("PATH").to_owned();
+    Env::from_pairs([
+        ("PATH", path.as_str()),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("HOME", "/nonexistent"),
+    ])
+}
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@e"]).args(args);
+    command.env_remove("GIT_DIR").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = command.output().expect("git runs");
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn repo(flags: &[&str]) -> Dir {
+    let root = tempfile::tempdir().expect("tempdir");
+    let path = root.path().join("r é");
+    let mut args = vec!["init", "-q", "-b", "main"];
+    args.extend(flags);
+    args.push("r é");
+    git(root.path(), &args);
+    Dir { _root: root, path }
+}
+
+fn open(dir: &Dir) -> Repo {
+    Repo::discover(&dir.path, &env()).expect("opens")
+}
+
+fn author() -> Author {
+    let actor = Actor { kind: ActorKind::Person, name: "t@e".into(), session: None };
+    Author { name: "T".into(), email: "t@e".into(), actor }
+}
+
+fn change(subject: &str) -> Change {
+    Change { action: "task.add", subject: subject.into(), cause: "test".into(), note: None }
+}
+
+fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
+    let stamp = edit.stamp();
+    Task {
+        id: TaskId::from_bits(n),
+        created: edit.now(),
+        creator: "person:t@e".into(),
+        updated: edit.now(),
+        kind: Field::new(Kind::Bug, stamp),
+        title: Field::new(format!("task {n} ünïcode \"quoted\""), stamp),
+        body: Field::new("line\nline".into(), stamp),
+        priority: Field::new(Priority::P2, stamp),
+        role: Field::new(None, stamp),
+        acceptance: Field::new(vec!["it works".into()], stamp),
+        labels: TagSet::default(),
+        needs: TagSet::default(),
+        files: TagSet::default(),
+        register: Register::new(&edit.at()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct No(String);
+
+fn create(repo: &Repo) -> Store<'_> {
+    let store = Store::new(repo, Durability::Commit);
+    let meta = Meta::new("0".repeat(16), "main".into());
+    store.create(&author(), Timestamp::from_millis(1_000), &meta).expect("created");
+    store
+}
+
+fn add(store: &Store<'_>, n: u64) {
+    store
+        .transact::<(), No>(&author(), Action::Queue, |edit| {
+            let mut t = task(edit, n);
+            let change_id = edit.change().clone();
+            t.labels.insert("ui".into(), &change_id, 0);
+            t.needs.insert(TaskId::from_bits(99), &change_id, 0);
+            t.labels.insert("gone".into(), &change_id, 1);
+            t.labels.remove(&"gone".to_owned());
+            edit.put_task(t, change(&format!("task/{n}")));
+            Ok(())
+        })
+        .expect("added");
+}
+
+#[test]
+fn works_with_every_hash_and_ref_store() {
+    for flags in [&[][..], &["--object-format=sha256"], &["--ref-format=reftable"], &["--bare"]] {
+        let dir = repo(flags);
+        let repo = open(&dir);
+        let store = create(&repo);
+        add(&store, 1);
+        add(&store, 2);
+        let snapshot = store.snapshot().expect("snapshot");
+        let listing = snapshot.tasks().expect("tasks");
+        assert_eq!(listing.tasks.len(), 2, "{flags:?}");
+        assert!(listing.damaged.is_empty());
+        let found = snapshot.resolve(&IdPrefix::parse("0000000").unwrap()).expect("resolves");
+        assert_eq!(found.len(), 2, "{flags:?}");
+        assert_eq!(git(&dir.path, &["rev-parse", STATE_REF]), snapshot.commit().as_str(), "{flags:?}");
+        git(&dir.path, &["fsck", "--strict", "--no-dangling"]);
+        assert_eq!(git(&dir.path, &["rev-list", "--count", STATE_REF]), "3");
+    }
+}
+
+#[test]
+fn a_task_reads_back_as_it_was_written() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    add(&store, 7);
+    let snapshot = store.snapshot().unwrap();
+    let task = snapshot.task(&TaskId::from_bits(7)).unwrap().expect("there");
+    let text = encode_task(&task);
+    assert_eq!(decode_task(&text).unwrap(), task);
+    assert_eq!(encode_task(&decode_task(&text).unwrap()), text, "one canonical form");
+    assert!(text.ends_with('\n'));
+}
+
+#[test]
+fn sixteen_writers_lose_nothing() {
+    let dir = repo(&[]);
+    create(&open(&dir));
+    std::thread::scope(|scope| {
+        for writer in 0..16_u64 {
+            let dir = &dir;
+            scope.spawn(move || {
+                let repo = open(dir);
+                let store = Store::new(&repo, Durability::None);
+                for n in 0..4 {
+                    add(&store, writer * 100 + n);
+                }
+            });
+        }
+    });
+    let repo = open(&dir);
+    let store = Store::new(&repo, Durability::Commit);
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 64);
+    assert_eq!(git(&dir.path, &["rev-list", "--count", STATE_REF]), "65", "one commit a change");
+    git(&dir.path, &["fsck", "--strict"]);
+}
+
+#[test]
+fn a_refusal_and_an_intent_without_change_write_nothing() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    let before = store.tip().unwrap();
+    let refused = store.transact::<(), No>(&author(), Action::Queue, |edit| {
+        let t = task(edit, 1);
+        edit.put_task(t, change("task/1"));
+        Err(No("no".into()))
+    });
+    assert!(refused.is_err());
+    store.transact::<(), No>(&author(), Action::Queue, |_| Ok(())).expect("nothing to do");
+    assert_eq!(store.tip().unwrap(), before);
+}
+
+#[test]
+fn damage_is_named_and_skipped_by_readers() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    add(&store, 1);
+    store
+        .transact::<(), No>(&author(), Action::Repair, |edit| {
+            edit.restore("tasks/00/00000002.toml", Some(b"id = 3 =".to_vec()), change("x"));
+            edit.restore("tasks/00/weird", Some(b"".to_vec()), change("x"));
+            edit.restore("tasks/00/00000003.toml", Some(vec![0xff, 0xfe]), change("x"));
+            Ok(())
+        })
+        .unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let listing = snapshot.tasks().unwrap();
+    assert_eq!(listing.tasks.len(), 1);
+    assert_eq!(listing.damaged.len(), 3, "{:?}", listing.damaged);
+    let error = snapshot.task(&TaskId::from_bits(2)).expect_err("damaged");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn the_difference_of_two_commits_is_found_without_reading_the_rest() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    add(&store, 1);
+    let base = store.tip().unwrap().unwrap();
+    add(&store, 2);
+    let changes = store.snapshot().unwrap().changes_since(Some(&base)).unwrap();
+    assert_eq!(changes.upserts.iter().map(|t| t.id.clone()).collect::<Vec<_>>(), [TaskId::from_bits(2)]);
+    assert!(changes.removed.is_empty());
+}
+
+#[test]
+fn a_stale_lock_of_a_killed_git_is_named() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    let lock = dir.path.join(".git/refs/orch/state.lock");
+    std::fs::File::options().create_new(true).write(true).open(&lock).unwrap();
+    let error = store
+        .transact::<(), No>(&author(), Action::Queue, |edit| {
+            let t = task(edit, 1);
+            edit.put_task(t, change("task/1"));
+            Ok(())
+        })
+        .expect_err("locked");
+    assert!(error.to_string().contains("state.lock is in the way"), "{error}");
+}
