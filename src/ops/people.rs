@@ -22,26 +22,29 @@ const OVERRIDE_MILLIS: i64 = 60_000;
 /// Refuses what only a person may do to agents: by the environment, by where this was typed, and by the processes
 /// above. An agent with the same user id can hide from all three; it can't reach trunk unseen, see `docs/trust.md`.
 pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
-    let refuse = |fact: String| {
+    let refuse = |fact: &str| {
         Err(Refused::new(Because::Policy, "person.only", fact)
             .next("a person types it, in a terminal outside of every task worktree")
             .into())
     };
     if cx.actor.kind != ActorKind::Person || cx.env.get(var::ORCH_TASK).is_some() {
-        return refuse(format!("an agent may not {what}"));
+        return refuse(&format!("an agent may not {what}"));
     }
     let root = worktrees::root(cx);
     let root = fs::canonical(&root).unwrap_or(root);
     let inside = |dir: &Path| dir.starts_with(&root);
     if fs::canonical(&cx.cwd).is_ok_and(|cwd| inside(&cwd)) || cx.repo.work_tree().is_some_and(inside) {
-        return refuse(format!("nobody may {what} from a task worktree"));
+        return refuse(&format!("nobody may {what} from a task worktree"));
     }
     for process in ancestry::chain() {
         if let Some(task) = process.task {
-            return refuse(format!("process {} above works on task {task}: it may not {what}", process.pid));
+            return refuse(&format!("process {} above works on task {task}: it may not {what}", process.pid));
         }
         if process.cwd.as_deref().is_some_and(inside) {
-            return refuse(format!("process {} above is in a task worktree: it may not {what}", process.pid));
+            return refuse(&format!(
+                "process {} above is in a task worktree: it may not {what}",
+                process.pid
+            ));
         }
     }
     Ok(())
