@@ -116,12 +116,17 @@ fn no_program(run: &Run, code: i32, tail: &str) -> String {
     }
 }
 
-static MISSING: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+static MISSING: LazyLock<[Regex; 8]> = LazyLock::new(|| {
     [
         regex(r"(?m)^error: '([\w-]+)' is not installed for the toolchain"),
         regex(r"(?m)^error: no such command: `([\w-]+)`"),
         regex(r"(?m)^error: toolchain '([^']+)' is not installed"),
         regex(r"(?m)^\S*python[\d.]*(?:\.exe)?: No module named '?([\w.]+)'?\s*\z"),
+        // uv, poetry, pnpm, npx: the project's environment hasn't got it.
+        regex(r"(?m)^error: Failed to spawn: `([^`]+)`"),
+        regex(r"(?m)^Command not found: (\S+)$"),
+        regex(r#"(?m)ERR_PNPM\w*\s+Command "([^"]+)" not found"#),
+        regex(r#"npx canceled due to missing packages and no YES option: \["?([^@"\]]+)"#),
     ]
 });
 
@@ -195,6 +200,18 @@ mod tests {
             ),
             judged(&shell(), End::Exit(101), "error: no such command: `nextest`\n\nhelp: view all"),
             judged(&shell(), End::Exit(1), "/usr/bin/python3: No module named pytest\n"),
+            judged(&shell(), End::Exit(2), "error: Failed to spawn: `ruff`\n  Caused by: No such file"),
+            judged(&shell(), End::Exit(1), "Command not found: ruff"),
+            judged(
+                &shell(),
+                End::Exit(254),
+                " ERR_PNPM_RECURSIVE_EXEC_FIRST_FAIL  Command \"tsc\" not found",
+            ),
+            judged(
+                &shell(),
+                End::Exit(1),
+                "npm error npx canceled due to missing packages and no YES option: [\"tsc@2.0.4\"]",
+            ),
             judged(&shell(), End::Exit(1), &format!("{}error: no such command: `x`", "line\n".repeat(30))),
         ];
         insta::assert_snapshot!(rows.join("\n"), @r"
@@ -217,6 +234,10 @@ mod tests {
         BLOCKED cargo-clippy: not installed
         BLOCKED nextest: not installed
         BLOCKED pytest: not installed
+        BLOCKED ruff: not installed
+        BLOCKED ruff: not installed
+        BLOCKED tsc: not installed
+        BLOCKED tsc: not installed
         FAIL exit 1
         ");
     }
