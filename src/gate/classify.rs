@@ -193,6 +193,30 @@ mod tests {
             judged(&shell(), End::WallLimit, ""),
             judged(&shell(), End::IdleLimit, ""),
             judged(&shell(), End::Interrupted, ""),
+        ];
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        PASS 
+        FAIL exit 1
+        BLOCKED foo: not found
+        BLOCKED foo: not found
+        BLOCKED node: not found
+        BLOCKED a program in `foo --check`: not found (exit 127)
+        BLOCKED foo x: not found (exit 127)
+        BLOCKED ./x.sh: not executable
+        BLOCKED killed by SIGKILL (out of memory?)
+        FAIL exit 137
+        FAIL exit 129
+        BLOCKED killed by SIGSEGV
+        BLOCKED killed by signal 64
+        BLOCKED timed out after 10m
+        BLOCKED no output for too long
+        BLOCKED interrupted
+        ");
+    }
+
+    #[test]
+    fn launchers_say_it_in_their_own_way() {
+        let rows = [
             judged(
                 &shell(),
                 End::Exit(1),
@@ -215,22 +239,6 @@ mod tests {
             judged(&shell(), End::Exit(1), &format!("{}error: no such command: `x`", "line\n".repeat(30))),
         ];
         insta::assert_snapshot!(rows.join("\n"), @r"
-        PASS 
-        FAIL exit 1
-        BLOCKED foo: not found
-        BLOCKED foo: not found
-        BLOCKED node: not found
-        BLOCKED a program in `foo --check`: not found (exit 127)
-        BLOCKED foo x: not found (exit 127)
-        BLOCKED ./x.sh: not executable
-        BLOCKED killed by SIGKILL (out of memory?)
-        FAIL exit 137
-        FAIL exit 129
-        BLOCKED killed by SIGSEGV
-        BLOCKED killed by signal 64
-        BLOCKED timed out after 10m
-        BLOCKED no output for too long
-        BLOCKED interrupted
         BLOCKED cargo-clippy: not installed
         BLOCKED nextest: not installed
         BLOCKED pytest: not installed

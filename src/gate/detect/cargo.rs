@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::config::StepKind;
-use crate::gate::detect::facts::{Facts, is_below};
+use crate::gate::detect::facts::{Facts, has_extension, is_below};
 use crate::gate::detect::project::{Ecosystem, Project, long};
 use crate::gate::text::regex;
 
@@ -38,7 +38,7 @@ fn project(facts: &Facts<'_>, dir: &str) -> Option<Project> {
         format!("{} is a {}", project.path("Cargo.toml"), if workspace { "workspace" } else { "package" });
     format(facts, &mut project, workspace, &what);
     clippy(facts, &mut project, &manifest, &format!("{all}{locked}"));
-    let test = facts.first(dir, |path| path.ends_with(".rs"), |text| TEST.is_match(text));
+    let test = facts.first(dir, |path| has_extension(path, "rs"), |text| TEST.is_match(text));
     if let Some(path) = test {
         let step = project.step(
             "test",

@@ -12,9 +12,12 @@ use crate::sys::signal::Interrupts;
 /// What detection may know of a checkout: its paths, the text of a file, and which tools this machine has.
 pub struct Facts<'a> {
     paths: BTreeSet<String>,
-    read: Box<dyn Fn(&str) -> Option<String> + 'a>,
-    has_tool: Box<dyn Fn(&str) -> bool + 'a>,
+    read: Reader<'a>,
+    has_tool: LookUp<'a>,
 }
+
+type Reader<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+type LookUp<'a> = Box<dyn Fn(&str) -> bool + 'a>;
 
 /// Directories that hold what tools made or fetched, or examples of projects rather than projects.
 const NOT_OURS: [&str; 22] = [
@@ -116,7 +119,8 @@ impl<'a> Facts<'a> {
     /// The texts of CI definitions and makefiles, where projects show how they judge themselves.
     pub(super) fn ci(&self) -> String {
         let fits = |path: &&str| {
-            (path.starts_with(".github/workflows/") && (path.ends_with(".yml") || path.ends_with(".yaml")))
+            (path.starts_with(".github/workflows/")
+                && (has_extension(path, "yml") || has_extension(path, "yaml")))
                 || [
                     ".gitlab-ci.yml",
                     "Makefile",
@@ -136,6 +140,11 @@ impl<'a> Facts<'a> {
 /// Whether `path` is in `dir` or below it; everything is below the root.
 pub(super) fn is_below(path: &str, dir: &str) -> bool {
     dir.is_empty() || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether the path ends with `.extension`, in exactly this case.
+pub(super) fn has_extension(path: &str, extension: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
 }
 
 /// `name` in `dir`.

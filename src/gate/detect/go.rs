@@ -1,7 +1,7 @@
 //! Go modules.
 
 use crate::config::StepKind;
-use crate::gate::detect::facts::{Facts, is_below};
+use crate::gate::detect::facts::{Facts, has_extension, is_below};
 use crate::gate::detect::project::{Ecosystem, Project, long};
 use crate::sys::process::quote;
 
@@ -37,7 +37,7 @@ fn project(facts: &Facts<'_>, dir: &str) -> Project {
 fn sources(facts: &Facts<'_>, dir: &str) -> String {
     let inside =
         |path: &'_ str| if dir.is_empty() { path.to_owned() } else { path[dir.len() + 1..].to_owned() };
-    let go: Vec<String> = facts.below(dir).filter(|path| path.ends_with(".go")).map(inside).collect();
+    let go: Vec<String> = facts.below(dir).filter(|path| has_extension(path, "go")).map(inside).collect();
     if !go.iter().any(|path| is_below(path, "vendor")) {
         return ".".to_owned();
     }

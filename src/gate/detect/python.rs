@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::StepKind;
-use crate::gate::detect::facts::{Facts, is_below, join};
+use crate::gate::detect::facts::{Facts, has_extension, is_below, join};
 use crate::gate::detect::project::{Ecosystem, Project, long};
 use crate::sys::process::quote;
 
@@ -32,7 +32,7 @@ struct Files {
     requirements: String,
     /// Those of them that pip reads.
     for_pip: String,
-    requirement_files: Vec<String>,
+    listed: Vec<String>,
     setup_cfg: String,
     tox: String,
     installable: bool,
@@ -83,17 +83,17 @@ fn project(facts: &Facts<'_>, dir: &str) -> Project {
 fn read(facts: &Facts<'_>, dir: &str) -> Files {
     let text = |name: &str| facts.read(&join(dir, name)).unwrap_or_default();
     let pyproject_text = text("pyproject.toml");
-    let requirement_files: Vec<String> = facts
+    let listed: Vec<String> = facts
         .below(dir)
         .filter_map(|path| if dir.is_empty() { Some(path) } else { path.get(dir.len() + 1..) })
         .filter(|name| {
             let base = name.strip_prefix("requirements/").unwrap_or(name);
             let inside = base.len() < name.len();
-            !base.contains('/') && base.ends_with(".txt") && (inside || base.starts_with("requirements"))
+            !base.contains('/') && has_extension(base, "txt") && (inside || base.starts_with("requirements"))
         })
         .map(str::to_owned)
         .collect();
-    let mut for_pip: Vec<String> = requirement_files.iter().map(|name| text(name)).collect();
+    let mut for_pip: Vec<String> = listed.iter().map(|name| text(name)).collect();
     // A section `[mypy]` configures mypy and requires nothing.
     let plain = |text: String| text.lines().filter(|l| !l.starts_with('[')).collect::<Vec<_>>().join("\n");
     for_pip.extend([text("setup.py"), plain(text("setup.cfg"))]);
@@ -109,7 +109,7 @@ fn read(facts: &Facts<'_>, dir: &str) -> Files {
         pyproject,
         requirements,
         for_pip,
-        requirement_files,
+        listed,
         setup_cfg: text("setup.cfg"),
         tox: text("tox.ini"),
     }
@@ -208,7 +208,7 @@ fn mypy(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runner
 fn tests(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runner) -> bool {
     let is_test = |path: &&str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py"))
+        has_extension(name, "py") && (name.starts_with("test_") || name.ends_with("_test.py"))
     };
     let Some(path) = facts.below(&project.dir).find(is_test).map(str::to_owned) else { return false };
     let configured = files.tool("pytest").is_some()
@@ -271,7 +271,7 @@ fn set_up(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runn
 
 fn pip(project: &mut Project, files: &Files, tools: &[&str]) {
     let mut words: Vec<String> = Vec::new();
-    for name in &files.requirement_files {
+    for name in &files.listed {
         words.extend(["-r".to_owned(), quote(name)]);
     }
     if files.installable {
