@@ -169,6 +169,20 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), FsError> {
     at("copy", from, std::fs::copy(from, to)).map(drop)
 }
 
+/// Gives the file at `from` a second name; a symbolic link is named itself, not followed.
+pub fn link(from: &Path, to: &Path) -> Result<(), FsError> {
+    at("link", from, std::fs::hard_link(from, to))
+}
+
+/// Removes a directory if it is empty; says whether it is gone.
+pub fn remove_dir_if_empty(path: &Path) -> Result<bool, FsError> {
+    match at("remove directory", path, std::fs::remove_dir(path)) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty || e.is_not_found() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// The names in a directory, sorted; empty if it is not there.
 pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     let entries = match at("list", dir, std::fs::read_dir(dir)) {
