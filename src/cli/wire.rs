@@ -26,17 +26,12 @@ pub(crate) fn open(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandErr
 
 /// The context of a command that runs for long: Ctrl-C is counted from here on.
 pub(crate) fn open_long(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
-    let interrupts = Interrupts::install().map_err(|e| {
-        CommandError::new(Exit::Environment, format!("signals can't be handled: {e}"))
-    })?;
+    let interrupts = Interrupts::install()
+        .map_err(|e| CommandError::new(Exit::Environment, format!("signals can't be handled: {e}")))?;
     with_interrupts(cx, out, interrupts)
 }
 
-fn with_interrupts(
-    cx: &Invocation<'_>,
-    out: &mut Out,
-    interrupts: Interrupts,
-) -> Result<Ctx, CommandError> {
+fn with_interrupts(cx: &Invocation<'_>, out: &mut Out, interrupts: Interrupts) -> Result<Ctx, CommandError> {
     let opened = Ctx::open(cx.env, &cx.cwd, interrupts)?;
     for warning in &opened.warnings {
         out.warn(warning);
@@ -119,12 +114,8 @@ pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String
         let path = logs.join(format!("{step}.log"));
         fs::exists(&path).then(|| path.display().to_string())
     };
-    let asked = Asked {
-        rev: rev.to_owned(),
-        commit: judged.commit.to_string(),
-        recorded: judged.recorded,
-        warnings,
-    };
+    let asked =
+        Asked { rev: rev.to_owned(), commit: judged.commit.to_string(), recorded: judged.recorded, warnings };
     Some(VerdictView::new(verdict, asked, &log))
 }
 

@@ -381,3 +381,14 @@ pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     };
     Ok((Definition::of(&config), origin))
 }
+
+/// The gate that `init` would propose for the files of this checkout.
+pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
+    let Some(top) = cx.repo.work_tree() else {
+        return Err(Refused::new(Because::Environment, "checkout.bare", "there is no checkout here")
+            .next("git orch ralph steps")
+            .into());
+    };
+    let facts = gate::detect::Facts::of_directory(top, gate::detect::tools(top, &cx.env));
+    Ok(gate::detect::propose(&facts))
+}

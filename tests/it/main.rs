@@ -14,6 +14,6 @@ mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
-mod tidy;
-#[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tidy;

@@ -33,10 +33,10 @@ use crate::cli::commands::{
     add, approve, completions, dep, edit, hook, list, man, merge, moves, next, override_, ralph, show, start,
     worktree,
 };
-use crate::ops::tasks::Step;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
+use crate::ops::tasks::Step;
 
 /// What to do.
 #[derive(Clone, Debug, clap::Subcommand)]

@@ -1,16 +1,16 @@
 //! `git orch edit`.
 
+use crate::cli::args::{JsonArg, RoleChoice, TaskArg, kind, priority, role_choice};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::draft;
+use crate::domain::task::{Kind, Priority};
 use crate::ops::editor;
 use crate::ops::tasks::{self, RoleEdit, TaskEdit};
 use crate::view::{edit_text, read_edit_text};
-use crate::cli::args::{JsonArg, RoleChoice, TaskArg, kind, priority, role_choice};
-use crate::domain::task::{Kind, Priority};
 
 /// Change a task's title, body or fields
 ///

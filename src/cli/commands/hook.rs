@@ -3,14 +3,14 @@
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
 use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::cli::progress::{Events, Progress};
 use crate::domain::verdict::Word;
 use crate::gate::Stop;
 use crate::hook::decode;
-use crate::ops::hooks::{self, Answer, Unverified};
 use crate::ops::Ctx;
+use crate::ops::hooks::{self, Answer, Unverified};
 use crate::policy::Violation;
 use crate::report;
 use crate::sys::term;
@@ -61,7 +61,8 @@ fn input() -> Result<Vec<u8>, CommandError> {
 
 fn broken(violations: &[Violation]) -> CommandError {
     let [first, rest @ ..] = violations else { return CommandError::new(Exit::Bug, "BUG: no violation") };
-    let error = CommandError::new(Exit::Refused, format!("{}: {}", first.fact, first.reason)).rule(first.rule);
+    let error =
+        CommandError::new(Exit::Refused, format!("{}: {}", first.fact, first.reason)).rule(first.rule);
     let more: Vec<String> = rest.iter().map(|v| format!("also {}: {}", v.rule, v.fact)).collect();
     let error = if more.is_empty() { error } else { error.detail(more.join("\n")) };
     first.way_out.iter().fold(error, CommandError::next)

@@ -1,16 +1,16 @@
 //! `git orch list`.
 
+use crate::cli::args::{JsonArg, kind, priority, role, team};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
+use crate::domain::role::{Role, Team};
+use crate::domain::task::{Kind, Priority, State};
 use crate::index::Filter;
 use crate::ops::ready::{Queue, Readiness};
 use crate::report;
-use crate::cli::args::{JsonArg, kind, priority, role, team};
-use crate::domain::role::{Role, Team};
-use crate::domain::task::{Kind, Priority, State};
 
 /// List tasks
 ///

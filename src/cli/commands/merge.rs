@@ -3,13 +3,13 @@
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
 use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::cli::progress::{Events, Progress};
 use crate::domain::verdict::Word;
+use crate::ops::Ctx;
 use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Refresh, Target};
 use crate::ops::ralph::{Judged, Recorded};
-use crate::ops::Ctx;
 use crate::report;
 use clap_complete::engine::ArgValueCandidates;
 

@@ -1,12 +1,12 @@
 //! `git orch release`, `block`, `unblock`, `close`, `reopen`: moves of one task.
 
+use crate::cli::args::{OptionalTaskArg, TaskArg};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::tasks::{self, Step};
-use crate::cli::args::{OptionalTaskArg, TaskArg};
 
 /// Give a task back to the queue
 ///

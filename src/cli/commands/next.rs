@@ -1,5 +1,6 @@
 //! `git orch next`.
 
+use crate::cli::args::{JsonArg, PickArgs};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -11,7 +12,6 @@ use crate::ops::{Ctx, tasks};
 use crate::report;
 use crate::sys::process::quote;
 use crate::view::{IdleView, NextView};
-use crate::cli::args::{JsonArg, PickArgs};
 
 /// Take the next ready task, in a worktree of its own
 ///
@@ -95,7 +95,9 @@ pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), Command
         Some(remote) => format!("claims can't be confirmed by {remote} yet: they are local to this clone"),
         None => "there is no remote that could confirm a claim".to_owned(),
     };
-    Err(CommandError::new(Exit::Offline, fact).rule("claim.unconfirmed").next("leave --require-confirmed out"))
+    Err(CommandError::new(Exit::Offline, fact)
+        .rule("claim.unconfirmed")
+        .next("leave --require-confirmed out"))
 }
 
 /// Shows a task that was taken, and how to go there.

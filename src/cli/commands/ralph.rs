@@ -1,20 +1,20 @@
 //! `git orch ralph`, also called `gate`.
 
+use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
 use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::cli::progress::{Events, Progress};
 use crate::config::{Moment, Run, Step};
 use crate::domain::verdict::Word;
+use crate::ops::Ctx;
 use crate::ops::ralph::{self, Recorded, Request};
 use crate::report;
 use crate::report::words::duration;
 use crate::sys::process::quote;
-use crate::ops::Ctx;
 use crate::view::{Event, GateStepView, GateStepsView, SCHEMA, VerdictView};
-use crate::cli::args::JsonArg;
 
 /// Judge a commit: PASS, FAIL or BLOCKED
 ///
@@ -145,4 +145,15 @@ fn step_view(step: &Step, from: Option<String>) -> GateStepView {
         timeout: Some(duration(step.timeout.millis())),
         from,
     }
+}
+
+fn detected(cx: &Ctx) -> Result<GateStepsView, CommandError> {
+    let proposal = ralph::detect(cx)?;
+    Ok(GateStepsView {
+        schema: SCHEMA,
+        origin: "detected".to_owned(),
+        setup: proposal.setup,
+        carry: proposal.carry,
+        steps: proposal.steps.iter().map(|p| step_view(&p.step, Some(p.why.clone()))).collect(),
+    })
 }

@@ -1,5 +1,6 @@
 //! `git orch show`.
 
+use crate::cli::args::{JsonArg, TaskArg};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -7,7 +8,6 @@ use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::tasks;
 use crate::report;
-use crate::cli::args::{JsonArg, TaskArg};
 
 /// Show a task in full
 #[derive(Clone, Debug, clap::Args)]

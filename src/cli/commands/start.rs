@@ -1,11 +1,11 @@
 //! `git orch start`.
 
 use crate::cli::command_error::CommandError;
+use crate::cli::commands::next;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::cli::commands::next;
 use crate::domain::draft::{self, Draft};
 use crate::ops::{Ctx, take, tasks};
 use clap_complete::engine::ArgValueCandidates;

@@ -1,16 +1,16 @@
 //! `git orch worktree`.
 
+use crate::cli::args::{JsonArg, OptionalTaskArg};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::ops::worktrees::{self, Pruned, Pruning, Surveyed};
 use crate::ops::Ctx;
+use crate::ops::worktrees::{self, Pruned, Pruning, Surveyed};
 use crate::report;
 use crate::sys::fs;
 use crate::view::{KeptView, PruneView, WorktreeUse, WorktreeView};
-use crate::cli::args::{JsonArg, OptionalTaskArg};
 
 /// The worktrees of tasks
 #[derive(Clone, Debug, clap::Args)]
