@@ -1,1 +1,43 @@
-//! x
+//! Ralph, the gate: what a gate is, how it runs on a checkout, what its verdict is worth.
+//!
+//! Called by `ops`. Runs processes in the checkout that it is given, writes logs where it is told, and reads
+//! (once makes) the verifier's key. Steps run with the rights of the user until the sandbox exists; a verdict
+//! says so.
+//!
+//! Invariants: FAIL means that the tree is at fault; whatever else goes wrong (a missing program, a timeout, a
+//! signal, a full disk, a tree that changed meanwhile, no steps) is BLOCKED; an interrupted run gives no
+//! verdict. The definition's hash and the verdict's key are frozen: stored verdicts are found by them.
+//! Deliberately absent: checkouts and their pool, storing and looking up verdicts, approvals (`ops`); readers
+//! of report formats, findings, regressions.
+
+mod canon;
+mod classify;
+mod command;
+mod context;
+mod count;
+mod definition;
+mod environment;
+mod log;
+mod mac;
+mod outcome;
+mod plan;
+mod run;
+mod setup;
+mod step;
+mod text;
+mod verdict;
+
+pub use context::RunContext;
+pub use definition::{Base, Definition, key};
+pub use environment::{PASSED, environment};
+pub use log::LOG_BYTES;
+pub use mac::{FILE as KEY_FILE, KeyError, VerifierKey};
+pub use outcome::{Event, Outcome, Stop, rule};
+pub use plan::{Next, Progress, Stage, next, stages};
+pub use run::run;
+pub use setup::SETUP;
+pub use text::TAIL_BYTES;
+pub use verdict::{Subject, verdict};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,25 @@
-//! x
+//! One user action, one function: each takes the context first, wires the engines together and returns a plain
+//! value. Called by every surface and by the hooks.
+//!
+//! May touch everything below it. Invariants: no task changes hands but by `domain::task`'s rules inside a
+//! transaction; trunk moves only in `merge`, under the queue lock, to a verified commit. Deliberately absent:
+//! words for the terminal and exit codes.
+
+pub mod context;
+mod contract;
+pub mod error;
+pub mod hooks;
+mod lease;
+pub mod merge;
+pub mod people;
+mod pool;
+pub mod progress;
+pub mod ralph;
+pub mod ready;
+mod remote;
+pub mod take;
+pub mod tasks;
+pub mod worktrees;
+
+pub use context::{Ctx, Trunk};
+pub use error::{Because, OpError, Refused};

@@ -31,6 +31,37 @@ pub fn chain() -> Vec<Process> {
     list
 }
 
+/// The process that started this one.
+pub fn parent() -> i32 {
+    rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get())
+}
+
+/// The command line of process `pid`; empty where the system does not let us see it.
+pub fn command_of(pid: i32) -> Vec<String> {
+    let bytes = crate::sys::fs::read(&PathBuf::from(format!("/proc/{pid}/cmdline"))).unwrap_or_default();
+    bytes
+        .split(|&b| b == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .take_while(|word| !word.is_empty())
+        .collect()
+}
+
+/// The names of the processes between this one and `pid` above it, nearest first; None if it is not above.
+pub fn names_up_to(pid: i32) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut at = parent();
+    // Bounded: a damaged /proc must not loop.
+    while at > 0 && names.len() < 128 {
+        if at == pid {
+            return Some(names);
+        }
+        let status = crate::sys::fs::read_string(&PathBuf::from(format!("/proc/{at}/status"))).ok()?;
+        names.push(status.lines().find_map(|line| line.strip_prefix("Name:"))?.trim().to_owned());
+        at = parent_of(&PathBuf::from(format!("/proc/{at}")))?;
+    }
+    None
+}
+
 fn parent_of(dir: &Path) -> Option<i32> {
     let status = crate::sys::fs::read_string(&dir.join("status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
@@ -45,6 +76,21 @@ fn task_of(dir: &Path) -> Option<String> {
     })
 }
 
+/// The processes whose working directory is `dir` or below it, other than this one.
+pub fn inside(dir: &Path) -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pid = |path: PathBuf| path.file_name()?.to_str()?.parse::<i32>().ok();
+    pids.into_iter()
+        .filter_map(pid)
+        .filter(|&pid| pid != own)
+        .filter(|pid| {
+            let cwd = PathBuf::from(format!("/proc/{pid}/cwd")).read_link();
+            cwd.is_ok_and(|cwd| cwd.starts_with(dir))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -52,5 +98,12 @@ mod tests {
         let chain = super::chain();
         assert_eq!(chain[0].pid, i32::try_from(std::process::id()).unwrap());
         assert!(chain.len() > 1);
+    }
+
+    #[test]
+    fn the_parent_and_what_is_between() {
+        assert_eq!(super::names_up_to(super::parent()), Some(vec![]));
+        assert_eq!(super::names_up_to(i32::MAX), None);
+        assert!(!super::command_of(i32::try_from(std::process::id()).unwrap()).is_empty());
     }
 }

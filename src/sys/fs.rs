@@ -106,6 +106,25 @@ pub fn overwrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<()
     Ok(())
 }
 
+/// Makes a new file with all of `bytes` in one step: who finds it finds it whole. Says whether it was made;
+/// a file that is there already is left as it is.
+pub fn publish_new(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FsError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let permissions = std::fs::Permissions::from_mode(mode);
+    let opened =
+        tempfile::Builder::new().prefix(".orch-tmp-").permissions(permissions.clone()).tempfile_in(dir);
+    let mut file = at("create", path, opened)?;
+    at("write", path, file.write_all(bytes))?;
+    at("write", path, file.as_file().set_permissions(permissions))?;
+    at("write", path, file.as_file().sync_all())?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_dir(dir).map(|()| true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(FsError { action: "create", path: path.to_owned(), source: e.error }),
+    }
+}
+
 /// Flushes a directory, so that names made or renamed in it survive a power cut.
 pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     let file = at("open", dir, std::fs::File::open(dir))?;
@@ -148,6 +167,20 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
 /// Copies bytes and permission bits.
 pub fn copy(from: &Path, to: &Path) -> Result<(), FsError> {
     at("copy", from, std::fs::copy(from, to)).map(drop)
+}
+
+/// Gives the file at `from` a second name; a symbolic link is named itself, not followed.
+pub fn link(from: &Path, to: &Path) -> Result<(), FsError> {
+    at("link", from, std::fs::hard_link(from, to))
+}
+
+/// Removes a directory if it is empty; says whether it is gone.
+pub fn remove_dir_if_empty(path: &Path) -> Result<bool, FsError> {
+    match at("remove directory", path, std::fs::remove_dir(path)) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty || e.is_not_found() => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// The names in a directory, sorted; empty if it is not there.

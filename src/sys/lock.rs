@@ -56,9 +56,23 @@ fn open(path: &Path) -> Result<File, FsError> {
 impl FileLock {
     /// Takes the lock at once, or None if somebody holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::try_acquire_with(path, &format!("process {}\n", std::process::id()))
+    }
+
+    fn try_acquire_with(path: &Path, text: &str) -> Result<Option<Self>, FsError> {
         let file = open(path)?;
         match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { file, path: path.to_owned() }.signed())),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() }.signed(text))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
+        }
+    }
+
+    /// Takes a lock that others may share at once, or None if somebody holds it alone.
+    pub fn try_shared(path: &Path) -> Result<Option<Self>, FsError> {
+        let file = open(path)?;
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
         }
@@ -68,10 +82,20 @@ impl FileLock {
     ///
     /// Polls with a short, growing pause: `flock` has no time limit, and a signal-based one would need unsafe code.
     pub fn acquire(path: &Path, patience: Duration, clock: Clock) -> Result<Self, LockError> {
+        Self::acquire_with(path, &format!("process {}\n", std::process::id()), patience, clock)
+    }
+
+    /// As `acquire`, with `text` in the file instead of who holds it.
+    pub fn acquire_with(
+        path: &Path,
+        text: &str,
+        patience: Duration,
+        clock: Clock,
+    ) -> Result<Self, LockError> {
         let start = clock.monotonic();
         let mut pause = Duration::from_micros(200);
         loop {
-            if let Some(lock) = Self::try_acquire(path)? {
+            if let Some(lock) = Self::try_acquire_with(path, text)? {
                 return Ok(lock);
             }
             if start.elapsed() >= patience {
@@ -90,10 +114,11 @@ impl FileLock {
 
     /// Whether a living process holds the lock at `path`. A file that is not there is held by nobody.
     pub fn is_held(path: &Path) -> Result<bool, FsError> {
-        if !fs::exists(path) {
-            return Ok(false);
-        }
-        let file = open(path)?;
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(FsError { action: "open lock", path: path.to_owned(), source }),
+        };
         match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(false),
             Err(Errno::WOULDBLOCK) => Ok(true),
@@ -102,10 +127,9 @@ impl FileLock {
     }
 
     /// Writes who holds it, for the message of whoever waits in vain. Best effort: the lock holds without it.
-    fn signed(self) -> Self {
+    fn signed(self, text: &str) -> Self {
         use std::os::unix::fs::FileExt as _;
-        let line = format!("process {}\n", std::process::id());
-        let signed = self.file.set_len(0).and_then(|()| self.file.write_all_at(line.as_bytes(), 0));
+        let signed = self.file.set_len(0).and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
         if let Err(error) = signed {
             tracing::debug!(path = %self.path.display(), %error, "lock file not signed");
         }
@@ -134,5 +158,8 @@ mod tests {
         assert!(busy.to_string().contains("process "), "{busy}");
         drop(held);
         assert!(!FileLock::is_held(&path).unwrap());
+        let shared = (FileLock::try_shared(&path).unwrap(), FileLock::try_shared(&path).unwrap());
+        assert!(shared.0.is_some() && shared.1.is_some());
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
     }
 }

@@ -5,7 +5,7 @@
 //! hang, print without end or leave children behind (gate steps, fixers, agents).
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -25,7 +25,16 @@ pub struct Cmd {
     args: Vec<OsString>,
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
-    stdin: Vec<u8>,
+    stdin: Stdin,
+}
+
+/// What a child reads.
+#[derive(Clone, Debug)]
+enum Stdin {
+    /// End of file at once (run attached: the terminal).
+    Nothing,
+    Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// What a short child printed and how it ended.
@@ -151,6 +160,12 @@ pub const TAIL_BYTES: usize = 16 * 1024;
 /// A longer line is cut, so that a child that prints no line end can't fill the memory.
 const LINE_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(15);
+/// How many lines may wait to be handed on; a child that is further ahead waits for us.
+const AHEAD: usize = 256;
+/// How long to read on after the leader and its group are gone. Normally the pipe ends at once.
+const DRAIN: Duration = Duration::from_secs(2);
+/// More than a pipe and the waiting lines usually hold: beyond it somebody is still talking.
+const DRAIN_BYTES: usize = 4 << 20;
 
 impl Cmd {
     /// `program` in `dir` with exactly the environment `env`.
@@ -160,7 +175,7 @@ impl Cmd {
             args: Vec::new(),
             dir: dir.to_owned(),
             env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            stdin: Vec::new(),
+            stdin: Stdin::Nothing,
         }
     }
 
@@ -194,7 +209,15 @@ impl Cmd {
     /// Feeds standard input, then end of file. Without it the child gets end of file at once.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = bytes.into();
+        self.stdin = Stdin::Bytes(bytes.into());
+        self
+    }
+
+    /// Lets standard input be this file. For long input to a child that may never read it: there is no pipe
+    /// that a grandchild could hold open, and no writer to wait for.
+    #[must_use]
+    pub fn stdin_file(mut self, path: &Path) -> Self {
+        self.stdin = Stdin::File(path.to_owned());
         self
     }
 
@@ -213,7 +236,11 @@ impl Cmd {
             .dir(&self.dir)
             .full_env(self.env.iter().cloned())
             .unchecked();
-        if self.stdin.is_empty() { base.stdin_null() } else { base.stdin_bytes(self.stdin.clone()) }
+        match &self.stdin {
+            Stdin::Nothing => base.stdin_null(),
+            Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
+            Stdin::File(path) => base.stdin_path(path),
+        }
     }
 
     /// Runs to the end with the terminal as output, for a child the user talks to. Returns its status.
@@ -224,7 +251,11 @@ impl Cmd {
                 .dir(&self.dir)
                 .full_env(self.env.iter().cloned())
                 .unchecked();
-            if self.stdin.is_empty() { base } else { base.stdin_bytes(self.stdin.clone()) }
+            match &self.stdin {
+                Stdin::Nothing => base,
+                Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
+                Stdin::File(path) => base.stdin_path(path),
+            }
         };
         tracing::debug!(line = %self.line(), "run attached");
         expression.run().map(|output| output.status).map_err(|source| self.spawn_error(source))
@@ -245,6 +276,29 @@ impl Cmd {
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Becomes the program: returns only if that fails. Standard input stays what it is, or becomes a file of
+    /// the given bytes; the terminal and all other open files without close-on-exec are the program's.
+    #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+    pub fn exec(&self) -> ProcessError {
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .current_dir(&self.dir)
+            .env_clear()
+            .envs(self.env.iter().map(|(k, v)| (k, v)));
+        let stdin = match &self.stdin {
+            Stdin::Nothing => Ok(None),
+            Stdin::Bytes(bytes) => replay(bytes).map(Some),
+            Stdin::File(path) => std::fs::File::open(path).map(Some),
+        };
+        match stdin {
+            Ok(None) => {}
+            Ok(Some(file)) => drop(command.stdin(file)),
+            Err(source) => return self.spawn_error(source),
+        }
+        self.spawn_error(command.exec())
     }
 
     fn spawn_error(&self, source: io::Error) -> ProcessError {
@@ -268,10 +322,11 @@ impl Cmd {
         // The expression owns our ends of the pipe: without this drop the reader would never see its end.
         drop(expression);
         let group = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let (lines, incoming) = mpsc::channel();
+        let (lines, incoming) = mpsc::sync_channel(AHEAD);
         let pump = std::thread::spawn(move || read_lines(reader, &lines));
         let mut tail = Tail::default();
-        let stopped = watch(&handle, group, limits, start, &incoming, &mut |line| {
+        let child = Child { handle: &handle, group, start };
+        let stopped = watch(&child, limits, &incoming, &mut |line| {
             tail.push(line);
             on_line(line);
         })
@@ -280,11 +335,12 @@ impl Cmd {
         signal_group(group, Signal::KILL);
         let output = handle.wait().map_err(spawn_error)?;
         let status = output.status;
-        for line in incoming {
-            tail.push(&line);
-            on_line(&line);
-        }
-        if pump.join().is_err() {
+        drain(&incoming, &mut |line| {
+            tail.push(line);
+            on_line(line);
+        });
+        // A descendant that left the group can hold the pipe open for ever: its reader is then left behind.
+        if pump.is_finished() && pump.join().is_err() {
             tracing::error!("BUG: the output reader panicked");
         }
         let end = stopped.unwrap_or_else(|| match (status.code(), status.signal()) {
@@ -295,35 +351,64 @@ impl Cmd {
     }
 }
 
+/// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
+fn replay(bytes: &[u8]) -> io::Result<std::fs::File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// A supervised child while it runs.
+struct Child<'a> {
+    handle: &'a duct::Handle,
+    group: Option<Pid>,
+    start: Instant,
+}
+
 /// Waits for the end of the child; returns why we stopped it, if we did.
 fn watch(
-    handle: &duct::Handle,
-    group: Option<Pid>,
+    child: &Child<'_>,
     limits: &Limits,
-    start: Instant,
     incoming: &mpsc::Receiver<String>,
     on_line: &mut dyn FnMut(&str),
 ) -> io::Result<Option<End>> {
-    let mut last_line = start;
+    let mut last_line = child.start;
     let mut stopping: Option<(End, Instant)> = None;
     loop {
-        while let Ok(line) = incoming.try_recv() {
+        // Bounded, so that a child that talks faster than we listen still meets its limits.
+        let mut taken = 0;
+        for line in incoming.try_iter().take(AHEAD) {
+            taken += 1;
             last_line = Clock.monotonic();
             on_line(&line);
         }
-        if handle.wait_timeout(POLL)?.is_some() {
+        let patience = if taken == AHEAD { Duration::ZERO } else { POLL };
+        if child.handle.wait_timeout(patience)?.is_some() {
             return Ok(stopping.map(|(end, _)| end));
         }
         match stopping {
             None => {
-                if let Some(end) = limit_reached(limits, start, last_line) {
-                    signal_group(group, Signal::TERM);
+                if let Some(end) = limit_reached(limits, child.start, last_line) {
+                    signal_group(child.group, Signal::TERM);
                     stopping = Some((end, Clock.monotonic()));
                 }
             }
-            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(group, Signal::KILL),
+            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(child.group, Signal::KILL),
             Some(_) => {}
         }
+    }
+}
+
+/// Hands on what was printed before the end. Only waiting counts against `DRAIN`, not the listener's time.
+fn drain(incoming: &mpsc::Receiver<String>, on_line: &mut dyn FnMut(&str)) {
+    let (mut patience, mut bytes) = (DRAIN, 0);
+    while bytes <= DRAIN_BYTES {
+        let asked = Clock.monotonic();
+        let Ok(line) = incoming.recv_timeout(patience) else { return };
+        patience = patience.saturating_sub(asked.elapsed());
+        bytes += line.len() + 1;
+        on_line(&line);
     }
 }
 
@@ -349,7 +434,7 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
     }
 }
 
-fn read_lines(reader: io::PipeReader, lines: &mpsc::Sender<String>) {
+fn read_lines(reader: io::PipeReader, lines: &mpsc::SyncSender<String>) {
     let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();
@@ -468,6 +553,40 @@ mod tests {
         let (ended, _) = supervise("sleep 600 & exit 0", &limits());
         assert_eq!(ended.end, End::Exit(0));
         assert!(ended.took < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_descendant_that_left_the_group_does_not_hold_up_the_end() {
+        // It keeps our pipe open until the test lets it go, which is after `supervise` returned.
+        let dir = tempfile::tempdir().unwrap();
+        let [up, go] = ["up", "go"].map(|name| dir.path().join(name));
+        Cmd::new("mkfifo", dir.path(), &Env::capture()).args([&up, &go]).run().unwrap().checked().unwrap();
+        let (up, go_path) = (up.display(), go.display());
+        let line = format!("setsid sh -c 'echo > {up}; read x < {go_path}' & read x < {up}; exit 0");
+        let (ended, _) = supervise(&line, &limits());
+        assert_eq!(ended.end, End::Exit(0));
+        assert!(ended.took >= DRAIN, "the descendant did hold the pipe");
+        std::fs::OpenOptions::new().read(true).write(true).open(&go).unwrap().write_all(b"\n").unwrap();
+    }
+
+    #[test]
+    fn one_that_talks_faster_than_we_listen_meets_its_limits() {
+        let limits = Limits { wall: Some(Duration::from_millis(200)), ..limits() };
+        let slow = &mut |_: &str| {
+            let start = Clock.monotonic();
+            while start.elapsed() < Duration::from_micros(200) {}
+        };
+        let ended = shell("exec yes \"$(printf %01000d 0)\"").supervise(&limits, slow).unwrap();
+        assert_eq!(ended.end, End::WallLimit);
+    }
+
+    #[test]
+    fn a_file_can_be_what_it_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("in");
+        crate::sys::fs::write_atomic(&file, b"hello", 0o400, crate::sys::fs::Durability::None).unwrap();
+        let out = Cmd::new("cat", dir.path(), &Env::capture()).stdin_file(&file).run().unwrap();
+        assert_eq!(out.text(), "hello");
     }
 
     #[test]

@@ -1,0 +1,248 @@
+//! The dispatcher: what `git-orch-hook` does when git runs it as a hook (docs/architecture.md, "Hooks").
+//!
+//! It must start in a millisecond and never fail on its own account: without settings it is only the hook
+//! that was there before.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::hook::decode::{RefUpdate, Value, ref_updates};
+use crate::hook::facts::{Live, state_files};
+use crate::hook::guard::{Decision, Denial, decide, decide_other};
+use crate::hook::hint::{self, Scene};
+use crate::hook::name::{Hook, Order, of_program};
+use crate::hook::place::Place;
+use crate::hook::settings::Settings;
+use crate::hook::{chain, install, refs};
+use crate::sys::env::Env;
+use crate::sys::process::Cmd;
+use crate::sys::term;
+
+/// A hook refused.
+const REFUSED: i32 = 4;
+/// Called by hand, without a hook's name.
+const USAGE: i32 = 2;
+/// The variable that merge, pull and rebase set for their children.
+const REFLOG_ACTION: &str = "GIT_REFLOG_ACTION";
+
+/// One run of the dispatcher.
+struct Run<'a> {
+    hook: String,
+    program: PathBuf,
+    args: &'a [OsString],
+    hooks_dir: Option<PathBuf>,
+    env: &'a Env,
+    cwd: &'a Path,
+}
+
+/// Runs as the hook that `argv[0]` names (or `git-orch-hook HOOK ARG…`); returns the exit status.
+pub fn main(argv: &[OsString], env: &Env, cwd: &Path) -> i32 {
+    let Some(run) = Run::new(argv, env, cwd) else {
+        term::say(&format!(
+            "git-orch-hook: started by git as a hook; see `git orch doctor` ({})",
+            install::MARKER
+        ));
+        return USAGE;
+    };
+    match Hook::parse(&run.hook) {
+        Some(Hook::ReferenceTransaction) => run.reference_transaction(),
+        hook => run.through_main(hook),
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(argv: &'a [OsString], env: &'a Env, cwd: &'a Path) -> Option<Self> {
+        let program = PathBuf::from(argv.first()?);
+        let name = of_program(&program)?;
+        if name == "git-orch-hook" {
+            let hook = argv.get(1)?.to_str()?.to_owned();
+            return Some(Self { hook, program, args: &argv[2..], hooks_dir: None, env, cwd });
+        }
+        let hooks_dir = chain::hooks_dir(&program, cwd);
+        Some(Self { hook: name, program, args: &argv[1..], hooks_dir, env, cwd })
+    }
+
+    fn previous(&self) -> Option<Cmd> {
+        chain::previous(self.hooks_dir.as_deref()?, &self.hook, self.args, self.env, self.cwd)
+    }
+
+    /// Ends as the older hook with this standard input (None: the one we have), or with success.
+    fn end_as_previous(&self, stdin: Option<Vec<u8>>) -> i32 {
+        let Some(previous) = self.previous() else { return 0 };
+        let error = fed(previous, stdin).exec();
+        term::say(&format!("git-orch: {}", with_causes(&error)));
+        1
+    }
+
+    fn reference_transaction(&self) -> i32 {
+        if self.args.first().is_none_or(|state| state != "prepared") {
+            return self.end_as_previous(None);
+        }
+        let found = Place::find(self.env, self.cwd)
+            .and_then(|place| Settings::read(&place.orch()).ok().map(|settings| (place, settings)));
+        let Some((place, settings)) = found.filter(|(_, settings)| settings.enabled) else {
+            return self.end_as_previous(None);
+        };
+        if let Some(dir) = &self.hooks_dir {
+            install::repair(&place.orch(), dir);
+        }
+        let Ok(stdin) = term::input() else { return 0 };
+        match self.guard(&place, &settings, &ref_updates(&stdin)) {
+            Some(text) => {
+                term::say(&text);
+                REFUSED
+            }
+            None => self.end_as_previous(Some(stdin)),
+        }
+    }
+
+    /// The text of the refusal, if trunk's guard refuses.
+    fn guard(&self, place: &Place, settings: &Settings, updates: &[RefUpdate]) -> Option<String> {
+        let facts = Live::new(place, settings, updates, self.env, self.cwd);
+        let trunk = settings.trunk.as_str();
+        let mut alias: Option<Option<String>> = None;
+        for update in updates.iter().filter(|update| update.name.starts_with("refs/heads/")) {
+            let protected = update.name == trunk
+                || alias.get_or_insert_with(|| refs::target(&place.common_dir, trunk)).as_ref()
+                    == Some(&update.name);
+            let decision = if protected {
+                decide(trunk, update, &facts)
+            } else if update.new == Value::Zero {
+                decide_other(trunk, &update.name, &facts)
+            } else {
+                Decision::Allow
+            };
+            if let Decision::Deny(denial) = decision {
+                if hooks_are_off(&facts.git(&["config", "--get", "orch.hooks"])) {
+                    return None;
+                }
+                return Some(self.refusal(&denial, &facts, &place.git_dir));
+            }
+        }
+        None
+    }
+
+    fn refusal(&self, denial: &Denial, facts: &Live<'_>, git_dir: &Path) -> String {
+        let scene = Scene {
+            command: facts.command().to_vec(),
+            action: self.env.text(REFLOG_ACTION).unwrap_or_default().to_owned(),
+            files: state_files(git_dir),
+        };
+        let mut text = format!("git-orch: refused by rule {}\n  {}", denial.rule, denial.fact);
+        for (n, line) in denial.way_out.iter().enumerate() {
+            text.push_str(if n == 0 { "\n  next: " } else { "\n        " });
+            text.push_str(line);
+        }
+        if let Some(hint) = hint::after(&scene, denial.wanted.as_ref()) {
+            text.push_str("\n  left: ");
+            text.push_str(&hint);
+        }
+        text
+    }
+
+    fn through_main(&self, hook: Option<Hook>) -> i32 {
+        if chain::is_under_way(&self.program, &self.hook, self.env) {
+            return 0;
+        }
+        let settings = match Place::find(self.env, self.cwd).map(|place| Settings::read(&place.orch())) {
+            Some(Ok(settings)) => settings,
+            Some(Err(error)) => {
+                term::say(&format!("git-orch: this hook checked nothing: {}", with_causes(&error)));
+                return self.end_as_previous(None);
+            }
+            None => return self.end_as_previous(None),
+        };
+        if !settings.enabled {
+            return self.end_as_previous(None);
+        }
+        match hook.map_or(Order::After, Hook::order) {
+            Order::After => self.previous_then_main(hook, &settings),
+            Order::Before => self.main_then_previous(hook, &settings),
+        }
+    }
+
+    fn previous_then_main(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
+        let Some(previous) = self.previous() else { return self.end_as_main(hook, settings, None) };
+        // Hooks of commits get no data, and the older one may want the terminal.
+        let stdin = if hook.is_some() { None } else { term::input().ok() };
+        match status(&fed(previous, stdin.clone())) {
+            Ok(0) => self.end_as_main(hook, settings, stdin),
+            Ok(status) => status,
+            Err(text) => {
+                term::say(&text);
+                1
+            }
+        }
+    }
+
+    fn main_then_previous(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
+        if self.previous().is_none() {
+            return self.end_as_main(hook, settings, None);
+        }
+        let stdin = term::input().unwrap_or_default();
+        let main = self.main_command(settings).stdin(stdin.clone());
+        let ended = status(&main).unwrap_or_else(|text| self.without_main(hook, &text));
+        if ended == 0 { self.end_as_previous(Some(stdin)) } else { ended }
+    }
+
+    fn main_command(&self, settings: &Settings) -> Cmd {
+        Cmd::new(&settings.main, self.cwd, self.env)
+            .args(["hook", &self.hook])
+            .args(self.args)
+            .env(crate::sys::env::var::ORCH_HOOK, chain::marker(&self.hook))
+    }
+
+    fn end_as_main(&self, hook: Option<Hook>, settings: &Settings, stdin: Option<Vec<u8>>) -> i32 {
+        let error = fed(self.main_command(settings), stdin).exec();
+        self.without_main(hook, &format!("git-orch: {}", with_causes(&error)))
+    }
+
+    /// The main binary is gone: what has to be checked is refused, everything else passes.
+    fn without_main(&self, hook: Option<Hook>, problem: &str) -> i32 {
+        let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
+        if hook.is_none() || hooks_are_off(&off) {
+            return 0;
+        }
+        term::say(&format!(
+            "{problem}\n  git-orch is not where it was when this clone's hooks were installed, so {} refuses\n  \
+             next: install git-orch again, then `git orch init`   (cargo install --locked --path DIR)\n        \
+             git config orch.hooks off   (switches the hooks off in this clone)",
+            self.hook
+        ));
+        REFUSED
+    }
+}
+
+/// Whether `git config --get orch.hooks` says so. Asked only before a refusal: what the main binary has
+/// stored in `hook.toml` may be older, and there may be no main binary to store it.
+fn hooks_are_off(config: &Cmd) -> bool {
+    config.run().is_ok_and(|output| {
+        ["off", "false", "no", "0"].iter().any(|word| output.text().trim().eq_ignore_ascii_case(word))
+    })
+}
+
+/// With these bytes as standard input; None: with ours.
+fn fed(command: Cmd, stdin: Option<Vec<u8>>) -> Cmd {
+    match stdin {
+        Some(bytes) => command.stdin(bytes),
+        None => command,
+    }
+}
+
+/// Runs to the end; the exit status as a shell would have it.
+fn status(command: &Cmd) -> Result<i32, String> {
+    let status = command.run_attached().map_err(|error| format!("git-orch: {}", with_causes(&error)))?;
+    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! What a refused command left half done, and the way back. Pure.
+//!
+//! git asks the guard late: a merge, reset or rebase has moved index and files by then. No line here throws
+//! work away; `git read-tree -m -u` keeps local changes or stops.
+
+use crate::domain::oid::Oid;
+use crate::hook::guard::Rename;
+
+/// What is seen of the command that was refused.
+#[derive(Clone, Debug, Default)]
+pub(in crate::hook) struct Scene {
+    /// Its command line, where the system lets us see it.
+    pub command: Vec<String>,
+    /// `GIT_REFLOG_ACTION`: set by merge, pull and rebase.
+    pub action: String,
+    /// Which of git's state files there are.
+    pub files: StateFiles,
+}
+
+/// git's state files, by what they mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one per file of git's")]
+pub(in crate::hook) struct StateFiles {
+    /// `MERGE_HEAD`.
+    pub merge: bool,
+    /// `CHERRY_PICK_HEAD`.
+    pub cherry_pick: bool,
+    /// `REVERT_HEAD`.
+    pub revert: bool,
+    /// `rebase-merge`, or `rebase-apply` of a rebase.
+    pub rebase: bool,
+    /// `rebase-apply` of `git am`.
+    pub am: bool,
+}
+
+/// Options of `git` itself that take the next word.
+const WITH_VALUE: [&str; 6] = ["-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env"];
+
+/// The subcommand of a git command line, and the words after it.
+pub(in crate::hook) fn subcommand(command: &[String]) -> Option<(&str, &[String])> {
+    let mut at = 1;
+    while let Some(word) = command.get(at) {
+        if WITH_VALUE.contains(&word.as_str()) {
+            at += 2;
+        } else if word.starts_with('-') {
+            at += 1;
+        } else {
+            return Some((word, &command[at + 1..]));
+        }
+    }
+    None
+}
+
+/// The rename that a command line asks for; `head` is the branch that HEAD is on.
+pub(in crate::hook) fn rename(command: &[String], head: Option<&str>) -> Option<Rename> {
+    let ("branch", words) = subcommand(command)? else { return None };
+    let is_flag = |word: &&String| word.starts_with('-');
+    let moves = words
+        .iter()
+        .filter(is_flag)
+        .any(|flag| flag == "--move" || (!flag.starts_with("--") && flag.contains(['m', 'M'])));
+    let mut names = words.iter().filter(|word| !is_flag(word)).rev();
+    let to = names.next().filter(|_| moves)?.clone();
+    let from = names.next().cloned().or_else(|| head.map(str::to_owned))?;
+    Some(Rename { from, to })
+}
+
+/// The line that tells how to get back to before the refused command; None if it left nothing.
+pub(in crate::hook) fn after(scene: &Scene, wanted: Option<&Oid>) -> Option<String> {
+    let files = scene.files;
+    let (word, words) = subcommand(&scene.command).unwrap_or(("", &[]));
+    let acts = |verb: &str| word == verb || scene.action.split(' ').next() == Some(verb);
+    let back = |what: &str, how: &str| Some(format!("{what} left its state behind: {how} takes it back"));
+    if files.merge {
+        return back("the merge", "`git merge --abort`");
+    }
+    if files.cherry_pick {
+        return back("the cherry-pick", "`git cherry-pick --abort`");
+    }
+    if files.rebase {
+        return back("the rebase", "`git rebase --abort`");
+    }
+    if files.am {
+        return back("git am", "`git am --abort`");
+    }
+    let has = |flag: &str| words.iter().any(|w| w == flag);
+    let files_moved = acts("merge")
+        || acts("pull")
+        || acts("rebase")
+        || acts("cherry-pick")
+        || (word == "reset" && ["--hard", "--keep", "--merge"].into_iter().any(has));
+    match (word, wanted) {
+        (_, Some(new)) if files_moved => Some(format!(
+            "index and files are already at {0}: `git read-tree -m -u {0} HEAD` takes them back and keeps local changes",
+            new.short()
+        )),
+        ("reset", _) if !has("--soft") => {
+            Some("the index is already moved: `git reset` makes it fit trunk again".to_owned())
+        }
+        ("revert", _) => Some(
+            "the reverted changes are staged: `git orch start --here` takes them to a task branch".to_owned(),
+        ),
+        _ if files.revert => back("the revert", "`git revert --abort`"),
+        ("commit", _) => Some("what you staged is still staged".to_owned()),
+        ("fetch", _) => Some(
+            "if this was a fetch of the remote's trunk: the remote's side has arrived, run it once more"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn subcommands_are_found_behind_gits_own_options() {
+        let command = words("git -c a=b --no-pager -C dir branch -M x main");
+        assert_eq!(subcommand(&command).map(|(s, r)| (s, r.len())), Some(("branch", 3)));
+        assert_eq!(subcommand(&words("git")), None);
+        assert_eq!(subcommand(&words("git -c")), None);
+    }
+
+    #[test]
+    fn renames_are_seen() {
+        let of = |line: &str| rename(&words(line), Some("cur")).map(|r| format!("{}>{}", r.from, r.to));
+        assert_eq!(of("git branch -M x main").as_deref(), Some("x>main"));
+        assert_eq!(of("git branch -f -m x main").as_deref(), Some("x>main"));
+        assert_eq!(of("git branch -fm main").as_deref(), Some("cur>main"));
+        assert_eq!(of("git branch --move main").as_deref(), Some("cur>main"));
+        assert_eq!(of("git branch -D x"), None);
+        assert_eq!(of("git branch --merged main"), None);
+        assert_eq!(of("git update-ref -m x main"), None);
+    }
+
+    #[test]
+    fn each_command_has_its_way_back() {
+        let new = Oid::parse(&"b".repeat(40)).unwrap();
+        let hint = |line: &str, action: &str, files: StateFiles| {
+            let scene = Scene { command: words(line), action: action.into(), files };
+            format!("{line}: {}\n", after(&scene, Some(&new)).unwrap_or_else(|| "-".into()))
+        };
+        let none = StateFiles::default();
+        let table = [
+            hint("git merge x", "merge x", none),
+            hint("git merge --no-ff x", "merge x", StateFiles { merge: true, ..none }),
+            hint("git rebase x main", "rebase", StateFiles { rebase: true, ..none }),
+            hint("git reset --hard x", "", none),
+            hint("git reset x", "", none),
+            hint("git reset --soft x", "", none),
+            hint("git cherry-pick x", "", StateFiles { cherry_pick: true, ..none }),
+            hint("git am x", "", StateFiles { am: true, ..none }),
+            hint("git revert x", "", none),
+            hint("git commit -n", "", none),
+            hint("git update-ref refs/heads/main x", "", none),
+            hint("git fetch origin main:main", "", none),
+        ]
+        .concat();
+        assert!(!table.contains("--hard`"));
+        insta::assert_snapshot!(table, @"
+        git merge x: index and files are already at bbbbbbbbbbbb: `git read-tree -m -u bbbbbbbbbbbb HEAD` takes them back and keeps local changes
+        git merge --no-ff x: the merge left its state behind: `git merge --abort` takes it back
+        git rebase x main: the rebase left its state behind: `git rebase --abort` takes it back
+        git reset --hard x: index and files are already at bbbbbbbbbbbb: `git read-tree -m -u bbbbbbbbbbbb HEAD` takes them back and keeps local changes
+        git reset x: the index is already moved: `git reset` makes it fit trunk again
+        git reset --soft x: -
+        git cherry-pick x: the cherry-pick left its state behind: `git cherry-pick --abort` takes it back
+        git am x: git am left its state behind: `git am --abort` takes it back
+        git revert x: the reverted changes are staged: `git orch start --here` takes them to a task branch
+        git commit -n: what you staged is still staged
+        git update-ref refs/heads/main x: -
+        git fetch origin main:main: if this was a fetch of the remote's trunk: the remote's side has arrived, run it once more
+        ");
+    }
+}

@@ -1,0 +1,281 @@
+//! Following the state: applying a difference, or building anew.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, Statement, TransactionBehavior, params};
+
+use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
+use crate::domain::role::Role;
+use crate::domain::task::{Claim, Priority, Task};
+use crate::domain::time::Timestamp;
+use crate::index::error::IndexError;
+use crate::index::open::{self, Index};
+use crate::index::row::{COLUMNS, Row, Sum, ids};
+use crate::sys::clock::Clock;
+use crate::sys::lock::{FileLock, LockError};
+use crate::sys::{fs, mount};
+
+/// How long a rebuild waits for the readers of the old file.
+const SWAP_PATIENCE: Duration = Duration::from_millis(500);
+
+const UPSERT: &str = "
+INSERT INTO task (id, kind, priority, status, title, role, doer, labels, needs, owner, claim, expires, reason,
+                  fence, branch, created, updated, unmet, guard, words_sum, sum)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ~0, ?18, ?19)
+ON CONFLICT (id) DO UPDATE SET
+    kind = excluded.kind, priority = excluded.priority, status = excluded.status, title = excluded.title,
+    role = excluded.role, doer = excluded.doer, labels = excluded.labels, needs = excluded.needs,
+    owner = excluded.owner, claim = excluded.claim, expires = excluded.expires, reason = excluded.reason,
+    fence = excluded.fence, branch = excluded.branch, created = excluded.created, updated = excluded.updated,
+    words_sum = excluded.words_sum, sum = excluded.sum
+RETURNING n";
+
+/// `WHERE` follows.
+const COUNT_UNMET: &str = "
+UPDATE task SET unmet = (
+    SELECT count(*) FROM json_each(task.needs) AS need
+    WHERE NOT EXISTS (SELECT 1 FROM task AS other WHERE other.id = need.value AND other.status = 'done'))";
+
+/// The difference between two commits of the state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Tasks that are new or different.
+    pub upserts: Vec<Task>,
+    /// Tasks that are gone (archived).
+    pub removed: Vec<TaskId>,
+}
+
+/// What became of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a difference that came too late was not applied"]
+pub enum Applied {
+    /// The index describes the new commit.
+    Done,
+    /// The index describes another commit than the difference starts from (None: none). Nothing was changed.
+    Stale(Option<Oid>),
+}
+
+/// What was known of a task before.
+struct Before {
+    row: Row,
+    n: i64,
+    words_sum: i64,
+}
+
+impl Index {
+    /// Moves the index from the commit `from` (None: an empty index) to `to` in one transaction, if `from` is
+    /// what it describes.
+    pub fn apply(&mut self, from: Option<&Oid>, to: &Oid, changes: &Changes) -> Result<Applied, IndexError> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found = open::indexed(&tx)?;
+        if found.as_ref() != from {
+            return Ok(Applied::Stale(found));
+        }
+        let mut recount = BTreeSet::new();
+        let mut writer = Writer::new(&tx)?;
+        for id in &changes.removed {
+            recount.extend(writer.remove(id)?);
+        }
+        for task in &changes.upserts {
+            recount.extend(writer.upsert(task)?);
+            recount.insert(task.id.clone());
+        }
+        drop(writer);
+        count_unmet(&tx, &recount)?;
+        open::set_indexed(&tx, to)?;
+        tx.commit()?;
+        Ok(Applied::Done)
+    }
+
+    /// Builds the index of `to` anew from all its tasks, beside the old one, and swaps it in.
+    ///
+    /// `Busy` if others have the old one open for long: then they are the ones who rebuild next.
+    pub fn rebuild(dir: &Path, to: &Oid, tasks: impl IntoIterator<Item = Task>) -> Result<Self, IndexError> {
+        fs::create_dir_all(dir)?;
+        let beside = tempfile::Builder::new().prefix("index-").suffix(".tmp").tempdir_in(dir);
+        let beside =
+            beside.map_err(|source| fs::FsError { action: "create", path: dir.to_owned(), source })?;
+        let new = beside.path().join("new.db");
+        fill(&new, mount::of(dir)?, to, tasks)?;
+        {
+            let patience = FileLock::acquire(&open::lock_file(dir), SWAP_PATIENCE, Clock);
+            let _alone = match patience {
+                Ok(lock) => lock,
+                Err(LockError::Busy { .. }) => return Err(IndexError::Busy),
+                Err(LockError::Fs(e)) => return Err(e.into()),
+            };
+            swap_in(&new, &open::file(dir))?;
+        }
+        Self::open(dir)
+    }
+}
+
+/// Counts the unmet needs of `tasks` again.
+fn count_unmet(db: &Connection, tasks: &BTreeSet<TaskId>) -> Result<(), IndexError> {
+    let mut count = db.prepare(&format!("{COUNT_UNMET} WHERE id = ?1"))?;
+    let mut guard = db.prepare("UPDATE task SET guard = ~unmet WHERE id = ?1")?;
+    for id in tasks {
+        count.execute([id.as_str()])?;
+        guard.execute([id.as_str()])?;
+    }
+    Ok(())
+}
+
+/// Puts the file `new` where `file` is, with nothing of the old one left. Only under the exclusive lock.
+fn swap_in(new: &Path, file: &Path) -> Result<(), IndexError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        fs::remove_file_if_there(Path::new(&name))?;
+    }
+    Ok(fs::rename(new, file)?)
+}
+
+fn fill(
+    new: &Path,
+    mount: mount::Mount,
+    to: &Oid,
+    tasks: impl IntoIterator<Item = Task>,
+) -> Result<(), IndexError> {
+    let mut db = open::connect(new)?;
+    // Nobody sees the file before it is whole: no journal, and one flush at the end.
+    db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    open::create(&mut db, mount::Mount::Shared)?;
+    let tx = db.transaction()?;
+    let mut writer = Writer::new(&tx)?;
+    for task in tasks {
+        drop(writer.upsert(&task)?);
+    }
+    drop(writer);
+    tx.execute_batch(&format!(
+        "{COUNT_UNMET} WHERE needs <> '[]'; UPDATE task SET guard = ~unmet WHERE needs <> '[]';"
+    ))?;
+    open::set_indexed(&tx, to)?;
+    tx.commit()?;
+    db.execute_batch("PRAGMA synchronous = NORMAL;")?;
+    if mount == mount::Mount::Local {
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        // All of it must be in the one file that is renamed.
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    db.close().map_err(|(_, error)| IndexError::from(error))
+}
+
+/// The statements that writing takes, prepared once.
+struct Writer<'c> {
+    find: Statement<'c>,
+    upsert: Statement<'c>,
+    delete: Statement<'c>,
+    link: Statement<'c>,
+    unlink: Statement<'c>,
+    add_words: Statement<'c>,
+    drop_words: Statement<'c>,
+    dependents: Statement<'c>,
+}
+
+impl<'c> Writer<'c> {
+    fn new(db: &'c Connection) -> Result<Self, IndexError> {
+        Ok(Self {
+            find: db.prepare(&format!("SELECT {COLUMNS}, n, words_sum FROM task WHERE id = ?1"))?,
+            upsert: db.prepare(UPSERT)?,
+            delete: db.prepare("DELETE FROM task WHERE n = ?1")?,
+            link: db.prepare("INSERT OR IGNORE INTO dep (needed, task) VALUES (?1, ?2)")?,
+            unlink: db.prepare("DELETE FROM dep WHERE needed = ?1 AND task = ?2")?,
+            add_words: db.prepare("INSERT INTO words (rowid, title, body) VALUES (?1, ?2, ?3)")?,
+            drop_words: db.prepare("DELETE FROM words WHERE rowid = ?1")?,
+            dependents: db.prepare(DEPENDENTS)?,
+        })
+    }
+
+    /// Writes a task; returns those whose `unmet` that may change besides its own.
+    fn upsert(&mut self, task: &Task) -> Result<Vec<TaskId>, IndexError> {
+        let before = self.find(&task.id)?;
+        let row = Row::new(task, 0);
+        let words_sum = words_sum(task);
+        let n = self.write(&row, words_sum)?;
+        self.relink(&row.id, before.as_ref().map_or(&[], |b| &b.row.needs), &row.needs)?;
+        if before.as_ref().is_none_or(|b| b.words_sum != words_sum) {
+            if before.is_some() {
+                self.drop_words.execute([n])?;
+            }
+            self.add_words.execute((n, &task.title.value, &task.body.value))?;
+        }
+        let was_done = before.is_some_and(|b| is_done(&b.row));
+        if was_done == is_done(&row) { Ok(Vec::new()) } else { dependents(&mut self.dependents, &row.id) }
+    }
+
+    /// Removes a task; returns those whose `unmet` that changes.
+    fn remove(&mut self, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
+        let Some(before) = self.find(id)? else { return Ok(Vec::new()) };
+        self.relink(id, &before.row.needs, &[])?;
+        self.drop_words.execute([before.n])?;
+        self.delete.execute([before.n])?;
+        if is_done(&before.row) { dependents(&mut self.dependents, id) } else { Ok(Vec::new()) }
+    }
+
+    fn find(&mut self, id: &TaskId) -> Result<Option<Before>, IndexError> {
+        let mut rows = self.find.query([id.as_str()])?;
+        let Some(found) = rows.next()? else { return Ok(None) };
+        Ok(Some(Before { row: Row::read(found)?, n: found.get(19)?, words_sum: found.get(20)? }))
+    }
+
+    fn write(&mut self, row: &Row, words_sum: i64) -> Result<i64, IndexError> {
+        let priority = Priority::ALL.iter().position(|p| *p == row.priority);
+        let needs: Vec<&str> = row.needs.iter().map(TaskId::as_str).collect();
+        let values = params![
+            row.id.as_str(),
+            row.kind.as_str(),
+            priority.and_then(|p| i64::try_from(p).ok()),
+            row.status,
+            row.title,
+            row.role.map(Role::as_str),
+            row.doer().as_str(),
+            serde_json::json!(row.labels).to_string(),
+            serde_json::json!(needs).to_string(),
+            row.owner,
+            row.claim.map(Claim::as_str),
+            row.expires.map(Timestamp::millis),
+            row.reason,
+            row.fence.cast_signed(),
+            row.branch,
+            row.created.millis(),
+            row.updated.millis(),
+            words_sum,
+            row.sum(),
+        ];
+        Ok(self.upsert.query_row(values, |r| r.get(0))?)
+    }
+
+    /// Replaces the edges of `id` to `before` by those to `now`.
+    fn relink(&mut self, id: &TaskId, before: &[TaskId], now: &[TaskId]) -> Result<(), IndexError> {
+        for gone in before.iter().filter(|needed| !now.contains(needed)) {
+            self.unlink.execute([gone.as_str(), id.as_str()])?;
+        }
+        for new in now.iter().filter(|needed| !before.contains(needed)) {
+            self.link.execute([new.as_str(), id.as_str()])?;
+        }
+        Ok(())
+    }
+}
+
+fn is_done(row: &Row) -> bool {
+    row.status == "done"
+}
+
+pub(super) const DEPENDENTS: &str = "SELECT task FROM dep WHERE needed = ?1 ORDER BY task";
+
+/// The tasks that need `id` directly, by the statement `DEPENDENTS`.
+pub(super) fn dependents(find: &mut Statement<'_>, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
+    let found = find.query_map([id.as_str()], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    ids(&found)
+}
+
+fn words_sum(task: &Task) -> i64 {
+    let mut sum = Sum::default();
+    sum.text(&task.title.value);
+    sum.text(&task.body.value);
+    sum.finish()
+}

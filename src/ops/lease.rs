@@ -1,0 +1,90 @@
+//! Whose task it is, as this clone knows it.
+//!
+//! The register in the state says who holds a task; `<common dir>/orch/leases/<id>` says which fence *we* hold.
+//! A caller whose fence is not the register's lost the task in between, whatever its name is.
+
+use std::path::PathBuf;
+
+use crate::domain::id::{SessionId, TaskId};
+use crate::domain::task::{Claim, Lease, Owner, Refusal, State, Task};
+use crate::ops::context::Ctx;
+use crate::ops::error::OpError;
+use crate::sys::fs::{self, Durability};
+use crate::sys::lock::FileLock;
+
+fn path(cx: &Ctx, id: &TaskId) -> PathBuf {
+    cx.file("leases").join(id.as_str())
+}
+
+/// Remembers the fence that this clone holds for a task.
+pub(crate) fn remember(cx: &Ctx, id: &TaskId, fence: u64) -> Result<(), OpError> {
+    let path = path(cx, id);
+    fs::create_dir_all(&cx.file("leases"))?;
+    Ok(fs::write_atomic(&path, format!("{fence}\n").as_bytes(), 0o644, Durability::None)?)
+}
+
+/// The fence that this clone holds for a task.
+pub(crate) fn held(cx: &Ctx, id: &TaskId) -> Result<Option<u64>, OpError> {
+    Ok(fs::read_optional(&path(cx, id))?.and_then(|text| text.trim().parse().ok()))
+}
+
+/// Forgets a task that this clone no longer holds.
+pub(crate) fn forget(cx: &Ctx, id: &TaskId) -> Result<(), OpError> {
+    fs::remove_file_if_there(&path(cx, id))?;
+    Ok(())
+}
+
+/// The owner that a claim by this context is recorded under.
+pub(crate) fn owner(cx: &Ctx) -> Result<Owner, OpError> {
+    let session = match &cx.actor.session {
+        Some(session) => session.clone(),
+        None => cx.person_session()?,
+    };
+    let worker = cx.actor.session.is_some();
+    Ok(Owner { actor: cx.actor.to_string(), session, worker })
+}
+
+/// A new lease for this context.
+pub(crate) fn lease(cx: &Ctx) -> Result<Lease, OpError> {
+    let millis = i64::try_from(cx.local.person_lease.millis()).unwrap_or(i64::MAX);
+    Ok(Lease { owner: owner(cx)?, claim: Claim::Local, expires: cx.clock.now().plus_millis(millis) })
+}
+
+/// Whether the lease is this context's own.
+pub(crate) fn is_ours(cx: &Ctx, lease: &Lease) -> Result<bool, OpError> {
+    Ok(lease.owner.session == owner(cx)?.session)
+}
+
+/// Refuses unless nobody holds the task, or this context does with the register's fence.
+pub(crate) fn refuse_others(cx: &Ctx, task: &Task) -> Result<(), OpError> {
+    let Some(lease) = task.register.state.lease() else { return Ok(()) };
+    if !is_ours(cx, lease)? {
+        return Err(Refusal::Held {
+            id: task.id.clone(),
+            owner: lease.owner.actor.clone(),
+            until: lease.expires,
+        }
+        .into());
+    }
+    match held(cx, &task.id)? {
+        Some(fence) => Ok(task.register.check_fence(&task.id, fence)?),
+        // A killed command may have claimed without remembering: the session is ours, and nobody else's.
+        None => Ok(()),
+    }
+}
+
+/// The lock that a session's process holds while it lives.
+pub(crate) fn live_path(cx: &Ctx, session: &SessionId) -> PathBuf {
+    cx.file("live").join(session.as_str())
+}
+
+/// Whether the owner can no longer be at work: a worker whose process ended on this machine, or a lease that
+/// expired. A worker of another machine has no lock file here and is judged by its expiry.
+pub(crate) fn is_dead(cx: &Ctx, task: &Task) -> Result<bool, OpError> {
+    let (State::Claimed(lease) | State::Merging(lease)) = &task.register.state else { return Ok(false) };
+    let live = live_path(cx, &lease.owner.session);
+    if lease.owner.worker && fs::exists(&live) {
+        return Ok(!FileLock::is_held(&live)?);
+    }
+    Ok(cx.clock.now() > lease.expires)
+}

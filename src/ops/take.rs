@@ -1,0 +1,289 @@
+//! Taking tasks: `next`, `start`, and what a worker does with the tasks of the dead.
+
+use std::path::PathBuf;
+
+use crate::domain::draft::Draft;
+use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
+use crate::domain::task::{Lease, State, Task, Work};
+use crate::git::Head;
+use crate::index::{Filter, Row};
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::ready::Queue;
+use crate::ops::remote::{self, Fetched};
+use crate::ops::tasks::{change, get};
+use crate::ops::{lease, tasks, worktrees};
+use crate::policy::grant::Action;
+use crate::store::{Edit, Snapshot};
+
+/// Whether a worktree is made for a task that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkout {
+    /// On its own branch, beside the repository.
+    Worktree,
+    /// None; for scripts that bring their own.
+    None,
+}
+
+/// A task that was taken.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The task as it is now.
+    pub task: Task,
+    /// Its worktree, if one was made or found.
+    pub path: Option<PathBuf>,
+    /// What git said when trunk could not be fetched: the branch was cut from what is here.
+    pub offline: Option<String>,
+}
+
+/// Why nothing can be taken: everything unfinished that matches the filter, with what it waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Idle {
+    /// Open tasks and the needed tasks that are not merged.
+    pub waiting: Vec<(Task, Vec<TaskId>)>,
+    /// Claimed or merging.
+    pub held: Vec<Task>,
+    /// Blocked by something outside the queue.
+    pub blocked: Vec<Task>,
+    /// Waiting for a person.
+    pub review: Vec<Task>,
+    /// Ready tasks that the filter leaves out.
+    pub filtered: usize,
+}
+
+/// How `next` ended.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// A task was taken.
+    Taken(Box<Taken>),
+    /// Nothing is ready.
+    Nothing(Idle),
+}
+
+/// The next ready task, without taking it.
+pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Row, Idle>, OpError> {
+    let snapshot = cx.snapshot()?;
+    if let Some(row) = Queue::open(cx, &snapshot)?.ready(filter, 1)?.pop() {
+        return Ok(Ok(row));
+    }
+    let idle = idle(&snapshot, filter)?;
+    let ready = idle.waiting.iter().filter(|(_, missing)| missing.is_empty()).map(|(task, _)| task);
+    Ok(match ready.min_by(|a, b| a.order().cmp(&b.order())) {
+        Some(task) => Ok(Row::new(task, 0)),
+        None => Err(idle),
+    })
+}
+
+fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
+    let tasks = snapshot.tasks()?.tasks;
+    let mut unmet = tasks::unmet(&tasks);
+    let mut idle = Idle::default();
+    for task in tasks.into_values() {
+        let missing = unmet.remove(&task.id).unwrap_or_default();
+        let row = Row::new(&task, u64::try_from(missing.len()).unwrap_or(1));
+        if !filter.matches(&row) {
+            idle.filtered += usize::from(row.ready());
+            continue;
+        }
+        match &task.register.state {
+            State::Open => idle.waiting.push((task, missing)),
+            State::Claimed(_) | State::Merging(_) => idle.held.push(task),
+            State::Blocked(_) => idle.blocked.push(task),
+            State::Review => idle.review.push(task),
+            State::Done(_) | State::Closed(_) => {}
+        }
+    }
+    Ok(idle)
+}
+
+/// Takes the next ready task that matches.
+pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Result<Next, OpError> {
+    let (trunk, offline) = fresh_trunk(cx, checkout)?;
+    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
+    let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+        let snapshot = edit.snapshot();
+        // Several, because a file may be damaged: what the index has is only a hint.
+        for row in Queue::open(cx, snapshot)?.ready(filter, 8)? {
+            if let Ok(Some(task)) = snapshot.task(&row.id)
+                && is_ready(snapshot, &task)?
+            {
+                return claim(&how, edit, task).map(Ok);
+            }
+        }
+        // The index says yes, never no: before "nothing is ready" is said, git is asked.
+        let mut idle = idle(snapshot, filter)?;
+        idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        match idle.waiting.iter().position(|(_, missing)| missing.is_empty()) {
+            Some(at) => {
+                let (task, _) = idle.waiting.remove(at);
+                claim(&how, edit, task).map(Ok)
+            }
+            None => Ok(Err(idle)),
+        }
+    })?;
+    match taken {
+        Ok(task) => checked_out(cx, task, checkout, offline).map(|t| Next::Taken(Box::new(t))),
+        Err(idle) => Ok(Next::Nothing(idle)),
+    }
+}
+
+/// Whether the task may be taken, decided on git alone.
+fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
+    if task.register.state != State::Open {
+        return Ok(false);
+    }
+    for need in task.needs.iter() {
+        let done = snapshot.task(need)?.is_some_and(|t| matches!(t.register.state, State::Done(_)));
+        if !done {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// How a task is claimed.
+struct Claiming<'a> {
+    cx: &'a Ctx,
+    lease: Lease,
+    base: Oid,
+    cause: &'a str,
+}
+
+fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<Task, OpError> {
+    let work = match &task.register.work {
+        Some(work) => work.clone(),
+        None => Work { branch: worktrees::free_branch(how.cx, &task)?, base: how.base.clone() },
+    };
+    task.register = task.register.claim(&task.id, &edit.at(), how.lease.clone(), work)?;
+    let note = format!("fence {}", task.register.fence);
+    edit.put_task(task.clone(), change("task.claim", &task.id, how.cause, Some(note)));
+    Ok(task)
+}
+
+/// Trunk, fetched if there is a remote and a worktree is to be cut from it.
+fn fresh_trunk(cx: &Ctx, checkout: Checkout) -> Result<(Trunk, Option<String>), OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    if checkout == Checkout::None {
+        return Ok((trunk, None));
+    }
+    worktrees::make_root(cx)?;
+    match remote::fetch_trunk(cx, &trunk)? {
+        Fetched::NotNeeded => Ok((trunk, None)),
+        Fetched::Fresh => Ok((cx.trunk_named(&trunk.name)?, None)),
+        Fetched::Offline(said) => Ok((trunk, Some(said))),
+    }
+}
+
+fn base_of(trunk: &Trunk) -> Result<Oid, OpError> {
+    trunk.tip().cloned().ok_or_else(|| {
+        let fact = format!("{} has no commit yet, so no branch can be cut from it", trunk.name);
+        Refused::new(Because::Environment, "trunk.unborn", fact)
+            .next(format!("make the first commit on {}", trunk.name))
+            .into()
+    })
+}
+
+/// Makes the worktree of a task that was just claimed; a failure gives the claim back.
+fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>) -> Result<Taken, OpError> {
+    lease::remember(cx, &task.id, task.register.fence)?;
+    let path = match (checkout, &task.register.work) {
+        (Checkout::Worktree, Some(work)) => match worktrees::ensure(cx, &task.id, work) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                tasks::step(cx, &task.id, &tasks::Step::Release)?;
+                return Err(error);
+            }
+        },
+        (_, _) => None,
+    };
+    Ok(Taken { task, path, offline })
+}
+
+/// Takes a task by its id, or goes on with one that is the caller's already. One that needs unfinished work is
+/// refused with what it waits for.
+pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
+    let (trunk, offline) = fresh_trunk(cx, checkout)?;
+    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
+    let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+        let mut task = get(edit, id)?;
+        if let Some(held) = task.register.state.lease() {
+            if lease::is_ours(cx, held)? {
+                return Ok(task);
+            }
+            if lease::is_dead(cx, &task)? {
+                task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
+                let note = format!("fence {}", task.register.fence);
+                edit.put_task(task.clone(), change("task.takeover", id, cause, Some(note)));
+                return Ok(task);
+            }
+        }
+        if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
+            return Err(not_ready(edit.snapshot(), &task)?.into());
+        }
+        claim(&how, edit, task)
+    })?;
+    checked_out(cx, task, checkout, offline)
+}
+
+fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
+    let mut missing = Vec::new();
+    for need in task.needs.iter() {
+        let status = snapshot.task(need)?.map_or("gone", |t| t.register.state.status());
+        if status != "done" {
+            missing.push(format!("{need} ({status})"));
+        }
+    }
+    let fact = format!("task {} needs what is not merged yet: {}", task.id, missing.join(", "));
+    Ok(Refused::new(Because::Policy, "task.needs", fact).next(format!("git orch dep tree {}", task.id)))
+}
+
+/// Makes a task of what is checked out here: a task, its branch from the current HEAD, and this checkout on it.
+/// Index and files are not touched.
+pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let here = cx.repo.here()?.ok_or_else(|| {
+        Refused::new(Because::Environment, "checkout.bare", "there is no checkout here").next("git orch next")
+    })?;
+    if let Some(id) = worktrees::task_at(cx, &here.path) {
+        let fact = format!("this is the worktree of task {id} already");
+        return Err(Refused::new(Because::Policy, "checkout.task", fact)
+            .next(format!("git orch show {id}"))
+            .into());
+    }
+    let head = worktrees::head_commit(cx, &here)?.ok_or_else(|| {
+        Refused::new(Because::Environment, "trunk.unborn", "there is no commit yet")
+            .next(format!("make the first commit on {}", trunk.name))
+    })?;
+    let base = match trunk.tip() {
+        Some(tip) => cx.repo.merge_base(tip, &head)?.unwrap_or_else(|| head.clone()),
+        None => head.clone(),
+    };
+    let how = Claiming { cx, lease: lease::lease(cx)?, base, cause: "start --here" };
+    let task = tasks::add(cx, std::slice::from_ref(draft), "start --here")?
+        .pop()
+        .ok_or_else(|| OpError::Bug("one draft made no task".into()))?;
+    let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+        let task = get(edit, &task.id)?;
+        claim(&how, edit, task)
+    })?;
+    let Some(work) = &task.register.work else {
+        return Err(OpError::Bug("a claimed task has no branch".into()));
+    };
+    switch_here(cx, &here.head, &work.branch, &head)?;
+    lease::remember(cx, &task.id, task.register.fence)?;
+    Ok(Taken { path: Some(here.path), task, offline: None })
+}
+
+/// Makes the branch at HEAD and points HEAD at it; index and files stay as they are.
+fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpError> {
+    let full = format!("refs/heads/{branch}");
+    let zero = "0".repeat(cx.repo.oid_len());
+    cx.repo.run_git(["update-ref", "-m", "git-orch: start --here", &full, at.as_str(), &zero])?;
+    let was = from.branch().unwrap_or("a detached HEAD");
+    let message = format!("git-orch: moving from {was} to {branch}");
+    cx.repo.run_git(["symbolic-ref", "-m", &message, "HEAD", &full])?;
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! The queue by hand: add, edit, depend, block, close, reopen.
+
+use std::collections::BTreeMap;
+
+use crate::domain::draft::{Draft, Need};
+use crate::domain::graph;
+use crate::domain::id::{IdPrefix, TaskId};
+use crate::domain::role::Role;
+use crate::domain::stamp::{Field, TagSet};
+use crate::domain::task::{Kind, Priority, Register, State, Task};
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::lease;
+use crate::policy::grant::Action;
+use crate::store::{Change, Edit, Snapshot};
+use crate::sys::random;
+
+/// The audit entry of a change to a task.
+pub(crate) fn change(action: &'static str, id: &TaskId, cause: &str, note: Option<String>) -> Change {
+    Change { action, subject: format!("task/{id}"), cause: cause.to_owned(), note }
+}
+
+/// The one task that a person's abbreviation means.
+pub fn resolve(snapshot: &Snapshot<'_>, text: &str) -> Result<TaskId, OpError> {
+    let prefix = IdPrefix::parse(text)?;
+    resolve_prefix(snapshot, &prefix, text)
+}
+
+fn resolve_prefix(snapshot: &Snapshot<'_>, prefix: &IdPrefix, text: &str) -> Result<TaskId, OpError> {
+    let mut found = snapshot.resolve(prefix)?;
+    if let Some(kind) = prefix.kind {
+        let of_kind = |id: &TaskId| snapshot.task(id).is_ok_and(|t| t.is_some_and(|t| t.kind.value == kind));
+        found.retain(of_kind);
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(unknown(snapshot, text)?.into()),
+        many => {
+            let shown: Vec<&str> = many.iter().take(8).map(TaskId::as_str).collect();
+            let fact = format!("`{text}` is the beginning of {} ids: {}", many.len(), shown.join(", "));
+            Err(Refused::new(Because::Usage, "id.ambiguous", fact).next("type more of the id").into())
+        }
+    }
+}
+
+fn unknown(snapshot: &Snapshot<'_>, text: &str) -> Result<Refused, OpError> {
+    let typed = text.rsplit('-').next().unwrap_or(text).to_ascii_lowercase();
+    let distance = |id: &TaskId| {
+        let same_length = id.as_str().get(..typed.len()).unwrap_or(id.as_str());
+        strsim::damerau_levenshtein(&typed, same_length)
+    };
+    let mut ids = snapshot.task_ids()?;
+    ids.sort_by_cached_key(|id| (distance(id), id.clone()));
+    let near: Vec<String> =
+        ids.iter().take(3).filter(|id| distance(id) <= 2).map(|id| format!("git orch show {id}")).collect();
+    let refused = Refused::new(Because::Usage, "id.unknown", format!("no task's id begins with `{text}`"));
+    Ok(if near.is_empty() {
+        refused.next("git orch list --all")
+    } else {
+        near.into_iter().fold(refused, Refused::next)
+    })
+}
+
+/// The task itself; `resolve` has found that it is there.
+pub(crate) fn get(edit: &Edit<'_, '_>, id: &TaskId) -> Result<Task, OpError> {
+    edit.task(id)?.ok_or_else(|| {
+        Refused::new(Because::Usage, "id.unknown", format!("task {id} is gone")).next("git orch list").into()
+    })
+}
+
+/// Adds tasks in one change; either all or none. Returns them in order.
+pub fn add(cx: &Ctx, drafts: &[Draft], cause: &str) -> Result<Vec<Task>, OpError> {
+    cx.snapshot()?;
+    let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        let ids = fresh_ids(edit.snapshot(), drafts.len())?;
+        let mut tasks = Vec::new();
+        for (draft, id) in drafts.iter().zip(&ids) {
+            tasks.push(build(cx, edit, draft, id, &ids)?);
+        }
+        refuse_cycles(edit, &tasks)?;
+        for task in &tasks {
+            let title = Some(task.title.value.clone());
+            edit.put_task(task.clone(), change("task.add", &task.id, cause, title));
+        }
+        Ok::<_, OpError>(tasks)
+    })?;
+    Ok(tasks)
+}
+
+/// Ids that no task has; longer after repeated collisions.
+fn fresh_ids(snapshot: &Snapshot<'_>, count: usize) -> Result<Vec<TaskId>, OpError> {
+    let mut ids: Vec<TaskId> = Vec::new();
+    while ids.len() < count {
+        let mut id = TaskId::from_bits(random::bits40());
+        for _ in 0..4 {
+            if !ids.contains(&id) && snapshot.task(&id)?.is_none() {
+                break;
+            }
+            let longer = format!("{id}{}", &TaskId::from_bits(random::bits40()).as_str()[..2]);
+            id = TaskId::parse(&longer)?;
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn build(
+    cx: &Ctx,
+    edit: &Edit<'_, '_>,
+    draft: &Draft,
+    id: &TaskId,
+    batch: &[TaskId],
+) -> Result<Task, OpError> {
+    let stamp = edit.stamp();
+    let mut task = Task {
+        id: id.clone(),
+        created: edit.now(),
+        creator: cx.actor.to_string(),
+        updated: edit.now(),
+        kind: Field::new(draft.kind, stamp),
+        title: Field::new(draft.title.clone(), stamp),
+        body: Field::new(draft.body.clone(), stamp),
+        priority: Field::new(draft.priority, stamp),
+        role: Field::new(draft.role, stamp),
+        acceptance: Field::new(draft.acceptance.clone(), stamp),
+        labels: TagSet::default(),
+        needs: TagSet::default(),
+        files: TagSet::default(),
+        register: Register::new(&edit.at()),
+    };
+    let change = edit.change();
+    let mut ordinal = 0;
+    let mut next = || {
+        ordinal += 1;
+        ordinal
+    };
+    for label in &draft.labels {
+        task.labels.insert(label.clone(), change, next());
+    }
+    for file in &draft.files {
+        task.files.insert(file.clone(), change, next());
+    }
+    for need in &draft.needs {
+        let needed = match need {
+            Need::Task(prefix) => resolve_prefix(edit.snapshot(), prefix, &prefix.prefix)?,
+            Need::Sibling(at) => batch
+                .get(*at)
+                .cloned()
+                .ok_or_else(|| OpError::Bug(format!("draft needs sibling {at} of {}", batch.len())))?,
+        };
+        task.needs.insert(needed, change, next());
+    }
+    Ok(task)
+}
+
+fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
+    if changed.iter().all(|task| task.needs.is_empty()) {
+        return Ok(());
+    }
+    let mut edges = edit.snapshot().edges()?;
+    for task in changed {
+        edges.insert(task.id.clone(), task.needs.iter().cloned().collect());
+    }
+    for task in changed {
+        for need in task.needs.iter() {
+            if let Some(path) = graph::cycle(&edges, &task.id, need) {
+                let shown: Vec<&str> = path.iter().map(TaskId::as_str).collect();
+                let fact = format!("this would be a cycle of dependencies: {}", shown.join(" -> "));
+                return Err(Refused::new(Because::Policy, "deps.cycle", fact)
+                    .next(format!("git orch dep tree {need}"))
+                    .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What to do with a task's role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoleEdit {
+    /// Leave it.
+    #[default]
+    Keep,
+    /// Back to the kind's own.
+    Clear,
+    /// This one.
+    Set(Role),
+}
+
+/// What to change in a task; what is None or empty stays.
+#[derive(Clone, Debug, Default)]
+pub struct TaskEdit {
+    /// The title, checked.
+    pub title: Option<String>,
+    /// The body.
+    pub body: Option<String>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// The priority.
+    pub priority: Option<Priority>,
+    /// The role.
+    pub role: RoleEdit,
+    /// All acceptance criteria.
+    pub acceptance: Option<Vec<String>>,
+    /// Labels to add.
+    pub label: Vec<String>,
+    /// Labels to remove.
+    pub unlabel: Vec<String>,
+    /// File globs to add.
+    pub file: Vec<String>,
+    /// File globs to remove.
+    pub unfile: Vec<String>,
+}
+
+/// Changes a task's description. Nobody needs to hold it.
+pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
+    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        let mut task = get(edit, id)?;
+        let changed = apply_edit(edit, &mut task, what);
+        if !changed.is_empty() {
+            edit.put_task(task.clone(), change("task.edit", id, "edit", Some(changed.join(", "))));
+        }
+        Ok::<_, OpError>(task)
+    })?;
+    Ok(task)
+}
+
+fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'static str> {
+    let stamp = edit.stamp();
+    let mut changed = Vec::new();
+    let mut note = |name, did: bool| {
+        if did && !changed.contains(&name) {
+            changed.push(name);
+        }
+    };
+    if let Some(title) = &what.title {
+        note("title", task.title.set(title.clone(), stamp));
+    }
+    if let Some(body) = &what.body {
+        note("body", task.body.set(body.clone(), stamp));
+    }
+    if let Some(kind) = what.kind {
+        note("kind", task.kind.set(kind, stamp));
+    }
+    if let Some(priority) = what.priority {
+        note("priority", task.priority.set(priority, stamp));
+    }
+    match what.role {
+        RoleEdit::Keep => {}
+        RoleEdit::Clear => note("role", task.role.set(None, stamp)),
+        RoleEdit::Set(role) => note("role", task.role.set(Some(role), stamp)),
+    }
+    if let Some(acceptance) = &what.acceptance {
+        note("acceptance", task.acceptance.set(acceptance.clone(), stamp));
+    }
+    for label in &what.unlabel {
+        note("labels", task.labels.remove(label));
+    }
+    for (ordinal, label) in what.label.iter().enumerate() {
+        note("labels", task.labels.insert(label.clone(), edit.change(), ordinal));
+    }
+    for file in &what.unfile {
+        note("files", task.files.remove(file));
+    }
+    for (ordinal, file) in what.file.iter().enumerate() {
+        note("files", task.files.insert(file.clone(), edit.change(), ordinal + what.label.len()));
+    }
+    changed
+}
+
+/// Makes `id` need `needs`; a cycle is refused with its path.
+pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        let mut task = get(edit, id)?;
+        let mut added = Vec::new();
+        for (ordinal, need) in needs.iter().enumerate() {
+            get(edit, need)?;
+            if task.needs.insert(need.clone(), edit.change(), ordinal) {
+                added.push(need.to_string());
+            }
+        }
+        refuse_cycles(edit, std::slice::from_ref(&task))?;
+        if !added.is_empty() {
+            edit.put_task(task.clone(), change("task.needs", id, "dep add", Some(added.join(", "))));
+        }
+        Ok::<_, OpError>(task)
+    })?;
+    Ok(task)
+}
+
+/// Makes `id` no longer need `needs`. One that it did not need is a refusal.
+pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        let mut task = get(edit, id)?;
+        for need in needs {
+            if !task.needs.remove(need) {
+                let fact = format!("task {id} does not need {need}");
+                return Err(Refused::new(Because::Usage, "deps.absent", fact)
+                    .next(format!("git orch dep tree {id}"))
+                    .into());
+            }
+        }
+        let gone: Vec<&str> = needs.iter().map(TaskId::as_str).collect();
+        edit.put_task(task.clone(), change("task.free", id, "dep rm", Some(gone.join(", "))));
+        Ok::<_, OpError>(task)
+    })?;
+    Ok(task)
+}
+
+/// A change of the register that a person asked for by name.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Back into the queue.
+    Release,
+    /// Aside, with a reason.
+    Block(String),
+    /// Out of `blocked`.
+    Unblock,
+    /// Given up, with a reason.
+    Close(String),
+    /// Back from done or closed.
+    Reopen,
+}
+
+/// Makes `step` with task `id`. What another holds is refused.
+pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
+    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        let mut task = get(edit, id)?;
+        lease::refuse_others(cx, &task)?;
+        let at = edit.at();
+        let (action, note, next) = match step {
+            Step::Release => ("task.release", None, task.register.release(id, &at)?),
+            Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
+            Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
+            Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
+            Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
+        };
+        task.register = next;
+        edit.put_task(task.clone(), change(action, id, action.trim_start_matches("task."), note));
+        Ok::<_, OpError>(task)
+    })?;
+    if task.register.state.lease().is_none() {
+        lease::forget(cx, id)?;
+    }
+    Ok(task)
+}
+
+/// Why open tasks are not ready: each with the needed tasks that are not merged.
+pub fn unmet(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<TaskId, Vec<TaskId>> {
+    let done = |id: &TaskId| tasks.get(id).is_some_and(|t| matches!(t.register.state, State::Done(_)));
+    let open = tasks.values().filter(|t| t.register.state == State::Open);
+    open.filter_map(|task| {
+        let missing: Vec<TaskId> = task.needs.iter().filter(|need| !done(need)).cloned().collect();
+        (!missing.is_empty()).then(|| (task.id.clone(), missing))
+    })
+    .collect()
+}

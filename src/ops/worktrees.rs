@@ -1,0 +1,312 @@
+//! Worktrees of tasks: where they are, made one at a time under a lock, and never removed with work in them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::id::TaskId;
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::task::{State, Task, Work};
+use crate::git::{Cas, NewCommit, RefChange, Worktree};
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::{Because, OpError, Refused};
+use crate::store::Snapshot;
+use crate::sys::ancestry;
+use crate::sys::env::var;
+use crate::sys::fs::{self, Durability};
+use crate::sys::lock::FileLock;
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where worktrees go: `orch.worktrees`, else `<main worktree>.orch`.
+pub fn root(cx: &Ctx) -> PathBuf {
+    let main = cx.repo.main_path();
+    match &cx.local.worktrees {
+        Some(dir) => {
+            let home = cx.env.get(var::HOME).map(Path::new);
+            match (dir.strip_prefix("~"), home) {
+                (Ok(rest), Some(home)) => home.join(rest),
+                (_, _) => main.join(dir),
+            }
+        }
+        None => {
+            let mut name = main.file_name().unwrap_or_default().to_owned();
+            name.push(".orch");
+            main.with_file_name(name)
+        }
+    }
+}
+
+/// The worktree of a task: its directory is the full id.
+pub fn path(cx: &Ctx, id: &TaskId) -> PathBuf {
+    root(cx).join(id.as_str())
+}
+
+/// The task whose worktree `dir` is in, by its place.
+pub fn task_at(cx: &Ctx, dir: &Path) -> Option<TaskId> {
+    let root = fs::canonical(&root(cx)).ok()?;
+    let dir = fs::canonical(dir).ok()?;
+    let first = dir.strip_prefix(&root).ok()?.components().next()?;
+    TaskId::parse(first.as_os_str().to_str()?).ok()
+}
+
+pub(crate) fn lock(cx: &Ctx) -> Result<FileLock, OpError> {
+    Ok(FileLock::acquire(&cx.file("worktree.lock"), LOCK_PATIENCE, cx.clock)?)
+}
+
+/// Makes the directory for worktrees; a refusal that names the key if that is impossible.
+pub(crate) fn make_root(cx: &Ctx) -> Result<PathBuf, OpError> {
+    let root = root(cx);
+    fs::create_dir_all(&root).map_err(|e| {
+        let fact = format!("worktrees go to {}, which can't be made: {}", root.display(), e.source);
+        Refused::new(Because::Environment, "worktrees.place", fact)
+            .next("git config orch.worktrees DIR   # a directory that you may write, outside any checkout")
+    })?;
+    Ok(root)
+}
+
+/// The branch for a task that has none yet: its name, or that with a number where it is taken.
+pub(crate) fn free_branch(cx: &Ctx, task: &Task) -> Result<String, OpError> {
+    let base = crate::domain::branch::name(&task.id, &task.title.value, task.kind.value, task.role.value);
+    let mut name = base.clone();
+    let mut number = 2;
+    while cx.repo.ref_target(&format!("refs/heads/{name}"))?.is_some() {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    Ok(name)
+}
+
+/// Makes the worktree of a task on its branch, or finds it. The branch is made at the base if it is not there.
+pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpError> {
+    let path = make_root(cx)?.join(id.as_str());
+    let _lock = lock(cx)?;
+    if let Some(found) = cx.repo.worktree_at(&path)? {
+        if found.exists() && fs::exists(&path.join(".git")) {
+            return Ok(path);
+        }
+        cx.repo.forget_missing_worktrees()?;
+    }
+    if fs::exists(&path) && !fs::list(&path)?.is_empty() {
+        let fact = format!("{} is there and is no worktree of this repository", path.display());
+        return Err(Refused::new(Because::Environment, "worktrees.occupied", fact)
+            .next("move it away; nothing in it was touched")
+            .into());
+    }
+    let branch_ref = format!("refs/heads/{}", work.branch);
+    if cx.repo.ref_target(&branch_ref)?.is_some() {
+        cx.repo.add_worktree_on(&path, &work.branch)?;
+    } else {
+        cx.repo.add_worktree(&path, &work.branch, &work.base)?;
+    }
+    Ok(path)
+}
+
+/// A worktree below the root, with what is known of its task.
+#[derive(Clone, Debug)]
+pub struct TaskWorktree {
+    /// git's record.
+    pub worktree: Worktree,
+    /// The task that it belongs to by its directory.
+    pub id: TaskId,
+    /// The task, if the queue has it.
+    pub task: Option<Task>,
+}
+
+/// The worktrees of tasks, by path.
+pub fn list(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Vec<TaskWorktree>, OpError> {
+    let root = root(cx);
+    let root = fs::canonical(&root).unwrap_or(root);
+    let mut found = Vec::new();
+    for worktree in cx.repo.worktrees()? {
+        let Ok(rest) = worktree.path.strip_prefix(&root) else { continue };
+        let Some(id) = rest.to_str().and_then(|name| TaskId::parse(name).ok()) else { continue };
+        // A damaged task file must not hide the worktree.
+        let task = snapshot.task(&id).unwrap_or_default();
+        found.push(TaskWorktree { worktree, id, task });
+    }
+    Ok(found)
+}
+
+/// What `prune` did with a worktree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pruned {
+    /// Removed, with its branch, which trunk contains.
+    Removed,
+    /// Kept, and why.
+    Kept(String),
+}
+
+/// Removes what trunk contains and nobody uses; says what was kept and why.
+pub fn prune(cx: &Ctx) -> Result<Vec<(TaskWorktree, Pruned)>, OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let _lock = lock(cx)?;
+    let mut result = Vec::new();
+    for entry in list(cx, &snapshot)? {
+        let pruned = match why_keep(cx, &trunk, &entry)? {
+            Some(why) => Pruned::Kept(why),
+            None => {
+                remove(cx, &entry.worktree)?;
+                Pruned::Removed
+            }
+        };
+        result.push((entry, pruned));
+    }
+    cx.repo.forget_missing_worktrees()?;
+    Ok(result)
+}
+
+/// Removes one worktree if nothing in it would be lost; the caller does not hold the worktree lock.
+pub(crate) fn remove_if_spent(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Pruned, OpError> {
+    let _lock = lock(cx)?;
+    match why_keep(cx, trunk, entry)? {
+        Some(why) => Ok(Pruned::Kept(why)),
+        None => {
+            remove(cx, &entry.worktree)?;
+            Ok(Pruned::Removed)
+        }
+    }
+}
+
+fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<String>, OpError> {
+    let worktree = &entry.worktree;
+    if !worktree.exists() {
+        return Ok(None);
+    }
+    if let Some(task) = &entry.task {
+        match &task.register.state {
+            State::Claimed(lease) | State::Merging(lease) => {
+                return Ok(Some(format!("{} works on it", lease.owner.actor)));
+            }
+            State::Review => return Ok(Some("it waits for review".into())),
+            State::Open | State::Blocked(_) | State::Done(_) | State::Closed(_) => {}
+        }
+    }
+    let dirt = cx.repo.dirt(worktree)?;
+    if !dirt.is_clean() {
+        let (changed, untracked) = (dirt.changed.len(), dirt.untracked.len());
+        return Ok(Some(format!("it has {changed} changed and {untracked} untracked files")));
+    }
+    if let Some(head) = head_commit(cx, worktree)?
+        && !is_safe(cx, trunk, &head)?
+    {
+        return Ok(Some("it has commits that neither trunk nor a remote has".into()));
+    }
+    let inside = ancestry::inside(&worktree.path);
+    if let Some(pid) = inside.first() {
+        return Ok(Some(format!("process {pid} is working in it")));
+    }
+    if cx.cwd.starts_with(&worktree.path) {
+        return Ok(Some("you are in it".into()));
+    }
+    Ok(None)
+}
+
+pub(crate) fn head_commit(cx: &Ctx, worktree: &Worktree) -> Result<Option<Oid>, OpError> {
+    Ok(match &worktree.head {
+        crate::git::Head::Branch(name) => cx.repo.ref_target(name)?,
+        crate::git::Head::Detached(oid) => Some(oid.clone()),
+    })
+}
+
+/// Whether trunk, or a branch on a remote, contains the commit.
+fn is_safe(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<bool, OpError> {
+    for tip in [&trunk.local, &trunk.tracking].into_iter().flatten() {
+        if cx.repo.is_ancestor(commit, tip)? {
+            return Ok(true);
+        }
+    }
+    let output =
+        cx.repo.run_git(["for-each-ref", "--count=1", "--contains", commit.as_str(), "refs/remotes/"])?;
+    Ok(!output.stdout.is_empty())
+}
+
+fn remove(cx: &Ctx, worktree: &Worktree) -> Result<(), OpError> {
+    let branch = worktree.head.branch().map(str::to_owned);
+    let tip = head_commit(cx, worktree)?;
+    if worktree.exists() {
+        cx.repo.remove_worktree(worktree)?;
+    } else {
+        cx.repo.forget_missing_worktrees()?;
+    }
+    if let (Some(branch), Some(tip)) = (branch, tip)
+        && crate::domain::branch::task_of(&branch).is_some()
+    {
+        cx.repo.delete_ref(&format!("refs/heads/{branch}"), &tip)?;
+    }
+    Ok(())
+}
+
+/// Keeps everything that is in a worktree (untracked files too, ignored ones not) under
+/// `refs/orch/backup/wip/<id>`, before something is done that could lose it. None if HEAD has it all.
+pub(crate) fn back_up(cx: &Ctx, worktree: &Worktree, id: &TaskId) -> Result<Option<Oid>, OpError> {
+    if !worktree.exists() || cx.repo.dirt(worktree)?.is_clean() {
+        return Ok(None);
+    }
+    let tree = tree_of_everything(cx, worktree)?;
+    let head = head_commit(cx, worktree)?;
+    let author = cx.author();
+    let commit = cx.repo.write_commit(&NewCommit {
+        tree,
+        parents: head.into_iter().collect(),
+        name: author.name,
+        email: author.email,
+        time: cx.clock.now(),
+        message: format!("work in progress on {id}\n\nKept by git-orch before the task changed hands."),
+    })?;
+    let name = format!("refs/orch/backup/wip/{id}");
+    for _ in 0..3 {
+        let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
+        let change = RefChange { name: name.clone(), old, new: commit.clone() };
+        if cx.repo.cas(&change, Durability::Commit)? == Cas::Moved {
+            return Ok(Some(commit));
+        }
+    }
+    Err(OpError::Bug(format!("{name} moves faster than it can be written")))
+}
+
+/// The tree of a worktree's files as they are, made with a private index.
+pub(crate) fn tree_of_everything(cx: &Ctx, worktree: &Worktree) -> Result<Oid, OpError> {
+    let index = PrivateIndex::of(worktree)?;
+    index.git(cx, worktree, &["add", "--all", "--", "."])?;
+    Ok(Oid::parse(&index.git(cx, worktree, &["write-tree"])?).map_err(crate::git::GitError::from)?)
+}
+
+/// A copy of a worktree's index, so that nobody's staged changes are touched.
+pub(crate) struct PrivateIndex {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl PrivateIndex {
+    /// Copies the index of a worktree; an absent one is an empty one.
+    pub(crate) fn of(worktree: &Worktree) -> Result<Self, OpError> {
+        let dir = tempfile::Builder::new().prefix("orch-index-").tempdir_in(&worktree.git_dir).map_err(
+            |source| fs::FsError { action: "make a directory in", path: worktree.git_dir.clone(), source },
+        )?;
+        let path = dir.path().join("index");
+        let original = worktree.git_dir.join("index");
+        if fs::exists(&original) {
+            fs::copy(&original, &path)?;
+        }
+        Ok(Self { _dir: dir, path })
+    }
+
+    /// Runs git with this index; returns what it printed.
+    pub(crate) fn git(&self, cx: &Ctx, worktree: &Worktree, args: &[&str]) -> Result<String, OpError> {
+        let cmd = cx.repo.git_in(worktree, args).env(var::GIT_INDEX_FILE, &self.path);
+        Ok(cmd.run()?.checked()?.text())
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn git_with(
+        &self,
+        cx: &Ctx,
+        worktree: &Worktree,
+        args: &[&str],
+        input: Vec<u8>,
+    ) -> Result<String, OpError> {
+        let cmd = cx.repo.git_in(worktree, args).env(var::GIT_INDEX_FILE, &self.path).stdin(input);
+        Ok(cmd.run()?.checked()?.text())
+    }
+}
