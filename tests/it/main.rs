@@ -12,10 +12,12 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
-mod tidy;
-#[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tidy;
