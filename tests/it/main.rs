@@ -16,6 +16,8 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
