@@ -7,6 +7,7 @@
 
 pub mod context;
 mod contract;
+pub mod demo;
 pub mod editor;
 pub mod error;
 pub mod hooks;
