@@ -21,6 +21,11 @@ impl Period {
         Self(if ms > LONGEST_MS { LONGEST_MS } else { ms })
     }
 
+    /// From the standard library's type, rounded down to milliseconds; more than ten years becomes ten years.
+    pub fn from_duration(length: Duration) -> Self {
+        Self(u64::try_from(length.as_millis()).map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS)))
+    }
+
     /// Reads `60s`, `10m`, `1h 30m`, `7d`. Months and years have no fixed length and are refused, as are
     /// negative lengths and a bare number, whose unit would be a guess.
     pub fn parse(text: &str) -> Result<Self, PeriodError> {

@@ -86,10 +86,24 @@ impl VerifierKey {
         unhex(&verdict.mac).is_some_and(|mac| self.mac(verdict).verify_slice(&mac).is_ok())
     }
 
+    /// The MAC of other bytes of ours. They must begin with a line that says what they are, so that no two
+    /// kinds of record can stand for one another.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> String {
+        hex(&self.keyed().chain_update(b"git-orch bytes v1\n").chain_update(bytes).finalize().into_bytes())
+    }
+
+    /// Whether `mac` is this key's MAC of `bytes`.
+    pub fn verify_bytes(&self, bytes: &[u8], mac: &str) -> bool {
+        let keyed = self.keyed().chain_update(b"git-orch bytes v1\n").chain_update(bytes);
+        unhex(mac).is_some_and(|mac| keyed.verify_slice(&mac).is_ok())
+    }
+
+    fn keyed(&self) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of every length")
+    }
+
     fn mac(&self, verdict: &Verdict) -> Hmac<Sha256> {
-        Hmac::<Sha256>::new_from_slice(&self.0)
-            .expect("HMAC takes keys of every length")
-            .chain_update(canonical(verdict))
+        self.keyed().chain_update(canonical(verdict))
     }
 }
 

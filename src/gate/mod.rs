@@ -11,6 +11,34 @@
 //! of report formats, findings, regressions.
 
 mod canon;
-pub mod definition;
-pub mod mac;
-pub mod plan;
+mod classify;
+mod command;
+mod context;
+mod count;
+mod definition;
+pub mod detect;
+mod environment;
+mod log;
+mod mac;
+mod outcome;
+mod plan;
+mod run;
+mod setup;
+mod step;
+mod text;
+mod verdict;
+
+pub use context::RunContext;
+pub use definition::{Base, Definition, key};
+pub use environment::{PASSED, environment};
+pub use log::LOG_BYTES;
+pub use mac::{FILE as KEY_FILE, KeyError, VerifierKey};
+pub use outcome::{Event, Outcome, Stop, rule};
+pub use plan::{Next, Progress, Stage, next, stages};
+pub use run::run;
+pub use setup::SETUP;
+pub use text::TAIL_BYTES;
+pub use verdict::{Subject, verdict};
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod commit;
 mod contract;
+pub mod gate_paths;
 pub mod grant;
 
 pub use commit::{Change, ChangeKind, CommitFacts, Place, TaskFacts, Violation, evaluate};

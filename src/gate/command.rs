@@ -1,0 +1,56 @@
+//! One command of the gate: a setup line, or one try of a step.
+
+use std::path::Path;
+
+use crate::config::{Period, Run};
+use crate::gate::classify::{Facts, Judgement, judge};
+use crate::gate::text::{TAIL_BYTES, plain, tail};
+use crate::sys::env::Env;
+use crate::sys::process::{Cmd, End, Limits};
+
+/// What is run, where, and how long at most.
+pub(super) struct Command<'a> {
+    pub(super) run: &'a Run,
+    pub(super) checkout: &'a Path,
+    pub(super) env: &'a Env,
+    /// The run's limits; `wall` outranks theirs.
+    pub(super) limits: &'a Limits,
+    pub(super) wall: Period,
+}
+
+/// What came of it.
+pub(super) struct Tried {
+    pub(super) judgement: Judgement,
+    pub(super) tail: String,
+    /// Whether it was stopped from outside: interrupted, or out of the caller's time.
+    pub(super) stopped: bool,
+}
+
+impl Command<'_> {
+    /// Runs it to its end and hands on every line it prints, without terminal escapes.
+    pub(super) fn execute(&self, on_line: &mut dyn FnMut(&str)) -> Tried {
+        let limits = Limits { wall: Some(self.wall.duration()), ..self.limits.clone() };
+        let mut lines = 0;
+        let end = self.cmd().supervise(&limits, &mut |line| {
+            lines += 1;
+            on_line(&plain(line));
+        });
+        let judgement = judge(&Facts { run: self.run, end: &end, lines, wall: self.wall });
+        let stopped = end.as_ref().is_ok_and(|ended| ended.end == End::Interrupted);
+        let tail = end.map(|ended| tail(&ended.tail, TAIL_BYTES)).unwrap_or_default();
+        Tried { judgement, tail, stopped }
+    }
+
+    fn cmd(&self) -> Cmd {
+        match self.run {
+            Run::Shell(line) => Cmd::shell(line, self.checkout, self.env),
+            Run::Argv(words) => {
+                let (program, args) = words.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+                // `./gradlew` is the checkout's, wherever we ourselves were started.
+                let program =
+                    if program.contains('/') { self.checkout.join(program) } else { program.into() };
+                Cmd::new(program, self.checkout, self.env).args(args)
+            }
+        }
+    }
+}

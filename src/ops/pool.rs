@@ -1,0 +1,131 @@
+//! Gate worktrees: a pool of detached checkouts that keep build output between runs.
+//!
+//! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else but the
+//! `ralph.carry` paths; what is compared is content against a private index, so that flags in the worktree's own
+//! index (assume-unchanged, skip-worktree) hide nothing.
+
+use std::path::Path;
+
+use crate::domain::oid::Oid;
+use crate::git::{GitError, Worktree};
+use crate::ops::context::Ctx;
+use crate::ops::error::OpError;
+use crate::ops::worktrees;
+use crate::sys::env::var;
+use crate::sys::fs;
+use crate::sys::lock::FileLock;
+
+/// A checkout of one commit, held until it is dropped.
+pub(crate) struct Checkout {
+    pub(crate) worktree: Worktree,
+    commit: Oid,
+    tree: Oid,
+    _lock: FileLock,
+}
+
+/// The most gate worktrees that are made.
+const SLOTS: usize = 64;
+
+/// Checks `commit` out in the first gate worktree that is free. `carry` paths stay as the last run left them.
+pub(crate) fn check_out(cx: &Ctx, commit: &Oid, carry: &[String]) -> Result<Checkout, OpError> {
+    let (slot, lock) = free_slot(cx)?;
+    let path = worktrees::make_root(cx)?.join(format!("gate-{slot}"));
+    let worktree = ensure(cx, &path, commit)?;
+    let tree = cx.repo.tree_of(commit)?;
+    let checkout = Checkout { worktree, commit: commit.clone(), tree, _lock: lock };
+    checkout.make_exact(cx, carry)?;
+    Ok(checkout)
+}
+
+fn free_slot(cx: &Ctx) -> Result<(usize, FileLock), OpError> {
+    for slot in 0..SLOTS {
+        if let Some(lock) = FileLock::try_acquire(&cx.file(&format!("gate.{slot}.lock")))? {
+            return Ok((slot, lock));
+        }
+    }
+    Err(OpError::Bug(format!("more than {SLOTS} gate runs at once")))
+}
+
+fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
+    let _lock = worktrees::lock(cx)?;
+    if let Some(found) = cx.repo.worktree_at(path)? {
+        if found.exists() && fs::exists(&path.join(".git")) {
+            return Ok(found);
+        }
+        cx.repo.forget_missing_worktrees()?;
+    }
+    if fs::exists(path) {
+        // Ours by name and place, and not registered: the rest of a `git worktree add` that was killed.
+        fs::remove_dir_all(path)?;
+    }
+    cx.repo.add_detached_worktree(path, commit)?;
+    cx.repo
+        .worktree_at(path)?
+        .ok_or_else(|| OpError::Bug(format!("git made no worktree at {}", path.display())))
+}
+
+impl Checkout {
+    fn git(&self, cx: &Ctx, args: &[&str]) -> Result<(), OpError> {
+        cx.repo.git_in(&self.worktree, args).run()?.checked()?;
+        Ok(())
+    }
+
+    fn make_exact(&self, cx: &Ctx, carry: &[String]) -> Result<(), OpError> {
+        // A killed git leaves its lock; nobody else uses this index while we hold the slot.
+        fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
+        self.git(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()])?;
+        let mut clean = vec!["clean", "-ffdxq"];
+        for path in carry {
+            clean.extend(["-e", path]);
+        }
+        self.git(cx, &clean)?;
+        if let Err(first) = self.verify(cx) {
+            // The index lied about what is on disk: build both from nothing.
+            tracing::debug!(%first, "gate worktree is not the tree; checking it out anew");
+            fs::remove_file_if_there(&self.worktree.git_dir.join("index"))?;
+            self.git(cx, &["read-tree", "--reset", "-u", self.commit.as_str()])?;
+            self.git(cx, &["checkout-index", "--quiet", "--all", "--force"])?;
+            self.verify(cx).map_err(OpError::Bug)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the checkout is still exactly the tree; else what differs.
+    pub(crate) fn verify(&self, cx: &Ctx) -> Result<(), String> {
+        self.differences(cx).map_err(|e| e.to_string()).and_then(|paths| match paths.as_slice() {
+            [] => Ok(()),
+            [one] => Err(format!("{one} is not what the tree has")),
+            [first, ..] => Err(format!("{first} and {} more are not what the tree has", paths.len() - 1)),
+        })
+    }
+
+    fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
+        let dir = tempfile::Builder::new()
+            .prefix("orch-verify-")
+            .tempdir_in(&self.worktree.git_dir)
+            .map_err(|source| fs::FsError {
+                action: "make a directory in",
+                path: self.worktree.git_dir.clone(),
+                source,
+            })?;
+        let index = dir.path().join("index");
+        let git = |args: &[&str]| cx.repo.git_in(&self.worktree, args).env(var::GIT_INDEX_FILE, &index);
+        git(&["read-tree", self.tree.as_str()]).run()?.checked()?;
+        // The new index has no file times: every file is compared by content.
+        let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut paths: Vec<String> = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
+        if !paths.is_empty() {
+            git(&["update-index", "-q", "--refresh"]).run()?;
+            let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            paths = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
+        }
+        Ok(paths)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.worktree.path
+    }
+}

@@ -1,0 +1,394 @@
+//! Ralph: judging a commit's tree, and looking recorded verdicts up.
+//!
+//! The gate is that of the policy tip. A commit that changes the gate itself is BLOCKED by `gate.changed` until a
+//! person approves that tree; then it is judged by trunk's gate and by its own.
+
+use std::time::Instant;
+
+use crate::config::{Config, FILE, Moment};
+use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
+use crate::domain::role::Team;
+use crate::domain::verdict::{Scope, Trust, Verdict, Word};
+use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::pool;
+use crate::ops::progress::{Event, Sink};
+use crate::ops::tasks;
+use crate::policy::gate_paths;
+use crate::policy::grant::Action;
+use crate::store::{Change, Snapshot};
+use crate::sys::process::Limits;
+
+/// Whether a recorded verdict is good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A PASS or FAIL that this clone made is.
+    Counts,
+    /// The steps are run whatever is recorded.
+    Ignored,
+}
+
+/// What to judge, and for what.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The commit.
+    pub commit: Oid,
+    /// For a merge result: the branch's tip, whose approval counts for the result as well.
+    pub branch_tip: Option<Oid>,
+    /// For what: steps may apply only then.
+    pub moment: Moment,
+    /// For whose branch.
+    pub team: Option<Team>,
+    /// On which task's behalf.
+    pub task: Option<TaskId>,
+    /// When the time for running steps is up.
+    pub deadline: Option<Instant>,
+    /// Whether a recorded verdict is good enough.
+    pub recorded: Recorded,
+}
+
+impl Request {
+    /// Judges `commit` by the steps for `moment`, taking a recorded verdict where there is one.
+    pub fn new(commit: Oid, moment: Moment) -> Self {
+        Self {
+            commit,
+            branch_tip: None,
+            moment,
+            team: None,
+            task: None,
+            deadline: None,
+            recorded: Recorded::Counts,
+        }
+    }
+}
+
+/// What a commit was judged to be.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The commit.
+    pub commit: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// The word over all verdicts.
+    pub word: Word,
+    /// By trunk's gate, and by the commit's own where that differs and was approved.
+    pub verdicts: Vec<Verdict>,
+    /// Whether all of them were looked up.
+    pub recorded: bool,
+    /// Whether the run was stopped: then nothing is known, and nothing was recorded.
+    pub stop: Option<gate::Stop>,
+}
+
+impl Judged {
+    /// The verdict that decided: the first that is not PASS, else the first.
+    pub fn deciding(&self) -> Option<&Verdict> {
+        self.verdicts.iter().find(|v| v.word == self.word).or(self.verdicts.first())
+    }
+
+    /// The rule that decided, if no step did.
+    pub fn rule(&self) -> Option<&str> {
+        self.deciding()?.rule.as_deref()
+    }
+}
+
+/// This machine's key for verdicts.
+pub(crate) fn verifier(cx: &Ctx) -> Result<VerifierKey, OpError> {
+    let dir = cx.env.state_home().ok_or_else(|| {
+        Refused::new(
+            Because::Environment,
+            "verifier.key",
+            "verdicts are sealed by a key in your home, and HOME is not set",
+        )
+        .next("export HOME=…")
+    })?;
+    VerifierKey::load_or_create(&dir).map_err(|e| {
+        let cause = std::error::Error::source(&e).map_or(String::new(), |c| format!(": {c}"));
+        Refused::new(Because::Environment, "verifier.key", format!("{e}{cause}")).into()
+    })
+}
+
+/// Which gate judges a commit.
+enum Gates {
+    /// These, each with the part of it that applies.
+    Judge(Vec<Definition>),
+    /// None: the commit changes these files of the gate and nobody approved it.
+    Unapproved(Vec<String>),
+}
+
+fn gates(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    trunk: &Trunk,
+    request: &Request,
+    config: &Config,
+) -> Result<Gates, OpError> {
+    let part = |config: &Config| Definition::of(config).select(request.moment, request.team);
+    let changed = gate_changes(cx, trunk, &request.commit)?;
+    if changed.is_empty() {
+        return Ok(Gates::Judge(vec![part(config)]));
+    }
+    if !is_approved(cx, snapshot, request)? {
+        return Ok(Gates::Unapproved(changed));
+    }
+    let mut list = vec![part(config), part(&cx.config_at(&request.commit)?)];
+    // A trunk without a gate can't judge; an own gate that is empty adds nothing.
+    if list.iter().any(|d| !d.steps.is_empty()) {
+        list.retain(|d| !d.steps.is_empty());
+    }
+    list.dedup();
+    Ok(Gates::Judge(list))
+}
+
+/// The files of the gate that a commit changes against its merge base with the policy tip.
+pub(crate) fn gate_changes(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<Vec<String>, OpError> {
+    let Some(tip) = trunk.tip() else { return Ok(Vec::new()) };
+    let base = match cx.repo.merge_base(tip, commit)? {
+        Some(base) => Some(cx.repo.tree_of(&base)?),
+        None => None,
+    };
+    let tree = cx.repo.tree_of(commit)?;
+    let changes = cx.repo.tree_changes(base.as_ref(), Some(&tree))?;
+    Ok(changes.into_iter().map(|c| c.path).filter(|path| gate_paths::is_gate(path)).collect())
+}
+
+fn is_approved(cx: &Ctx, snapshot: &Snapshot<'_>, request: &Request) -> Result<bool, OpError> {
+    let tree = cx.repo.tree_of(&request.commit)?;
+    if approved(cx, snapshot, &tree)? {
+        return Ok(true);
+    }
+    // A merge result is approved if its branch's tip is, and it has exactly the approved gate files.
+    let Some(tip) = &request.branch_tip else { return Ok(false) };
+    let tip_tree = cx.repo.tree_of(tip)?;
+    let differs = cx.repo.tree_changes(Some(&tip_tree), Some(&tree))?;
+    Ok(approved(cx, snapshot, &tip_tree)? && !differs.iter().any(|c| gate_paths::is_gate(&c.path)))
+}
+
+fn approved(cx: &Ctx, snapshot: &Snapshot<'_>, tree: &Oid) -> Result<bool, OpError> {
+    let Some(approval) = snapshot.approval(tree)? else { return Ok(false) };
+    let sealed = verifier(cx)?.verify_bytes(&approval.signed_bytes(), &approval.mac);
+    Ok(sealed && approval.tree == *tree && approval.rule == "gate.changed")
+}
+
+/// A recorded verdict of this clone for a tree under a gate, not older than `ralph.max_age`.
+fn look_up(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    tree: &Oid,
+    definition: &Definition,
+    config: &Config,
+) -> Result<Option<Verdict>, OpError> {
+    let gate = definition.hash();
+    let key = gate::key(tree, &gate, Base::Absolute);
+    // A damaged verdict is no verdict; `doctor` names it.
+    let Ok(Some(verdict)) = snapshot.verdict(&key) else { return Ok(None) };
+    let age = cx.clock.now().since(verdict.made);
+    let limit = i64::try_from(config.ralph.max_age.millis()).unwrap_or(i64::MAX);
+    let matches = verdict.key == key && verdict.tree == *tree && verdict.gate == gate && age <= limit;
+    Ok((matches && verifier(cx)?.verify(&verdict)).then_some(verdict))
+}
+
+/// Judges a commit without running anything: recorded verdicts, or None where a step would have to run.
+pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let tree = cx.repo.tree_of(&request.commit)?;
+    let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
+        Gates::Judge(list) => list,
+        Gates::Unapproved(paths) => return Ok(Some(unapproved(cx, request, tree, &paths))),
+    };
+    let mut verdicts = Vec::new();
+    for definition in &definitions {
+        if definition.steps.is_empty() {
+            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            verdicts.push(unsealed(cx, &outcome, &tree, definition));
+            continue;
+        }
+        match look_up(cx, &snapshot, &tree, definition, &config)? {
+            // BLOCKED says that nothing was judged: it is no reason not to try again.
+            Some(verdict) if verdict.word != Word::Blocked => verdicts.push(verdict),
+            Some(_) | None => return Ok(None),
+        }
+    }
+    Ok(Some(judged(request, tree, verdicts, true, None)))
+}
+
+/// Judges a commit: by a recorded verdict, else by running the steps on a clean checkout of its tree.
+pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged, OpError> {
+    if request.recorded == Recorded::Counts
+        && let Some(judged) = recorded(cx, request)?
+    {
+        return Ok(judged);
+    }
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let tree = cx.repo.tree_of(&request.commit)?;
+    let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
+        Gates::Judge(list) => list,
+        Gates::Unapproved(paths) => return Ok(unapproved(cx, request, tree, &paths)),
+    };
+    let mut verdicts = Vec::new();
+    for definition in &definitions {
+        let (verdict, stop) = if definition.steps.is_empty() {
+            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            (unsealed(cx, &outcome, &tree, definition), None)
+        } else {
+            run(cx, request, &tree, definition, sink)?
+        };
+        verdicts.push(verdict);
+        if stop.is_some() {
+            return Ok(judged(request, tree, verdicts, false, stop));
+        }
+    }
+    Ok(judged(request, tree, verdicts, false, None))
+}
+
+fn judged(
+    request: &Request,
+    tree: Oid,
+    verdicts: Vec<Verdict>,
+    recorded: bool,
+    stop: Option<gate::Stop>,
+) -> Judged {
+    let word = verdicts.iter().map(|v| v.word).reduce(Word::and).unwrap_or(Word::Blocked);
+    Judged { commit: request.commit.clone(), tree, word, verdicts, recorded, stop }
+}
+
+fn no_steps(trunk: &Trunk) -> String {
+    format!("{FILE} on {} has no [[ralph.step]] that applies", trunk.tip_ref())
+}
+
+fn unapproved(cx: &Ctx, request: &Request, tree: Oid, paths: &[String]) -> Judged {
+    let shown = paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let more = if paths.len() > 3 { format!(" and {} more", paths.len() - 3) } else { String::new() };
+    let outcome = Outcome::blocked("gate.changed", format!("it changes {shown}{more}"));
+    let verdict = unsealed(cx, &outcome, &tree, &Definition::default());
+    judged(request, tree, vec![verdict], true, None)
+}
+
+/// A verdict that is only told, never recorded.
+fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) -> Verdict {
+    let gate = definition.hash();
+    Verdict {
+        key: gate::key(tree, &gate, Base::Absolute),
+        tree: tree.clone(),
+        gate,
+        word: outcome.word,
+        scope: Scope::Absolute,
+        rule: outcome.rule.clone(),
+        fact: outcome.fact.clone(),
+        trust: Trust::Unsandboxed,
+        steps: outcome.steps.clone(),
+        made: cx.clock.now(),
+        by: cx.actor.to_string(),
+        mac: String::new(),
+    }
+}
+
+fn run(
+    cx: &Ctx,
+    request: &Request,
+    tree: &Oid,
+    definition: &Definition,
+    sink: &mut Sink<'_>,
+) -> Result<(Verdict, Option<gate::Stop>), OpError> {
+    let key = verifier(cx)?;
+    let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
+    let mut limits = Limits::wall(None, &cx.interrupts);
+    limits.deadline = request.deadline;
+    let log_dir = cx.file("logs").join(tree.as_str());
+    let ctx = RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits };
+    let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
+    let verify = || checkout.verify(cx);
+    let outcome = gate::run(checkout.path(), definition, &ctx, &verify, &mut forward);
+    let gate = definition.hash();
+    let by = cx.actor.to_string();
+    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), by: &by };
+    match gate::verdict(&outcome, &subject, &key) {
+        Some(verdict) => {
+            record(cx, request, &verdict)?;
+            Ok((verdict, None))
+        }
+        None => Ok((unsealed(cx, &outcome, tree, definition), outcome.stop)),
+    }
+}
+
+/// How many steps at once.
+pub(crate) fn jobs(cx: &Ctx) -> usize {
+    let machine = std::thread::available_parallelism().map_or(1, usize::from);
+    cx.local.jobs.map_or(machine, |jobs| usize::try_from(jobs).unwrap_or(machine))
+}
+
+fn record(cx: &Ctx, request: &Request, verdict: &Verdict) -> Result<(), OpError> {
+    cx.store().transact(&cx.author(), Action::Record, |edit| {
+        let note = format!("{} for {}", verdict.word.as_str(), cx.repo.abbreviate(&request.commit));
+        let change = Change {
+            action: "verdict",
+            subject: format!("tree/{}", verdict.tree),
+            cause: request.task.as_ref().map_or_else(|| "ralph".to_owned(), |id| format!("task/{id}")),
+            note: Some(note),
+        };
+        edit.put_verdict(verdict, change);
+        Ok::<_, OpError>(())
+    })?;
+    Ok(())
+}
+
+/// The commit that a person means by a revision, a branch, or a task's id.
+pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, OpError> {
+    if let Ok(oid) = cx.repo.rev_parse(&format!("{text}^{{commit}}")) {
+        return Ok(oid);
+    }
+    if let Ok(id) = tasks::resolve(snapshot, text)
+        && let Some(task) = snapshot.task(&id)?
+        && let Some(work) = &task.register.work
+        && let Some(oid) = cx.repo.ref_target(&format!("refs/heads/{}", work.branch))?
+    {
+        return Ok(oid);
+    }
+    Err(Refused::new(
+        Because::Usage,
+        "rev.unknown",
+        format!("`{text}` names no commit, branch or task's work"),
+    )
+    .next("git orch list")
+    .into())
+}
+
+/// What a person who judges HEAD should know about this checkout.
+pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
+    let dirt = cx.repo.dirt(&here)?;
+    let count = dirt.changed.len() + dirt.untracked.len();
+    Ok(match count {
+        0 => Vec::new(),
+        1 => vec!["1 file here is not committed, and not judged".to_owned()],
+        n => vec![format!("{n} files here are not committed, and not judged")],
+    })
+}
+
+/// The gate in force, and where it was read.
+pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let origin = match trunk.tip() {
+        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_ref(), cx.repo.abbreviate(tip)),
+        None => "built-in defaults".to_owned(),
+    };
+    Ok((Definition::of(&config), origin))
+}
+
+/// The gate that `init` would propose for the files of this checkout.
+pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
+    let Some(top) = cx.repo.work_tree() else {
+        return Err(Refused::new(Because::Environment, "checkout.bare", "there is no checkout here")
+            .next("git orch ralph steps")
+            .into());
+    };
+    let facts = gate::detect::Facts::of_directory(top, gate::detect::tools(top, &cx.env));
+    Ok(gate::detect::propose(&facts))
+}
