@@ -169,7 +169,7 @@ pub(crate) fn event(event: progress::Event) -> Option<Event> {
             Event::IterationFinished {
                 task: task.to_string(),
                 iteration,
-                verdict: word?,
+                verdict: word,
                 decision: decision.to_owned(),
                 why,
                 millis,

@@ -8,9 +8,10 @@ use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::role::{Role, Team};
 use crate::domain::task::{Kind, Priority, State};
-use crate::index::Filter;
+use crate::index::{Filter, Row};
 use crate::ops::ready::{Queue, Readiness};
 use crate::report;
+use crate::view::TaskLine;
 
 /// List tasks
 ///
@@ -102,20 +103,17 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result
         (None, true) => queue.ready(&filter, limit)?,
         (None, false) => queue.list(&filter, limit)?,
     };
-    let mut views = Vec::new();
-    for row in &rows {
-        // A damaged file is skipped by readers; `doctor` names it.
-        if let Ok(Some(task)) = snapshot.task(&row.id) {
-            views.push(wire::view_ready(&cx, &task, row.ready()));
-        }
-    }
     if args.output.json {
+        // A damaged file is skipped by readers; `doctor` names it.
+        let task = |row: &Row| snapshot.task(&row.id).ok().flatten().map(|task| (task, row.ready()));
+        let tasks = rows.iter().filter_map(task);
+        let views: Vec<_> = tasks.map(|(task, ready)| wire::view_ready(&cx, &task, ready)).collect();
         out.json(&views);
-    } else if views.is_empty() {
+    } else if rows.is_empty() {
         out.status("No task matches.");
         out.hint("git orch add TITLE, or git orch list --all");
     } else {
-        out.data(&report::task_table(&views, out.page()));
+        out.data(&report::task_table(rows.iter().map(TaskLine::from), out.page()));
     }
     Ok(Exit::Done)
 }
