@@ -221,7 +221,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
-    use proptest::prelude::*;
+    use proptest::{arbitrary::any, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 

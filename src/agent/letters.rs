@@ -221,7 +221,7 @@ mod tests {
             acceptance: vec!["a field with a comma survives".to_owned()],
             files: vec!["src/export/**".to_owned()],
         };
-        let path = Path::new("/home/ann/my app.orch/7k3fabcd");
+        let path = Path::new("/srv/ann/my app.orch/7k3fabcd");
         insta::assert_snapshot!(brief(&task, "feature/7k3fabcd-export-as-csv", path).unwrap(), @"
         7k3fabcd  export as CSV
         feature, P2
@@ -235,9 +235,9 @@ mod tests {
           src/export/**
 
         Branch  feature/7k3fabcd-export-as-csv
-        Path    /home/ann/my app.orch/7k3fabcd
+        Path    /srv/ann/my app.orch/7k3fabcd
 
-          cd '/home/ann/my app.orch/7k3fabcd'
+          cd '/srv/ann/my app.orch/7k3fabcd'
           git commit                 on this branch, as often as you like
           git orch ralph             what the checks say
           git orch merge             checked, merged, done

@@ -232,7 +232,7 @@ fn still_failing(i: &IterationFacts) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{arbitrary::any, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
     use crate::agent::driver::Limit;

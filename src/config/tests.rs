@@ -1,3 +1,5 @@
+//! `orch.toml`: what is accepted, what is refused, and where it says that the mistake is.
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;

@@ -32,9 +32,9 @@ impl Repo {
                 continue;
             }
             for name in section.body().value_names() {
-                let value = section.body().value(name.to_string().as_str());
+                let value = section.body().value(name.clone().as_str());
                 let value = value.map_or_else(|| "true".to_owned(), |v| v.to_string());
-                orch.push((name.to_string().to_ascii_lowercase(), value));
+                orch.push((name.clone().to_ascii_lowercase(), value));
             }
         }
         let text = |env: &str, key: &str| {

@@ -7,6 +7,7 @@
 
 mod commit;
 mod config;
+mod diff;
 mod durable;
 mod error;
 mod program;
@@ -17,6 +18,7 @@ mod worktree;
 
 pub use commit::{MergeTree, NewCommit};
 pub use config::Settings;
+pub use diff::{FileChange, FileStatus};
 pub use durable::{Batch, Object};
 pub use error::GitError;
 pub use program::{LOCAL_VARIABLES, scrubbed};

@@ -6,8 +6,12 @@
 //! words for the terminal and exit codes.
 
 pub mod context;
+mod contract;
 pub mod error;
+pub mod hooks;
 mod lease;
+pub mod merge;
+pub mod people;
 mod pool;
 pub mod progress;
 pub mod ralph;

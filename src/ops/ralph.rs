@@ -232,7 +232,12 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     };
     let mut verdicts = Vec::new();
     for definition in &definitions {
-        let (verdict, stop) = run(cx, request, &tree, definition, &trunk, sink)?;
+        let (verdict, stop) = if definition.steps.is_empty() {
+            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            (unsealed(cx, &outcome, &tree, definition), None)
+        } else {
+            run(cx, request, &tree, definition, sink)?
+        };
         verdicts.push(verdict);
         if stop.is_some() {
             return Ok(judged(request, tree, verdicts, false, stop));
@@ -288,13 +293,8 @@ fn run(
     request: &Request,
     tree: &Oid,
     definition: &Definition,
-    trunk: &Trunk,
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
-    if definition.steps.is_empty() {
-        let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(trunk));
-        return Ok((unsealed(cx, &outcome, tree, definition), None));
-    }
     let key = verifier(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
     let mut limits = Limits::wall(None, &cx.interrupts);

@@ -65,6 +65,7 @@ impl Queue {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn bug(error: IndexError) -> OpError {
     OpError::Bug(format!("the index failed: {error}"))
 }

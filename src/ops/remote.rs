@@ -10,7 +10,7 @@ use crate::sys::lock::FileLock;
 
 /// How bringing trunk up to date ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetched {
+pub(crate) enum Fetched {
     /// There is nothing to fetch from, or it is switched off.
     NotNeeded,
     /// The tracking ref is what the remote has.
@@ -50,4 +50,10 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
         return Ok(Fetched::Fresh);
     }
     Ok(Fetched::Offline(output.stderr))
+}
+
+/// Makes the next `fetch_trunk` fetch: the remote is known to have moved.
+pub(crate) fn forget_fetch(cx: &Ctx) -> Result<(), OpError> {
+    fs::remove_file_if_there(&cx.file("fetched"))?;
+    Ok(())
 }

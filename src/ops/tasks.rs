@@ -175,6 +175,18 @@ fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     Ok(())
 }
 
+/// What to do with a task's role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoleEdit {
+    /// Leave it.
+    #[default]
+    Keep,
+    /// Back to the kind's own.
+    Clear,
+    /// This one.
+    Set(Role),
+}
+
 /// What to change in a task; what is None or empty stays.
 #[derive(Clone, Debug, Default)]
 pub struct TaskEdit {
@@ -186,8 +198,8 @@ pub struct TaskEdit {
     pub kind: Option<Kind>,
     /// The priority.
     pub priority: Option<Priority>,
-    /// The role; `Some(None)` clears it.
-    pub role: Option<Option<Role>>,
+    /// The role.
+    pub role: RoleEdit,
     /// All acceptance criteria.
     pub acceptance: Option<Vec<String>>,
     /// Labels to add.
@@ -233,8 +245,10 @@ fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'st
     if let Some(priority) = what.priority {
         note("priority", task.priority.set(priority, stamp));
     }
-    if let Some(role) = what.role {
-        note("role", task.role.set(role, stamp));
+    match what.role {
+        RoleEdit::Keep => {}
+        RoleEdit::Clear => note("role", task.role.set(None, stamp)),
+        RoleEdit::Set(role) => note("role", task.role.set(Some(role), stamp)),
     }
     if let Some(acceptance) = &what.acceptance {
         note("acceptance", task.acceptance.set(acceptance.clone(), stamp));

@@ -1,1 +1,36 @@
-//! x
+//! View to text: tables, trees, verdicts, summaries.
+//!
+//! Called by surfaces, with a view and a `Page` that says how wide and in which characters. Every function is
+//! pure and returns whole lines; colours are ANSI sequences from `palette`, which the surface takes off again
+//! where nobody sees them. Invariants: nothing is cut off without a terminal; no line ends in white space; no
+//! period follows an id. Deliberately absent: JSON (`view` serialises itself), streams (`cli::out`).
+
+mod actions;
+mod deps;
+mod doctor;
+mod event;
+mod idle;
+mod lines;
+mod log;
+mod page;
+pub mod palette;
+mod run;
+mod status;
+mod table;
+mod task;
+mod verdict;
+pub mod words;
+mod worktree;
+
+pub use actions::{actions, next_commands};
+pub use deps::tree;
+pub use doctor::doctor;
+pub use event::line;
+pub use idle::{idle, idle_fact};
+pub use log::log;
+pub use page::Page;
+pub use run::run_summary;
+pub use status::status;
+pub use task::{taken, task, task_table};
+pub use verdict::{gate_steps, verdict};
+pub use worktree::{pruned, worktrees};

@@ -114,9 +114,9 @@ pub fn publish_new(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FsError
     use std::os::unix::fs::PermissionsExt as _;
     let dir = path.parent().unwrap_or(Path::new("."));
     let permissions = std::fs::Permissions::from_mode(mode);
-    let made =
+    let opened =
         tempfile::Builder::new().prefix(".orch-tmp-").permissions(permissions.clone()).tempfile_in(dir);
-    let mut file = at("create", path, made)?;
+    let mut file = at("create", path, opened)?;
     at("write", path, file.write_all(bytes))?;
     at("write", path, file.as_file().set_permissions(permissions))?;
     at("write", path, file.as_file().sync_all())?;

@@ -160,8 +160,12 @@ pub const TAIL_BYTES: usize = 16 * 1024;
 /// A longer line is cut, so that a child that prints no line end can't fill the memory.
 const LINE_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(15);
+/// How many lines may wait to be handed on; a child that is further ahead waits for us.
+const AHEAD: usize = 256;
 /// How long to read on after the leader and its group are gone. Normally the pipe ends at once.
 const DRAIN: Duration = Duration::from_secs(2);
+/// More than a pipe and the waiting lines usually hold: beyond it somebody is still talking.
+const DRAIN_BYTES: usize = 4 << 20;
 
 impl Cmd {
     /// `program` in `dir` with exactly the environment `env`.
@@ -318,10 +322,11 @@ impl Cmd {
         // The expression owns our ends of the pipe: without this drop the reader would never see its end.
         drop(expression);
         let group = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let (lines, incoming) = mpsc::channel();
+        let (lines, incoming) = mpsc::sync_channel(AHEAD);
         let pump = std::thread::spawn(move || read_lines(reader, &lines));
         let mut tail = Tail::default();
-        let stopped = watch(&handle, group, limits, start, &incoming, &mut |line| {
+        let child = Child { handle: &handle, group, start };
+        let stopped = watch(&child, limits, &incoming, &mut |line| {
             tail.push(line);
             on_line(line);
         })
@@ -330,11 +335,10 @@ impl Cmd {
         signal_group(group, Signal::KILL);
         let output = handle.wait().map_err(spawn_error)?;
         let status = output.status;
-        let until = Clock.monotonic() + DRAIN;
-        while let Ok(line) = incoming.recv_timeout(until.saturating_duration_since(Clock.monotonic())) {
-            tail.push(&line);
-            on_line(&line);
-        }
+        drain(&incoming, &mut |line| {
+            tail.push(line);
+            on_line(line);
+        });
         // A descendant that left the group can hold the pipe open for ever: its reader is then left behind.
         if pump.is_finished() && pump.join().is_err() {
             tracing::error!("BUG: the output reader panicked");
@@ -355,35 +359,56 @@ fn replay(bytes: &[u8]) -> io::Result<std::fs::File> {
     Ok(file)
 }
 
+/// A supervised child while it runs.
+struct Child<'a> {
+    handle: &'a duct::Handle,
+    group: Option<Pid>,
+    start: Instant,
+}
+
 /// Waits for the end of the child; returns why we stopped it, if we did.
 fn watch(
-    handle: &duct::Handle,
-    group: Option<Pid>,
+    child: &Child<'_>,
     limits: &Limits,
-    start: Instant,
     incoming: &mpsc::Receiver<String>,
     on_line: &mut dyn FnMut(&str),
 ) -> io::Result<Option<End>> {
-    let mut last_line = start;
+    let mut last_line = child.start;
     let mut stopping: Option<(End, Instant)> = None;
     loop {
-        while let Ok(line) = incoming.try_recv() {
+        // Bounded, so that a child that talks faster than we listen still meets its limits.
+        let mut taken = 0;
+        for line in incoming.try_iter().take(AHEAD) {
+            taken += 1;
             last_line = Clock.monotonic();
             on_line(&line);
         }
-        if handle.wait_timeout(POLL)?.is_some() {
+        let patience = if taken == AHEAD { Duration::ZERO } else { POLL };
+        if child.handle.wait_timeout(patience)?.is_some() {
             return Ok(stopping.map(|(end, _)| end));
         }
         match stopping {
             None => {
-                if let Some(end) = limit_reached(limits, start, last_line) {
-                    signal_group(group, Signal::TERM);
+                if let Some(end) = limit_reached(limits, child.start, last_line) {
+                    signal_group(child.group, Signal::TERM);
                     stopping = Some((end, Clock.monotonic()));
                 }
             }
-            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(group, Signal::KILL),
+            Some((_, since)) if since.elapsed() >= limits.grace => signal_group(child.group, Signal::KILL),
             Some(_) => {}
         }
+    }
+}
+
+/// Hands on what was printed before the end. Only waiting counts against `DRAIN`, not the listener's time.
+fn drain(incoming: &mpsc::Receiver<String>, on_line: &mut dyn FnMut(&str)) {
+    let (mut patience, mut bytes) = (DRAIN, 0);
+    while bytes <= DRAIN_BYTES {
+        let asked = Clock.monotonic();
+        let Ok(line) = incoming.recv_timeout(patience) else { return };
+        patience = patience.saturating_sub(asked.elapsed());
+        bytes += line.len() + 1;
+        on_line(&line);
     }
 }
 
@@ -409,7 +434,7 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
     }
 }
 
-fn read_lines(reader: io::PipeReader, lines: &mpsc::Sender<String>) {
+fn read_lines(reader: io::PipeReader, lines: &mpsc::SyncSender<String>) {
     let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();
@@ -475,7 +500,6 @@ pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn shell(line: &str) -> Cmd {
         Cmd::shell(line, Path::new("/"), &Env::capture())
@@ -543,6 +567,17 @@ mod tests {
         assert_eq!(ended.end, End::Exit(0));
         assert!(ended.took >= DRAIN, "the descendant did hold the pipe");
         std::fs::OpenOptions::new().read(true).write(true).open(&go).unwrap().write_all(b"\n").unwrap();
+    }
+
+    #[test]
+    fn one_that_talks_faster_than_we_listen_meets_its_limits() {
+        let limits = Limits { wall: Some(Duration::from_millis(200)), ..limits() };
+        let slow = &mut |_: &str| {
+            let start = Clock.monotonic();
+            while start.elapsed() < Duration::from_micros(200) {}
+        };
+        let ended = shell("exec yes \"$(printf %01000d 0)\"").supervise(&limits, slow).unwrap();
+        assert_eq!(ended.end, End::WallLimit);
     }
 
     #[test]

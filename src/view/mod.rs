@@ -1,1 +1,41 @@
-//! x
+//! Plain structs for screens and for `--json`, and the pure reading of what people write into files.
+//!
+//! Made by surfaces from domain values and from what `ops` returns; read by `report` and serialised as they
+//! are. Touches nothing. Invariants: field names and order of a struct that `--json` prints are public
+//! (contract.md, README); times are RFC 3339 text; an unset value is `null`, never left out. Deliberately
+//! absent: words for people, colour, layout (`report`), and any decision about tasks (`domain`).
+
+mod actions;
+mod deps;
+mod doctor;
+mod edit_text;
+mod event;
+mod idle;
+mod intake;
+mod log;
+mod refusal;
+mod run;
+mod status;
+pub(crate) mod task;
+pub(crate) mod verdict;
+mod words;
+mod worktree;
+
+pub use actions::{Action, ActionsView, Done};
+pub use deps::{DepRow, DepTreeView};
+pub use doctor::{CheckState, CheckView, DoctorView};
+pub use edit_text::{EditTextError, Edited, edit_text, read_edit_text};
+pub use event::{Event, EventView};
+pub use idle::{Held, IdleView, Waiting};
+pub use intake::{IntakeError, Problem, read_tasks};
+pub use log::{LogEntry, LogView};
+pub use refusal::{RefusalBody, RefusalView};
+pub use run::{RunSummary, RunTask};
+pub use status::{Counts, HooksState, HooksView, StatusView};
+pub use task::{NextView, TaskView};
+pub use verdict::{Asked, GateStepView, GateStepsView, StepView, VerdictView};
+pub use worktree::{KeptView, PruneView, WorktreeUse, WorktreeView};
+
+/// The version of every JSON object that has a `schema` field. Fields are added under the same number and
+/// never renamed or changed.
+pub const SCHEMA: u32 = 1;

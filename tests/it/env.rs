@@ -101,6 +101,18 @@ impl TestEnv {
         self.at(name)
     }
 
+    /// A repository `<root>/<name>` with the source of `tests/corpus/<name>`: one that we did not write.
+    pub(crate) fn corpus(&self, name: &str) -> TestRepo {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
+        self.cmd("cp").args(&[OsStr::new("-R"), source.as_os_str(), OsStr::new(name)]).run().success();
+        self.git(&["init", "--quiet", name]).success();
+        let repo = self.at(name);
+        repo.write(".gitignore", "/target\n");
+        repo.git(&["add", "--all"]).success();
+        repo.commit("import", &[]);
+        repo
+    }
+
     /// The repository or worktree that is at `<root>/<path>` already (or at an absolute `path` below it).
     pub(crate) fn at(&self, path: impl AsRef<Path>) -> TestRepo {
         let path = self.0.root.join(path);

@@ -100,6 +100,16 @@ fn clones_meet_at_a_remote() {
 }
 
 #[test]
+fn the_corpus_passes_its_own_tests_offline() {
+    let env = TestEnv::new();
+    let repo = env.corpus("percent-encoding");
+    let tested = repo.cmd("cargo").args(&["test", "--quiet", "--locked", "--lib"]).run().success();
+    assert!(tested.stdout.contains("18 passed"), "{}", tested.stdout);
+    repo.cmd("cargo").args(&["fmt", "--check"]).run().success();
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+}
+
+#[test]
 fn the_product_starts() {
     let env = TestEnv::new();
     env.learn_id("branches");

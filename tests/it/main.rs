@@ -4,6 +4,8 @@
 //! directory is not declared here. How to add a test: docs/contributing.md.
 
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;

@@ -1,0 +1,160 @@
+//! What the main binary decides on behalf of a hook.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Moment;
+use crate::domain::branch;
+use crate::domain::oid::Oid;
+use crate::domain::task::Task;
+use crate::domain::verdict::Word;
+use crate::gate::rule;
+use crate::hook::decode::PushLine;
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::contract;
+use crate::ops::error::OpError;
+use crate::ops::progress::Sink;
+use crate::ops::ralph::{self, Judged, Request};
+use crate::policy::Violation;
+use crate::sys::env::var;
+
+/// What a hook answers.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Go on; a line to show, perhaps.
+    Go(Option<String>),
+    /// A commit that breaks rules.
+    Broken(Vec<Violation>),
+    /// Tips that may not be pushed.
+    Unverified(Vec<Unverified>),
+}
+
+/// A tip that may not be pushed.
+#[derive(Clone, Debug)]
+pub struct Unverified {
+    /// The branch that was to be pushed, as git names it.
+    pub local_ref: String,
+    /// What is known about its tip.
+    pub judged: Judged,
+}
+
+/// `pre-commit`: the rules of the branch and of the task's contract, on exactly the index that git commits.
+pub fn pre_commit(cx: &Ctx) -> Result<Answer, OpError> {
+    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
+    let (violations, _) = contract::judge_commit(cx, &snapshot, &index(cx))?;
+    Ok(if violations.is_empty() { Answer::Go(None) } else { Answer::Broken(violations) })
+}
+
+/// `prepare-commit-msg`: the same once more, because `--no-verify` skips the other, and rebase, cherry-pick,
+/// revert and merge run only this one; then the trailers of a task's commit.
+pub fn prepare_commit_msg(cx: &Ctx, message: &Path) -> Result<Answer, OpError> {
+    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
+    let (violations, task) = contract::judge_commit(cx, &snapshot, &index(cx))?;
+    if !violations.is_empty() {
+        return Ok(Answer::Broken(violations));
+    }
+    if let Some(task) = task {
+        add_trailers(cx, &task, message)?;
+    }
+    Ok(Answer::Go(None))
+}
+
+fn present(cx: &Ctx) -> Result<Option<crate::store::Snapshot<'_>>, OpError> {
+    if cx.store().tip()?.is_none() { Ok(None) } else { cx.snapshot().map(Some) }
+}
+
+/// The index that git commits: `GIT_INDEX_FILE` for `-a` and partial commits, else this worktree's.
+fn index(cx: &Ctx) -> PathBuf {
+    match cx.env.get(var::GIT_INDEX_FILE) {
+        Some(path) => cx.cwd.join(path),
+        None => cx.repo.git_dir().join("index"),
+    }
+}
+
+fn add_trailers(cx: &Ctx, task: &Task, message: &Path) -> Result<(), OpError> {
+    let id = format!("Orch-Task: {}", task.id);
+    let fence = format!("Orch-Fence: {}", task.register.fence);
+    let path = cx.cwd.join(message);
+    cx.repo
+        .git(["interpret-trailers", "--in-place", "--if-exists", "replace"])
+        .args(["--trailer".as_ref(), id.as_ref(), "--trailer".as_ref(), fence.as_ref(), path.as_os_str()])
+        .run()?
+        .checked()?;
+    Ok(())
+}
+
+/// The trailers of a task's commit, for commits that we make ourselves.
+pub(crate) fn trailers(task: &Task) -> String {
+    format!("Orch-Task: {}\nOrch-Fence: {}\n", task.id, task.register.fence)
+}
+
+/// `pre-push`: the tip of each pushed branch needs a PASS. Recorded ones are found; a missing one is run until
+/// `push.budget` is up, and then nothing is recorded and the push is refused.
+pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>) -> Result<Answer, OpError> {
+    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let mut tips = Vec::new();
+    for line in lines {
+        let (Some(tip), Some(name)) = (line.local.id(), line.remote_ref.strip_prefix("refs/heads/")) else {
+            continue;
+        };
+        let exempt = is_exempt(&config.push.exempt, name);
+        if exempt || is_on_remote(cx, remote, tip)? || contract::is_overridden(cx, local_branch(line))? {
+            continue;
+        }
+        tips.push((line, tip.clone(), name.to_owned()));
+    }
+    if tips.is_empty() {
+        return Ok(Answer::Go(None));
+    }
+    let deadline = cx.clock.monotonic() + config.push.budget.duration();
+    let mut refused = Vec::new();
+    let mut warning = None;
+    for (line, tip, name) in tips {
+        let mut request = request(&trunk, &tip, &name);
+        request.deadline = Some(deadline);
+        let judged = ralph::judge(cx, &request, sink)?;
+        match judged.word {
+            Word::Pass => {}
+            Word::Blocked if judged.rule() == Some(rule::NO_STEPS) => {
+                warning = judged.deciding().and_then(|v| v.fact.clone());
+            }
+            Word::Fail | Word::Blocked => {
+                refused.push(Unverified { local_ref: line.local_ref.clone(), judged });
+            }
+        }
+    }
+    Ok(if refused.is_empty() { Answer::Go(warning) } else { Answer::Unverified(refused) })
+}
+
+/// The request that a pushed tip is judged by; `git orch push` makes the same, so that the hook finds its verdict.
+pub(crate) fn request(trunk: &Trunk, tip: &Oid, name: &str) -> Request {
+    let mut request = Request::new(tip.clone(), Moment::Push);
+    request.team = if name == trunk.name { None } else { branch::team(name) };
+    request
+}
+
+fn local_branch(line: &PushLine) -> Option<&str> {
+    line.local_ref.strip_prefix("refs/heads/")
+}
+
+/// Whether `push.exempt` (globs over branch names) covers a branch.
+pub(crate) fn is_exempt(globs: &[String], name: &str) -> bool {
+    globs.iter().any(|glob| {
+        globset::GlobBuilder::new(glob)
+            .literal_separator(true)
+            .build()
+            .is_ok_and(|g| g.compile_matcher().is_match(name))
+    })
+}
+
+/// Whether the remote has the commit already, as far as this clone knows.
+fn is_on_remote(cx: &Ctx, remote: &str, tip: &Oid) -> Result<bool, OpError> {
+    // A push to a URL has no tracking refs: nothing is known, and the tip is judged.
+    if !cx.settings.remotes.iter().any(|name| name == remote) {
+        return Ok(false);
+    }
+    let prefix = format!("refs/remotes/{remote}/");
+    let output = cx.repo.run_git(["for-each-ref", "--count=1", "--contains", tip.as_str(), &prefix])?;
+    Ok(!output.stdout.is_empty())
+}

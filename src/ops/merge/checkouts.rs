@@ -1,0 +1,55 @@
+//! Checkouts of trunk after trunk moved under them: clean ones follow, dirty ones are named.
+
+use std::path::PathBuf;
+
+use crate::domain::oid::Oid;
+use crate::git::Worktree;
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::OpError;
+
+/// What became of a checkout of trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// It shows the new commit.
+    Followed(PathBuf),
+    /// It has changes of its own, and still shows the old one; what git said.
+    Left(PathBuf, String),
+}
+
+/// The checkouts of trunk, with whether each is clean, before trunk moves.
+pub(crate) struct Checkouts(Vec<(Worktree, bool)>);
+
+impl Checkouts {
+    pub(crate) fn of(cx: &Ctx, trunk: &Trunk) -> Result<Self, OpError> {
+        let mut list = Vec::new();
+        for worktree in cx.repo.worktrees()? {
+            if worktree.head.branch() == Some(trunk.name.as_str()) && worktree.exists() {
+                let clean = cx.repo.dirt(&worktree)?.changed.is_empty();
+                list.push((worktree, clean));
+            }
+        }
+        Ok(Self(list))
+    }
+
+    /// Moves clean checkouts from `old` to `new`. git refuses where an untracked file is in the way.
+    pub(crate) fn follow(self, cx: &Ctx, old: Option<&Oid>, new: &Oid) -> Result<Vec<Refresh>, OpError> {
+        let mut result = Vec::new();
+        for (worktree, clean) in self.0 {
+            if !clean {
+                let why = "it has changes of its own".to_owned();
+                result.push(Refresh::Left(worktree.path, why));
+                continue;
+            }
+            let mut args = vec!["read-tree", "-m", "-u"];
+            args.extend(old.map(Oid::as_str));
+            args.push(new.as_str());
+            let output = cx.repo.git_in(&worktree, args).run()?;
+            result.push(if output.status.success() {
+                Refresh::Followed(worktree.path)
+            } else {
+                Refresh::Left(worktree.path, output.stderr)
+            });
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,452 @@
+//! Building, judging and landing a merge.
+
+use std::time::Duration;
+
+use crate::config::Moment;
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::task::{Evidence, Task};
+use crate::domain::verdict::Word;
+use crate::git::{Cas, MergeTree, NewCommit, RefChange};
+use crate::hook::ticket;
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::contract;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::hooks;
+use crate::ops::lease;
+use crate::ops::merge::checkouts::{Checkouts, Refresh};
+use crate::ops::merge::target::{self, Target};
+use crate::ops::people;
+use crate::ops::progress::{Event, Sink};
+use crate::ops::ralph::{self, Judged, Recorded, Request};
+use crate::ops::remote::{self, Fetched};
+use crate::ops::tasks::{change, get};
+use crate::policy::grant::Action;
+use crate::sys::fs::{self, Durability};
+use crate::sys::lock::FileLock;
+
+/// How often a lost race is run again.
+const ROUNDS: u32 = 8;
+const QUEUE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where trunk is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// On the remote, where there is one; then here.
+    Shared,
+    /// Only in this clone.
+    Local,
+}
+
+/// How to merge.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where trunk is moved.
+    pub landing: Landing,
+    /// A person's reason to merge what is not PASS.
+    pub override_reason: Option<String>,
+    /// Whether a recorded verdict for the result is good enough.
+    pub recorded: Recorded,
+}
+
+/// A merge that happened.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The commit that trunk is at.
+    pub commit: Oid,
+    /// What it was judged to be; None if trunk contained it already.
+    pub judged: Option<Judged>,
+    /// What was merged; the task as it is now.
+    pub target: Target,
+    /// Where trunk was moved.
+    pub landing: Landing,
+    /// What became of the checkouts of trunk.
+    pub checkouts: Vec<Refresh>,
+    /// Why the task's worktree was kept, if it was.
+    pub kept: Option<String>,
+    /// How often the race for trunk was lost before.
+    pub lost_races: u32,
+}
+
+/// How a merge ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Trunk contains it.
+    Merged(Box<Merged>),
+    /// The result is not PASS: nothing moved.
+    Rejected {
+        /// What was to be merged.
+        target: Target,
+        /// What the result was judged to be.
+        judged: Box<Judged>,
+    },
+    /// Branch and trunk conflict at these files: nothing moved.
+    Conflict {
+        /// What was to be merged.
+        target: Target,
+        /// The files.
+        files: Vec<String>,
+    },
+}
+
+/// Merges a task or branch (None: this checkout's task) into trunk.
+pub fn merge(
+    cx: &Ctx,
+    text: Option<&str>,
+    options: &Options,
+    sink: &mut Sink<'_>,
+) -> Result<Outcome, OpError> {
+    let snapshot = cx.snapshot()?;
+    cx.identity()?;
+    if options.override_reason.is_some() {
+        people::refuse_agents(cx, "merge what is not verified")?;
+    }
+    let target = Target::find(cx, &snapshot, text)?;
+    let trunk = cx.trunk(&snapshot)?;
+    if target.branch == trunk.name {
+        let fact = format!("{} is trunk itself", trunk.name);
+        return Err(Refused::new(Because::Usage, "merge.target", fact).next("git orch list --mine").into());
+    }
+    target::refuse_dirty(cx, &target)?;
+    let taken = match &target.task {
+        Some(task) => Some(target::take(cx, &task.id)?),
+        None => None,
+    };
+    let mut run = Run { cx, options, target, fence: taken.as_ref().map(|(t, _)| t.register.fence), lost: 0 };
+    if let Some((task, _)) = &taken {
+        run.target.task = Some(task.clone());
+    }
+    let outcome = run.rounds(sink);
+    let landed = matches!(outcome, Ok(Outcome::Merged(_)));
+    if let (false, Some((task, back)), Some(fence)) = (landed, &taken, run.fence)
+        && let Err(error) = target::give_back(cx, &task.id, fence, back)
+    {
+        sink(Event::Note {
+            task: Some(task.id.clone()),
+            text: format!("the task could not be given back: {error}"),
+        });
+    }
+    outcome
+}
+
+struct Run<'a> {
+    cx: &'a Ctx,
+    options: &'a Options,
+    target: Target,
+    fence: Option<u64>,
+    lost: u32,
+}
+
+/// A merge result that may be landed.
+struct Candidate {
+    trunk: Trunk,
+    /// Where trunk is, and must still be when it is moved.
+    base: Oid,
+    commit: Oid,
+    judged: Judged,
+    evidence: String,
+}
+
+impl Run<'_> {
+    fn rounds(&mut self, sink: &mut Sink<'_>) -> Result<Outcome, OpError> {
+        while self.lost < ROUNDS {
+            let trunk = self.fresh_trunk(sink)?;
+            self.target.refresh(self.cx)?;
+            if target::is_contained(self.cx, &trunk, &self.target.tip)? {
+                return self.already(&trunk);
+            }
+            let candidate = match self.build(trunk, sink)? {
+                Ok(candidate) => candidate,
+                Err(outcome) => return Ok(outcome),
+            };
+            match self.land(&candidate)? {
+                Some(checkouts) => return self.finish(candidate, checkouts),
+                None => {
+                    self.lost += 1;
+                    sink(self.note(format!("{} moved meanwhile: building again", candidate.trunk.name)));
+                }
+            }
+        }
+        let fact = format!("trunk moved {ROUNDS} times while this was judged");
+        Err(Refused::new(Because::Held, "merge.race", fact).next("git orch merge   (again)").into())
+    }
+
+    fn note(&self, text: String) -> Event {
+        Event::Note { task: self.target.task.as_ref().map(|t| t.id.clone()), text }
+    }
+
+    fn fresh_trunk(&self, sink: &mut Sink<'_>) -> Result<Trunk, OpError> {
+        let cx = self.cx;
+        let trunk = cx.trunk(&cx.snapshot()?)?;
+        if let Fetched::Offline(said) = remote::fetch_trunk(cx, &trunk)? {
+            if self.options.landing == Landing::Shared {
+                let fact =
+                    format!("{} can't be reached: {said}", trunk.remote.as_deref().unwrap_or("the remote"));
+                return Err(Refused::new(Because::Environment, "merge.offline", fact)
+                    .next("git orch merge --no-push   (moves only this clone's trunk)")
+                    .into());
+            }
+            sink(self.note(format!("trunk is as this clone has it: {said}")));
+        }
+        cx.trunk_named(&trunk.name)
+    }
+
+    /// Where the result is built: the policy tip, or for a local landing this clone's trunk if that is ahead.
+    fn base(&self, trunk: &Trunk) -> Result<Oid, OpError> {
+        let unborn = || {
+            Refused::new(Because::Environment, "trunk.unborn", format!("{} has no commit yet", trunk.name))
+                .next(format!("make the first commit on {}", trunk.name))
+        };
+        let tip = trunk.tip().ok_or_else(unborn)?;
+        if let (Landing::Local, Some(local)) = (self.landing(trunk), &trunk.local)
+            && self.cx.repo.is_ancestor(tip, local)?
+        {
+            return Ok(local.clone());
+        }
+        Ok(tip.clone())
+    }
+
+    fn landing(&self, trunk: &Trunk) -> Landing {
+        if trunk.remote.is_none() || trunk.tracking.is_none() { Landing::Local } else { self.options.landing }
+    }
+
+    fn build(&self, trunk: Trunk, sink: &mut Sink<'_>) -> Result<Result<Candidate, Outcome>, OpError> {
+        let cx = self.cx;
+        let base = self.base(&trunk)?;
+        self.hold_contract(&trunk, &base)?;
+        let tree = match cx.repo.merge_tree(&base, &self.target.tip)? {
+            MergeTree::Clean(tree) => tree,
+            MergeTree::Conflict(files) => {
+                return Ok(Err(Outcome::Conflict { target: self.target.clone(), files }));
+            }
+        };
+        let commit = self.commit(&base, tree)?;
+        let mut request = Request::new(commit.clone(), Moment::Merge);
+        request.branch_tip = Some(self.target.tip.clone());
+        request.team = crate::domain::branch::team(&self.target.branch);
+        request.task = self.target.task.as_ref().map(|t| t.id.clone());
+        request.recorded = self.options.recorded;
+        let judged = ralph::judge(cx, &request, sink)?;
+        let evidence = match (&self.options.override_reason, judged.word) {
+            (_, Word::Pass) => judged.deciding().map(|v| v.key.clone()).unwrap_or_default(),
+            (Some(reason), Word::Fail | Word::Blocked) => {
+                let subject = format!("tree/{}", judged.tree);
+                let note = format!("{reason} -- merge {} ({})", self.target.branch, judged.word.as_str());
+                people::record_override(cx, &subject, note)?;
+                format!("override: {reason}")
+            }
+            (None, Word::Fail | Word::Blocked) => {
+                let target = self.target.clone();
+                return Ok(Err(Outcome::Rejected { target, judged: Box::new(judged) }));
+            }
+        };
+        Ok(Ok(Candidate { trunk, base, commit, judged, evidence }))
+    }
+
+    /// The contract once more, over the whole branch: not every commit ran a hook.
+    fn hold_contract(&self, trunk: &Trunk, base: &Oid) -> Result<(), OpError> {
+        let Some(task) = &self.target.task else { return Ok(()) };
+        let cx = self.cx;
+        let Some(fork) = cx.repo.merge_base(base, &self.target.tip)? else { return Ok(()) };
+        let violations = contract::judge_branch(cx, trunk, task, &fork, &self.target.tip)?;
+        let Some(first) = violations.into_iter().next() else { return Ok(()) };
+        if self.options.override_reason.is_some() {
+            return Ok(());
+        }
+        let fact = format!("{} ({})", first.fact, first.reason);
+        let refused = Refused::new(Because::Policy, first.rule, fact);
+        Err(first.way_out.into_iter().fold(refused, Refused::next).into())
+    }
+
+    fn commit(&self, base: &Oid, tree: Oid) -> Result<Oid, OpError> {
+        let (name, email) = self.cx.identity()?;
+        let trailers = self.target.task.as_ref().map(hooks::trailers).unwrap_or_default();
+        let message = format!("{}\n\n{trailers}", self.target.title());
+        Ok(self.cx.repo.write_commit(&NewCommit {
+            tree,
+            parents: vec![base.clone(), self.target.tip.clone()],
+            name,
+            email,
+            time: self.cx.clock.now(),
+            message,
+        })?)
+    }
+
+    /// Moves trunk to the candidate; None if it moved meanwhile.
+    fn land(&self, candidate: &Candidate) -> Result<Option<Vec<Refresh>>, OpError> {
+        let cx = self.cx;
+        let _queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        self.recheck_fence()?;
+        let now = cx.trunk_named(&candidate.trunk.name)?;
+        if self.base(&now)? != candidate.base {
+            return Ok(None);
+        }
+        if cx.repo.tree_of(&candidate.commit)? != candidate.judged.tree {
+            return Err(OpError::Bug("the commit to land has another tree than the judged one".into()));
+        }
+        match self.landing(&now) {
+            Landing::Shared => self.land_shared(candidate, &now),
+            Landing::Local => self.land_local(candidate, &now),
+        }
+    }
+
+    fn recheck_fence(&self) -> Result<(), OpError> {
+        let (Some(task), Some(fence)) = (&self.target.task, self.fence) else { return Ok(()) };
+        let snapshot = self.cx.snapshot()?;
+        match snapshot.task(&task.id)? {
+            Some(now) => Ok(now.register.check_fence(&task.id, fence)?),
+            None => Err(OpError::Bug(format!("task {} is gone", task.id))),
+        }
+    }
+
+    fn land_shared(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
+        let cx = self.cx;
+        let Some(remote) = &now.remote else {
+            return Err(OpError::Bug("a shared landing has no remote".into()));
+        };
+        let lease = format!("--force-with-lease=refs/heads/{}:{}", now.name, candidate.base);
+        let refspec = format!("{}:refs/heads/{}", candidate.commit, now.name);
+        let output =
+            cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]).run()?;
+        if !output.status.success() {
+            remote::forget_fetch(cx)?;
+            let said = format!("{}\n{}", output.text(), output.stderr);
+            if said.contains("stale info") || said.contains("fetch first") || said.contains("cannot lock ref")
+            {
+                return Ok(None);
+            }
+            let fact = format!("{remote} refused the push of {}: {}", now.name, output.stderr);
+            return Err(Refused::new(Because::Environment, "merge.push", fact)
+                .next("git orch merge --no-push   (moves only this clone's trunk)")
+                .into());
+        }
+        // The push moved the tracking ref; a local trunk that is not behind it is left alone.
+        let checkouts = Checkouts::of(cx, now)?;
+        let behind = match &now.local {
+            Some(local) => cx.repo.is_ancestor(local, &candidate.commit)?,
+            None => true,
+        };
+        if !behind {
+            return Ok(Some(Vec::new()));
+        }
+        match self.move_local(now, &candidate.commit)? {
+            true => checkouts.follow(cx, now.local.as_ref(), &candidate.commit).map(Some),
+            // Somebody pulled meanwhile: local trunk has it, or git will say why not.
+            false => Ok(Some(Vec::new())),
+        }
+    }
+
+    fn land_local(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
+        let checkouts = Checkouts::of(self.cx, now)?;
+        if !self.move_local(now, &candidate.commit)? {
+            return Ok(None);
+        }
+        checkouts.follow(self.cx, now.local.as_ref(), &candidate.commit).map(Some)
+    }
+
+    /// Moves the local branch with a ticket for the guard; false if it is elsewhere by now.
+    fn move_local(&self, now: &Trunk, new: &Oid) -> Result<bool, OpError> {
+        let cx = self.cx;
+        let old = now.local.clone().map_or(MaybeOid::Zero, MaybeOid::Id);
+        let change = RefChange { name: now.local_ref.clone(), old: old.clone(), new: new.clone() };
+        let _ticket = ticket::issue(&cx.repo.orch_dir(), &now.local_ref, &old, new)?;
+        let moved = cx.repo.move_user_ref(&change, "git-orch: merge")?;
+        if moved == Cas::Moved {
+            fs::write_atomic(&cx.file("attested"), format!("{new}\n").as_bytes(), 0o644, Durability::None)?;
+        }
+        Ok(moved == Cas::Moved)
+    }
+
+    fn finish(&self, candidate: Candidate, checkouts: Vec<Refresh>) -> Result<Outcome, OpError> {
+        let evidence = Evidence {
+            commit: candidate.commit.clone(),
+            tree: candidate.judged.tree.clone(),
+            verdict: candidate.evidence,
+        };
+        let landing = self.landing(&candidate.trunk);
+        let mut target = self.target.clone();
+        let mut kept = None;
+        if let (Some(task), Some(fence)) = (&self.target.task, self.fence) {
+            let done = self.done(task, fence, &evidence)?;
+            let trunk = self.cx.trunk_named(&candidate.trunk.name)?;
+            kept = target::retire(self.cx, &trunk, &done)?;
+            target.task = Some(done);
+        }
+        Ok(Outcome::Merged(Box::new(Merged {
+            commit: candidate.commit,
+            judged: Some(candidate.judged),
+            target,
+            landing,
+            checkouts,
+            kept,
+            lost_races: self.lost,
+        })))
+    }
+
+    fn done(&self, task: &Task, fence: u64, evidence: &Evidence) -> Result<Task, OpError> {
+        let cx = self.cx;
+        let (done, _) = cx.store().transact(&cx.author(), Action::Record, |edit| {
+            let mut now = get(edit, &task.id)?;
+            now.register.check_fence(&task.id, fence)?;
+            now.register = now.register.merged(&task.id, &edit.at(), evidence.clone())?;
+            let note = format!("{} by {}", evidence.commit, evidence.verdict);
+            edit.put_task(now.clone(), change("task.done", &task.id, "merge", Some(note)));
+            Ok::<_, OpError>(now)
+        })?;
+        lease::forget(cx, &task.id)?;
+        Ok(done)
+    }
+
+    /// Trunk contains the branch: either a merge of ours whose record was lost with its process, or nothing was
+    /// done, or somebody else put it there.
+    fn already(&self, trunk: &Trunk) -> Result<Outcome, OpError> {
+        let Some(task) = &self.target.task else {
+            let fact = format!("{} has everything that {} has", trunk.name, self.target.branch);
+            return Err(Refused::new(Because::Usage, "merge.nothing", fact).next("git orch status").into());
+        };
+        let base = task.register.work.as_ref().map(|work| &work.base);
+        if base == Some(&self.target.tip) {
+            let fact = format!("{} has no commit of its own: there is nothing to merge", self.target.branch);
+            return Err(Refused::new(Because::Usage, "merge.nothing", fact)
+                .next("commit your work on the task's branch")
+                .next(format!("git orch close {} --reason TEXT   (if there is nothing to do)", task.id))
+                .into());
+        }
+        let landed = self.landed_before(trunk)?;
+        let Some((commit, judged)) = landed else {
+            let fact =
+                format!("{} contains {}, but not by a merge of git-orch", trunk.name, self.target.branch);
+            return Err(Refused::new(Because::Policy, "merge.external", fact)
+                .next(format!("git orch close {} --reason TEXT", task.id))
+                .into());
+        };
+        let evidence = Evidence {
+            commit: commit.clone(),
+            tree: judged.tree.clone(),
+            verdict: judged.deciding().map(|v| v.key.clone()).unwrap_or_default(),
+        };
+        let fence = self.fence.ok_or_else(|| OpError::Bug("a task is merged without a fence".into()))?;
+        let done = self.done(task, fence, &evidence)?;
+        let kept = target::retire(self.cx, trunk, &done)?;
+        let target = Target { task: Some(done), ..self.target.clone() };
+        let landing = self.landing(trunk);
+        let (judged, checkouts, lost_races) = (Some(judged), Vec::new(), self.lost);
+        Ok(Outcome::Merged(Box::new(Merged { commit, judged, target, landing, checkouts, kept, lost_races })))
+    }
+
+    /// The merge of this branch in trunk's first-parent history that has a recorded PASS.
+    fn landed_before(&self, trunk: &Trunk) -> Result<Option<(Oid, Judged)>, OpError> {
+        let mut at = trunk.tip().cloned();
+        for _ in 0..10_000 {
+            let Some(oid) = at else { return Ok(None) };
+            let commit = self.cx.repo.commit(&oid)?;
+            if commit.parents.get(1) == Some(&self.target.tip) {
+                let mut request = Request::new(oid.clone(), Moment::Merge);
+                request.team = crate::domain::branch::team(&self.target.branch);
+                let judged = ralph::recorded(self.cx, &request)?;
+                return Ok(judged.filter(|j| j.word == Word::Pass).map(|judged| (oid, judged)));
+            }
+            at = commit.parents.into_iter().next();
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,13 @@
+//! The merge gate: the only way by which git-orch moves trunk.
+//!
+//! The result is built in the object database, judged as exactly the tree that trunk would get, and trunk is moved
+//! by compare-and-swap to exactly the commit that was judged. A race that is lost costs another round, never a
+//! tree that nobody verified. While the gate runs, no lock is held; the queue lock is taken for the move.
+
+mod checkouts;
+mod land;
+mod target;
+
+pub use checkouts::Refresh;
+pub use land::{Landing, Merged, Options, Outcome, merge};
+pub use target::Target;

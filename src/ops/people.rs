@@ -1,0 +1,153 @@
+//! What only a person may do: override a rule once, approve a changed gate.
+
+use std::path::Path;
+use std::process::ExitStatus;
+
+use crate::domain::actor::ActorKind;
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::git::Head;
+use crate::hook::ticket;
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::{ralph, worktrees};
+use crate::policy::grant::Action;
+use crate::store::{Approval, Change};
+use crate::sys::ancestry;
+use crate::sys::env::var;
+use crate::sys::fs;
+
+/// How long an override lasts, in milliseconds.
+const OVERRIDE_MILLIS: i64 = 60_000;
+
+/// Refuses what only a person may do to agents: by the environment, by where this was typed, and by the processes
+/// above. An agent with the same user id can hide from all three; it can't reach trunk unseen, see `docs/trust.md`.
+pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
+    let refuse = |fact: &str| {
+        Err(Refused::new(Because::Policy, "person.only", fact)
+            .next("a person types it, in a terminal outside of every task worktree")
+            .into())
+    };
+    if cx.actor.kind != ActorKind::Person || cx.env.get(var::ORCH_TASK).is_some() {
+        return refuse(&format!("an agent may not {what}"));
+    }
+    let root = worktrees::root(cx);
+    let root = fs::canonical(&root).unwrap_or(root);
+    let inside = |dir: &Path| dir.starts_with(&root);
+    if fs::canonical(&cx.cwd).is_ok_and(|cwd| inside(&cwd)) || cx.repo.work_tree().is_some_and(inside) {
+        return refuse(&format!("nobody may {what} from a task worktree"));
+    }
+    for process in ancestry::chain() {
+        if let Some(task) = process.task {
+            return refuse(&format!("process {} above works on task {task}: it may not {what}", process.pid));
+        }
+        if process.cwd.as_deref().is_some_and(inside) {
+            return refuse(&format!(
+                "process {} above is in a task worktree: it may not {what}",
+                process.pid
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Records that a rule was overridden.
+pub(crate) fn record_override(cx: &Ctx, subject: &str, note: String) -> Result<(), OpError> {
+    cx.store().transact(&cx.author(), Action::Record, |edit| {
+        edit.note(Change {
+            action: "override",
+            subject: subject.to_owned(),
+            cause: "override".into(),
+            note: Some(note.clone()),
+        });
+        Ok::<_, OpError>(())
+    })?;
+    Ok(())
+}
+
+fn reason_of(text: &str) -> Result<&str, OpError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Refused::new(Because::Usage, "reason.empty", "a reason is needed; it is recorded")
+            .next("--reason \"why this is right\"")
+            .into());
+    }
+    Ok(text)
+}
+
+/// Runs one git command with the rules of this checkout's branch lifted: once, for 60 s, recorded first.
+pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, OpError> {
+    let reason = reason_of(reason)?;
+    cx.snapshot()?;
+    refuse_agents(cx, "override a rule")?;
+    let [program, args @ ..] = command else {
+        return Err(Refused::new(Because::Usage, "override.command", "there is no command to run")
+            .next("git orch override --reason TEXT -- git commit …")
+            .into());
+    };
+    if program != "git" {
+        let fact = format!("`{program}` is not git: an override is for one git command");
+        return Err(Refused::new(Because::Usage, "override.command", fact)
+            .next("git orch override --reason TEXT -- git commit …")
+            .into());
+    }
+    let name = match cx.repo.head()? {
+        Head::Branch(name) => name,
+        Head::Detached(_) => cx.trunk(&cx.snapshot()?)?.local_ref,
+    };
+    let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
+    let was = old.id().map_or("nothing", Oid::short).to_owned();
+    record_override(cx, &name, format!("{reason} -- {} (from {was})", command.join(" ")))?;
+    let expires = cx.clock.now().plus_millis(OVERRIDE_MILLIS);
+    let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
+    let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
+    drop(ticket);
+    attest(cx)?;
+    Ok(status)
+}
+
+/// Remembers where trunk is, after a move that git-orch knows of.
+pub(crate) fn attest(cx: &Ctx) -> Result<(), OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    if let Some(local) = &trunk.local {
+        let path = cx.file("attested");
+        fs::write_atomic(&path, format!("{local}\n").as_bytes(), 0o644, fs::Durability::None)?;
+    }
+    Ok(())
+}
+
+/// Approves that a commit changes the gate: lifts `gate.changed` for exactly its tree.
+pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approval, OpError> {
+    let reason = reason_of(reason)?;
+    let snapshot = cx.snapshot()?;
+    refuse_agents(cx, "approve a change of the gate")?;
+    let commit = ralph::commit_of(cx, &snapshot, what)?;
+    let trunk = cx.trunk(&snapshot)?;
+    let changed = ralph::gate_changes(cx, &trunk, &commit)?;
+    if changed.is_empty() {
+        let fact = format!("{what} changes nothing of the gate: there is nothing to approve");
+        return Err(Refused::new(Because::Usage, "approve.nothing", fact)
+            .next(format!("git orch ralph {what}"))
+            .into());
+    }
+    let tree = cx.repo.tree_of(&commit)?;
+    let mut approval = Approval {
+        rule: "gate.changed".into(),
+        tree: tree.clone(),
+        reason: reason.to_owned(),
+        by: cx.actor.to_string(),
+        at: cx.clock.now(),
+        mac: String::new(),
+    };
+    approval.mac = ralph::verifier(cx)?.sign_bytes(&approval.signed_bytes());
+    cx.store().transact(&cx.author(), Action::Record, |edit| {
+        let change = Change {
+            action: "approve",
+            subject: format!("tree/{tree}"),
+            cause: "approve".into(),
+            note: Some(format!("{}: {reason}", changed.join(", "))),
+        };
+        edit.put_approval(&approval, change);
+        Ok::<_, OpError>(())
+    })?;
+    Ok(approval)
+}

@@ -1,0 +1,211 @@
+//! Ralph's result: a line a step, the tail of what failed, the word last.
+
+use crate::domain::verdict::Word;
+use crate::report::Page;
+use crate::report::lines::Lines as _;
+use crate::report::page::Mark;
+use crate::report::palette::{self, DIM, LITERAL, STRONG, WARN_LABEL, paint};
+use crate::report::table::Table;
+use crate::report::words::{duration, harmless, indent, plural, relative, short};
+use crate::view::{GateStepsView, StepView, VerdictView};
+
+/// The most lines of a failing step's output that are shown; the log has the rest.
+const TAIL_LINES: usize = 20;
+
+/// The whole result. Its last line is the word alone (contract.md, "Ralph").
+pub fn verdict(view: &VerdictView, page: Page) -> String {
+    let mut out = String::new();
+    let name = view.steps.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+    for step in &view.steps {
+        out.push_str(&self::step(step, name, page));
+    }
+    for warning in &view.warnings {
+        out.line(&format!("{} {}", paint(WARN_LABEL, "warning:"), harmless(warning)));
+    }
+    if let Some(rule) = &view.rule {
+        let fact = view.fact.as_deref().unwrap_or("");
+        out.line(&format!("rule {}: {}", paint(LITERAL, rule), harmless(fact)));
+    }
+    out.line(&paint(DIM, &about(view, page)));
+    out.line(&paint(palette::verdict(view.verdict), view.verdict.as_str()));
+    out
+}
+
+fn about(view: &VerdictView, page: Page) -> String {
+    let dot = page.dot();
+    let made = if view.recorded {
+        format!("{dot}recorded {}", relative(page.now, &view.made))
+    } else {
+        String::new()
+    };
+    format!("{} {}{dot}tree {}{dot}{}{made}", view.rev, short(&view.commit), short(&view.tree), view.trust)
+}
+
+fn step(step: &StepView, name: usize, page: Page) -> String {
+    let mark = match step.verdict {
+        Word::Pass => Mark::Good,
+        Word::Fail => Mark::Bad,
+        Word::Blocked if step.skipped() => Mark::Idle,
+        Word::Blocked => Mark::Warn,
+    };
+    let time = if step.skipped() { String::new() } else { duration(step.millis) };
+    let why = match &step.reason {
+        Some(reason) if step.verdict == Word::Pass => format!("  {}", paint(DIM, &harmless(reason))),
+        Some(reason) => format!("  {}", paint(palette::verdict(step.verdict), &harmless(reason))),
+        None => String::new(),
+    };
+    let line = format!("{} {:<name$}  {time:>6}{why}", page.mark(mark), step.name);
+    let mut out = format!("{}\n", line.trim_end());
+    if step.verdict != Word::Pass && !step.tail.trim().is_empty() {
+        out.push_str(&tail(step));
+    }
+    out
+}
+
+fn tail(step: &StepView) -> String {
+    let text = harmless(step.tail.trim_end());
+    let lines: Vec<&str> = text.lines().collect();
+    let cut = lines.len().saturating_sub(TAIL_LINES);
+    let mut out = format!("{}\n", indent(&lines[cut..].join("\n"), 4));
+    if let Some(log) = &step.log {
+        let more = if cut > 0 { format!("{} above, all in ", plural(cut, "line")) } else { "all in ".into() };
+        out.line(&format!("    {}", paint(DIM, &format!("{more}{log}"))));
+    }
+    out
+}
+
+/// The gate's definition: what runs, in which order.
+pub fn gate_steps(view: &GateStepsView, page: Page) -> String {
+    let mut out = format!("{} {}\n", paint(STRONG, "Gate"), paint(DIM, &format!("({})", view.origin)));
+    for command in &view.setup {
+        out.line(&format!("  setup  {}", harmless(command)));
+    }
+    for path in &view.carry {
+        out.line(&format!("  carry  {}", harmless(path)));
+    }
+    if view.steps.is_empty() {
+        out.push_str("  no steps: every verdict is BLOCKED (ralph.no_steps)\n");
+        return out;
+    }
+    let mut table = Table::new(["STEP", "KIND", "NEEDS", "TIMEOUT", "FROM", "RUN"]);
+    for step in &view.steps {
+        table.row([
+            (&step.name, LITERAL),
+            (&step.kind, palette::PLAIN),
+            (&step.needs.join(", "), palette::PLAIN),
+            (step.timeout.as_deref().unwrap_or(""), palette::PLAIN),
+            (step.from.as_deref().unwrap_or(""), DIM),
+            (&step.run, palette::PLAIN),
+        ]);
+    }
+    let page = Page { width: page.width.map(|w| w.saturating_sub(2)), ..page };
+    out.line(&indent(&table.render(page), 2));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::page::tests::{file, plain, terminal};
+    use crate::view::verdict::tests::{sample, step as result};
+    use crate::view::{Asked, GateStepView};
+
+    fn view(word: Word) -> VerdictView {
+        let tail = (1..=24).map(|n| format!("line {n}\u{1b}[0m\r\n")).collect::<Vec<_>>().concat();
+        let steps = match word {
+            Word::Pass => {
+                vec![result("fmt", Word::Pass, None, "noise"), result("clippy", Word::Pass, None, "")]
+            }
+            Word::Fail | Word::Blocked => vec![
+                result("fmt", Word::Pass, None, ""),
+                result("clippy", Word::Blocked, Some("cargo: not found"), ""),
+                result("test", Word::Fail, Some("exit 1"), &tail),
+                result("docs", Word::Blocked, Some("skipped: needs test"), ""),
+            ],
+        };
+        let asked = Asked { rev: "HEAD".into(), commit: "a".repeat(40), ..Asked::default() };
+        VerdictView::new(&sample(word, steps), asked, &|name| Some(format!("/logs/{name}.log")))
+    }
+
+    #[test]
+    fn the_word_is_the_last_line() {
+        insta::assert_snapshot!(plain(&verdict(&view(Word::Fail), terminal(80))), @r"
+        ✓ fmt      1.2 s
+        ! clippy   1.2 s  cargo: not found
+        ✗ test     1.2 s  exit 1
+            line 5
+            line 6
+            line 7
+            line 8
+            line 9
+            line 10
+            line 11
+            line 12
+            line 13
+            line 14
+            line 15
+            line 16
+            line 17
+            line 18
+            line 19
+            line 20
+            line 21
+            line 22
+            line 23
+            line 24
+            4 lines above, all in /logs/test.log
+        · docs            skipped: needs test
+        HEAD aaaaaaaaaaaa · tree cccccccccccc · unsandboxed
+        FAIL
+        ");
+        let mut pass = view(Word::Pass);
+        pass.recorded = true;
+        pass.warnings = vec!["2 files are not committed; HEAD was judged without them".into()];
+        insta::assert_snapshot!(plain(&verdict(&pass, file())), @r"
+        + fmt      1.2 s
+        + clippy   1.2 s
+        warning: 2 files are not committed; HEAD was judged without them
+        HEAD aaaaaaaaaaaa - tree cccccccccccc - unsandboxed - recorded 1 min ago
+        PASS
+        ");
+    }
+
+    #[test]
+    fn a_rule_that_decided_is_named() {
+        let mut view = view(Word::Blocked);
+        view.steps.clear();
+        view.rule = Some("ralph.no_steps".into());
+        view.fact = Some("orch.toml on main has no [[ralph.step]]".into());
+        insta::assert_snapshot!(plain(&verdict(&view, file())), @r"
+        rule ralph.no_steps: orch.toml on main has no [[ralph.step]]
+        HEAD aaaaaaaaaaaa - tree cccccccccccc - unsandboxed
+        BLOCKED
+        ");
+    }
+
+    #[test]
+    fn the_gate_in_a_table() {
+        let step = |name: &str, needs: &[&str]| GateStepView {
+            name: name.into(),
+            kind: name.into(),
+            run: format!("cargo {name} --all-targets"),
+            needs: needs.iter().map(ToString::to_string).collect(),
+            timeout: None,
+            from: Some("Cargo.toml".into()),
+        };
+        let view = GateStepsView {
+            schema: 1,
+            origin: "detected".into(),
+            setup: vec!["npm ci".into()],
+            carry: vec![],
+            steps: vec![step("clippy", &[]), step("test", &["clippy"])],
+        };
+        insta::assert_snapshot!(plain(&gate_steps(&view, terminal(60))), @r"
+        Gate (detected)
+          setup  npm ci
+          STEP    KIND    NEEDS   FROM        RUN
+          clippy  clippy          Cargo.toml  cargo clippy…
+          test    test    clippy  Cargo.toml  cargo test…
+        ");
+    }
+}

@@ -1,0 +1,37 @@
+//! What the terminal is like. Asked once, by the surface that writes to it.
+
+use std::io::IsTerminal as _;
+
+use rustix::fd::AsFd;
+
+use crate::sys::env::Env;
+
+/// Whether `stream` is a terminal.
+pub fn is_terminal(stream: &impl AsFd) -> bool {
+    stream.as_fd().is_terminal()
+}
+
+/// How many columns `stream`'s terminal has; None if it is none or doesn't say.
+pub fn width(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream.as_fd()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+/// Whether the locale's character set is UTF-8, by the variables that POSIX gives that meaning.
+pub fn utf8(env: &Env) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.text(name));
+    locale.is_some_and(|l| l.to_ascii_lowercase().replace('-', "").contains("utf8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_that_is_set_decides() {
+        assert!(utf8(&Env::from_pairs([("LANG", "de_DE.UTF-8")])));
+        assert!(!utf8(&Env::from_pairs([("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")])));
+        assert!(utf8(&Env::from_pairs([("LC_ALL", ""), ("LC_CTYPE", "C.utf8")])));
+        assert!(!utf8(&Env::default()));
+    }
+}

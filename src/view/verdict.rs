@@ -1,0 +1,234 @@
+//! Ralph's verdict, and the steps that make one.
+
+use serde::Serialize;
+
+use crate::domain::verdict::{StepResult, Verdict, Word};
+use crate::view::{SCHEMA, words};
+
+/// One step's part in a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in `orch.toml`.
+    pub kind: String,
+    /// Ralph's word.
+    #[serde(serialize_with = "words::verdict")]
+    pub verdict: Word,
+    /// Why, when it is not PASS.
+    pub reason: Option<String>,
+    /// Wall time.
+    pub millis: u64,
+    /// Its exit status, if it ran to an end.
+    pub exit: Option<i32>,
+    /// The last lines of its output.
+    pub tail: String,
+    /// The file with all of its output, if it is on this machine.
+    pub log: Option<String>,
+}
+
+impl StepView {
+    /// The view of a result whose whole output is in `log`.
+    pub fn new(step: &StepResult, log: Option<String>) -> Self {
+        Self {
+            name: step.name.clone(),
+            kind: step.kind.clone(),
+            verdict: step.word,
+            reason: step.reason.clone(),
+            millis: step.millis,
+            exit: step.exit,
+            tail: step.tail.clone(),
+            log,
+        }
+    }
+
+    /// Whether it was left out because a step that it needs did not pass.
+    pub fn skipped(&self) -> bool {
+        self.reason.as_deref().is_some_and(|r| r.starts_with("skipped"))
+    }
+}
+
+/// A verdict on a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerdictView {
+    /// The version of this object.
+    pub schema: u32,
+    /// Ralph's word.
+    #[serde(serialize_with = "words::verdict")]
+    pub verdict: Word,
+    /// What was asked for, as typed (`HEAD`).
+    pub rev: String,
+    /// The commit it named.
+    pub commit: String,
+    /// The tree that was judged.
+    pub tree: String,
+    /// The key that the verdict is kept under.
+    pub key: String,
+    /// The gate's definition that judged.
+    pub gate: String,
+    /// `absolute` or `no_regressions`.
+    pub scope: &'static str,
+    /// `unsandboxed` or `sandboxed`.
+    pub trust: &'static str,
+    /// The rule that decided, when no step did.
+    pub rule: Option<String>,
+    /// The fact behind the rule.
+    pub fact: Option<String>,
+    /// Whether it had been recorded before and nothing was run.
+    pub recorded: bool,
+    /// The steps, in the order of `orch.toml`.
+    pub steps: Vec<StepView>,
+    /// What a person should know though it decides nothing.
+    pub warnings: Vec<String>,
+    /// When it was made, RFC 3339.
+    pub made: String,
+    /// By whom.
+    pub by: String,
+}
+
+/// What was asked and how the answer was found: what a verdict itself doesn't know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What was asked for, as typed.
+    pub rev: String,
+    /// The commit it named.
+    pub commit: String,
+    /// Whether the verdict had been recorded before.
+    pub recorded: bool,
+    /// What a person should know though it decides nothing.
+    pub warnings: Vec<String>,
+}
+
+impl VerdictView {
+    /// The view of `verdict`; `log` gives the path of a step's whole output by the step's name.
+    pub fn new(verdict: &Verdict, asked: Asked, log: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            schema: SCHEMA,
+            verdict: verdict.word,
+            rev: asked.rev,
+            commit: asked.commit,
+            tree: verdict.tree.to_string(),
+            key: verdict.key.clone(),
+            gate: verdict.gate.clone(),
+            scope: verdict.scope.as_str(),
+            trust: verdict.trust.as_str(),
+            rule: verdict.rule.clone(),
+            fact: verdict.fact.clone(),
+            recorded: asked.recorded,
+            steps: verdict.steps.iter().map(|s| StepView::new(s, log(&s.name))).collect(),
+            warnings: asked.warnings,
+            made: verdict.made.to_string(),
+            by: verdict.by.clone(),
+        }
+    }
+}
+
+/// A step as it stands in `orch.toml` or was detected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GateStepView {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its command line, as a shell would read it.
+    pub run: String,
+    /// The steps that it waits for.
+    pub needs: Vec<String>,
+    /// How long it may take, as written (`10m`).
+    pub timeout: Option<String>,
+    /// What it was detected from (`Cargo.toml`), if it was.
+    pub from: Option<String>,
+}
+
+/// The gate: what runs before the steps, and the steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GateStepsView {
+    /// The version of this object.
+    pub schema: u32,
+    /// Where it was read: a commit's `orch.toml`, or `detected`.
+    pub origin: String,
+    /// Commands that make a clean checkout ready.
+    pub setup: Vec<String>,
+    /// Paths that stay between runs.
+    pub carry: Vec<String>,
+    /// The steps, in order.
+    pub steps: Vec<GateStepView>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::oid::Oid;
+    use crate::domain::time::Timestamp;
+    use crate::domain::verdict::{Scope, Trust};
+
+    /// A step's result for tests.
+    pub(crate) fn step(name: &str, word: Word, reason: Option<&str>, tail: &str) -> StepResult {
+        StepResult {
+            name: name.into(),
+            kind: name.into(),
+            word,
+            reason: reason.map(str::to_owned),
+            millis: 1_234,
+            exit: Some(0),
+            tail: tail.into(),
+        }
+    }
+
+    /// A verdict for tests.
+    pub(crate) fn sample(word: Word, steps: Vec<StepResult>) -> Verdict {
+        Verdict {
+            key: "k".repeat(8),
+            tree: Oid::parse(&"c".repeat(40)).unwrap(),
+            gate: "g".repeat(8),
+            word,
+            scope: Scope::Absolute,
+            rule: None,
+            fact: None,
+            trust: Trust::Unsandboxed,
+            steps,
+            made: Timestamp::from_millis(1_000_000_000_000),
+            by: "person:ann@example.com".into(),
+            mac: "m".into(),
+        }
+    }
+
+    #[test]
+    fn json_of_a_verdict() {
+        let verdict = sample(Word::Fail, vec![step("test", Word::Fail, Some("exit 1"), "boom")]);
+        let asked = Asked { rev: "HEAD".into(), commit: "a".repeat(40), ..Asked::default() };
+        let view = VerdictView::new(&verdict, asked, &|name| Some(format!("/logs/{name}.log")));
+        assert_eq!(view.verdict, Word::Fail);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&view).unwrap(), @r#"
+        {
+          "schema": 1,
+          "verdict": "FAIL",
+          "rev": "HEAD",
+          "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          "tree": "cccccccccccccccccccccccccccccccccccccccc",
+          "key": "kkkkkkkk",
+          "gate": "gggggggg",
+          "scope": "absolute",
+          "trust": "unsandboxed",
+          "rule": null,
+          "fact": null,
+          "recorded": false,
+          "steps": [
+            {
+              "name": "test",
+              "kind": "test",
+              "verdict": "FAIL",
+              "reason": "exit 1",
+              "millis": 1234,
+              "exit": 0,
+              "tail": "boom",
+              "log": "/logs/test.log"
+            }
+          ],
+          "warnings": [],
+          "made": "2001-09-09T01:46:40.000Z",
+          "by": "person:ann@example.com"
+        }
+        "#);
+    }
+}
