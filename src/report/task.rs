@@ -9,7 +9,7 @@ use crate::sys::process::quote;
 use crate::view::{NextView, TaskView};
 
 /// The word that lists show: a status, where `open` is told apart into `ready` and `waiting`.
-pub(crate) fn state(task: &TaskView) -> &'static str {
+pub fn state(task: &TaskView) -> &'static str {
     match (task.status, task.ready) {
         ("open", true) => "ready",
         ("open", false) => "waiting",

@@ -4,20 +4,16 @@
 //! directory is not declared here. How to add a test: docs/contributing.md.
 
 #[cfg(test)]
-mod agents;
+mod cli;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
-mod guard;
-#[cfg(test)]
 mod harness;
-#[cfg(test)]
-mod hooks;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
-mod store;
-#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod store;

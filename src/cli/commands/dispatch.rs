@@ -1,0 +1,152 @@
+//! Every command, and which `run` it has.
+
+use crate::cli::command_error::CommandError;
+use crate::cli::commands::add::AddArgs;
+use crate::cli::commands::approve::ApproveArgs;
+use crate::cli::commands::completions::CompletionsArgs;
+use crate::cli::commands::demo::DemoArgs;
+use crate::cli::commands::dep::DepAction;
+use crate::cli::commands::dep::DepArgs;
+use crate::cli::commands::doctor::DoctorArgs;
+use crate::cli::commands::edit::EditArgs;
+use crate::cli::commands::hook::HookArgs;
+use crate::cli::commands::init::InitArgs;
+use crate::cli::commands::list::ListArgs;
+use crate::cli::commands::log::LogArgs;
+use crate::cli::commands::man::ManArgs;
+use crate::cli::commands::merge::MergeArgs;
+use crate::cli::commands::mode::ModeArgs;
+use crate::cli::commands::moves::{BlockArgs, CloseArgs, ReleaseArgs, ReopenArgs, UnblockArgs};
+use crate::cli::commands::next::NextArgs;
+use crate::cli::commands::override_::OverrideArgs;
+use crate::cli::commands::push::PushArgs;
+use crate::cli::commands::ralph::RalphAction;
+use crate::cli::commands::ralph::RalphArgs;
+use crate::cli::commands::run::RunArgs;
+use crate::cli::commands::show::ShowArgs;
+use crate::cli::commands::start::StartArgs;
+use crate::cli::commands::status::StatusArgs;
+use crate::cli::commands::uninstall::UninstallArgs;
+use crate::cli::commands::worktree::WorktreeAction;
+use crate::cli::commands::worktree::WorktreeArgs;
+use crate::cli::commands::{completions, man};
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+
+/// What to do.
+#[derive(Clone, Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the words are on the arguments: here they would replace them in the help")]
+pub enum Command {
+    Init(InitArgs),
+    Status(StatusArgs),
+    Doctor(DoctorArgs),
+    Uninstall(UninstallArgs),
+    Demo(DemoArgs),
+    Add(AddArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Edit(EditArgs),
+    Dep(DepArgs),
+    Block(BlockArgs),
+    Unblock(UnblockArgs),
+    Close(CloseArgs),
+    Reopen(ReopenArgs),
+    Next(NextArgs),
+    Start(StartArgs),
+    Release(ReleaseArgs),
+    Worktree(WorktreeArgs),
+    #[command(visible_alias = "gate")]
+    Ralph(RalphArgs),
+    Push(PushArgs),
+    Merge(MergeArgs),
+    Approve(ApproveArgs),
+    Override(OverrideArgs),
+    Run(RunArgs),
+    Mode(ModeArgs),
+    Log(LogArgs),
+    Man(ManArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Hook(HookArgs),
+}
+
+impl Command {
+    /// Whether a refusal is to be an object on stdout.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Add(args) => args.output.json,
+            Self::List(args) => args.output.json,
+            Self::Show(args) => args.output.json,
+            Self::Edit(args) => args.output.json,
+            Self::Next(args) => args.output.json,
+            Self::Start(args) => args.output.json,
+            Self::Merge(args) => args.output.json,
+            Self::Status(args) => args.output.json,
+            Self::Doctor(args) => args.output.json,
+            Self::Mode(args) => args.output.json,
+            Self::Log(args) => args.output.json,
+            Self::Run(args) => args.json_events,
+            Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
+            Self::Ralph(args) => match &args.action {
+                Some(RalphAction::Steps(steps)) => steps.output.json,
+                None => args.output.json || args.json_events,
+            },
+            Self::Worktree(args) => match &args.action {
+                WorktreeAction::List(list) => list.output.json,
+                WorktreeAction::Prune(prune) => prune.output.json,
+                WorktreeAction::Path(_) => false,
+            },
+            Self::Init(_)
+            | Self::Uninstall(_)
+            | Self::Demo(_)
+            | Self::Block(_)
+            | Self::Unblock(_)
+            | Self::Close(_)
+            | Self::Reopen(_)
+            | Self::Release(_)
+            | Self::Push(_)
+            | Self::Approve(_)
+            | Self::Override(_)
+            | Self::Man(_)
+            | Self::Completions(_)
+            | Self::Hook(_) => false,
+        }
+    }
+}
+
+/// Runs a command.
+pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Man(args) => man::run(cx, out, args),
+        Command::Completions(args) => completions::run(out, args),
+        // The operations that these call are being written; each moves up as its own arrives.
+        Command::Init(_)
+        | Command::Status(_)
+        | Command::Doctor(_)
+        | Command::Uninstall(_)
+        | Command::Demo(_)
+        | Command::Add(_)
+        | Command::List(_)
+        | Command::Show(_)
+        | Command::Edit(_)
+        | Command::Dep(_)
+        | Command::Block(_)
+        | Command::Unblock(_)
+        | Command::Close(_)
+        | Command::Reopen(_)
+        | Command::Next(_)
+        | Command::Start(_)
+        | Command::Release(_)
+        | Command::Worktree(_)
+        | Command::Ralph(_)
+        | Command::Push(_)
+        | Command::Merge(_)
+        | Command::Approve(_)
+        | Command::Override(_)
+        | Command::Run(_)
+        | Command::Mode(_)
+        | Command::Log(_)
+        | Command::Hook(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
+    }
+}
