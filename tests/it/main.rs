@@ -14,6 +14,8 @@ mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
-mod tidy;
+mod setup;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tidy;

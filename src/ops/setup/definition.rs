@@ -71,7 +71,9 @@ pub(super) fn plan(cx: &Ctx, trunk: &Trunk, remote: &Remote, wish: OrchToml) -> 
             path: here.path.join(FILE),
             lacking: lacking.unwrap_or(Lacking::Asked),
         }),
-        (_, _, None) => Ok(Plan::Nowhere("there is no checkout to write it to; run init again in a worktree")),
+        (_, _, None) => {
+            Ok(Plan::Nowhere("there is no checkout to write it to; run init again in a worktree"))
+        }
     }
 }
 
@@ -185,7 +187,11 @@ fn commit(
     let moved = cx.repo.move_user_ref(&change, "git-orch: init")?;
     drop(ticket);
     if moved != Cas::Moved {
-        report.push(Done::Warned, FILE, format!("{} moved meanwhile; type `git orch init` again", trunk.name));
+        report.push(
+            Done::Warned,
+            FILE,
+            format!("{} moved meanwhile; type `git orch init` again", trunk.name),
+        );
         return Ok(());
     }
     record(cx, trunk, &new)?;

@@ -143,7 +143,12 @@ pub(crate) fn installed_settings(cx: &Ctx) -> Option<Settings> {
     Settings::read_optional(&cx.repo.orch_dir()).ok().flatten()
 }
 
-fn plan_of(cx: &Ctx, place: &Place, settings: &Settings, programs: &Programs) -> Result<install::Plan, OpError> {
+fn plan_of(
+    cx: &Ctx,
+    place: &Place,
+    settings: &Settings,
+    programs: &Programs,
+) -> Result<install::Plan, OpError> {
     let input = Input {
         common_dir: cx.repo.common_dir().to_owned(),
         hooks_dir: place.dir.clone(),
@@ -156,7 +161,12 @@ fn plan_of(cx: &Ctx, place: &Place, settings: &Settings, programs: &Programs) ->
 }
 
 /// Installs in one place whatever is missing there; says whether anything was.
-pub(crate) fn install_in(cx: &Ctx, place: &Place, trunk: &Trunk, programs: &Programs) -> Result<bool, OpError> {
+pub(crate) fn install_in(
+    cx: &Ctx,
+    place: &Place,
+    trunk: &Trunk,
+    programs: &Programs,
+) -> Result<bool, OpError> {
     let plan = plan_of(cx, place, &settings(cx, trunk, programs), programs)?;
     install::execute(&plan).map_err(failed)?;
     Ok(!plan.steps.is_empty())

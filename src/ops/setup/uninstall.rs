@@ -10,10 +10,10 @@ use crate::hook::install::{self, Installed, InstalledDir};
 use crate::hook::name::Hook;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::people;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
 use crate::ops::worktrees::{self, Pruned};
-use crate::ops::people;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -99,7 +99,8 @@ fn unrecorded(cx: &Ctx) -> Result<Vec<InstalledDir>, OpError> {
     let mut dirs = Vec::new();
     for place in hooks::places(cx)? {
         let ours = |hook: &Hook| hooks::covers(&place.dir.join(hook.as_str()));
-        let names: Vec<String> = Hook::ALL.iter().filter(|h| ours(h)).map(|h| h.as_str().to_owned()).collect();
+        let names: Vec<String> =
+            Hook::ALL.iter().filter(|h| ours(h)).map(|h| h.as_str().to_owned()).collect();
         if !names.is_empty() {
             dirs.push(InstalledDir { path: place.dir, made: Vec::new(), hooks: names });
         }
@@ -177,7 +178,8 @@ fn remove_local_files(cx: &Ctx, left: Left, report: &mut Report) -> Result<(), O
     let orch = cx.repo.orch_dir();
     let shown = orch.display();
     if left == Left::Worktrees {
-        let line = format!("{shown} stays as long as worktrees of tasks do; uninstall again when they are gone");
+        let line =
+            format!("{shown} stays as long as worktrees of tasks do; uninstall again when they are gone");
         report.push(Done::Kept, "local files", line);
         return Ok(());
     }
@@ -206,7 +208,11 @@ fn delete_refs(cx: &Ctx, report: &mut Report) -> Result<(), OpError> {
         cx.repo.delete_ref(name, oid)?;
     }
     let shown = path.display();
-    report.push(Done::Made, "state", format!("{} refs below {REFS} deleted; all of it is in {shown}", refs.len()));
+    report.push(
+        Done::Made,
+        "state",
+        format!("{} refs below {REFS} deleted; all of it is in {shown}", refs.len()),
+    );
     report.next(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
     Ok(())
 }
