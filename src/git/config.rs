@@ -1,7 +1,10 @@
 //! git's configuration, as far as it concerns us.
 
 use crate::git::error::GitError;
+use crate::git::program::scrubbed;
 use crate::git::repo::Repo;
+use crate::git::worktree::Worktree;
+use crate::sys::process::Cmd;
 
 /// The values that are read from git's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +51,20 @@ impl Repo {
             hooks_path: config.string("core.hooksPath").map(|v| v.to_string()).filter(|v| !v.is_empty()),
             remotes: self.gix.remote_names().into_iter().map(|name| name.to_string()).collect(),
         }
+    }
+
+    /// The directory that git looks for hooks in, from `worktree`; its own `config.worktree` counts.
+    pub fn hooks_dir_of(&self, worktree: &Worktree) -> Result<std::path::PathBuf, GitError> {
+        let own = worktree.git_dir.join("config.worktree");
+        if self.settings().hooks_path.is_none() && !crate::sys::fs::exists(&own) {
+            return Ok(self.common_dir().join("hooks"));
+        }
+        let output = Cmd::new("git", &worktree.path, &scrubbed(self.user_env()))
+            .env("GIT_DIR", &worktree.git_dir)
+            .env("GIT_WORK_TREE", &worktree.path)
+            .args(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
+            .run()?;
+        Ok(output.checked()?.text().into())
     }
 
     /// The directory that git looks for hooks in, from this worktree.

@@ -5,6 +5,7 @@
 //! transaction; trunk moves only in `merge`, under the queue lock, to a verified commit. Deliberately absent:
 //! words for the terminal and exit codes.
 
+pub mod attested;
 pub mod context;
 mod contract;
 pub mod demo;
@@ -19,6 +20,7 @@ pub mod progress;
 pub mod ralph;
 pub mod ready;
 mod remote;
+pub mod setup;
 pub mod take;
 pub mod tasks;
 pub mod worktrees;

@@ -19,7 +19,7 @@ mod transaction;
 
 pub use codec::{decode_task, encode_task};
 pub use error::{StoreError, TransactError};
-pub use history::{AuditEntry, audit};
+pub use history::{AuditEntry, audit, audit_where};
 pub use layout::{STATE_REF, remote_state_ref};
 pub use records::{Approval, Meta};
 pub use snapshot::{Listing, Snapshot, TaskChanges};

@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::domain::time::Timestamp;
+
 /// An I/O error with the path and what was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
@@ -203,6 +205,18 @@ pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// Whether something is at `path`, a dangling link included.
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// Whether this process may write to `path`: permissions and a read-only file system are seen.
+pub fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// When the file was last written; None where it is gone or the system does not say.
+pub fn modified(path: &Path) -> Option<Timestamp> {
+    let time = path.symlink_metadata().ok()?.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// The path without links and `..`.

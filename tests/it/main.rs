@@ -22,6 +22,8 @@ mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;
