@@ -16,6 +16,7 @@ mod logging;
 pub mod out;
 pub mod progress;
 mod start;
+mod wire;
 
 pub use command_error::CommandError;
 pub use exit::Exit;

@@ -154,7 +154,9 @@ mod tests {
     fn without_a_terminal_what_ended_is_a_line() {
         let (mut out, data, words) = out(Talk::Normal, None);
         let mut progress = Progress::new(&out, Events::Words);
-        events().iter().for_each(|event| progress.on(&mut out, event));
+        for event in &events() {
+            progress.on(&mut out, event);
+        }
         progress.finish();
         assert_eq!((data.text().as_str(), words.text().as_str()), ("", "+ test  1.2 s\n"));
     }
@@ -163,7 +165,9 @@ mod tests {
     fn json_events_are_objects_on_stdout_even_when_quiet() {
         let (mut out, data, words) = out(Talk::Quiet, None);
         let mut progress = Progress::new(&out, Events::Json);
-        events().iter().for_each(|event| progress.on(&mut out, event));
+        for event in &events() {
+            progress.on(&mut out, event);
+        }
         let names: Vec<String> = data
             .text()
             .lines()

@@ -357,3 +357,38 @@ pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, O
     .next("git orch list")
     .into())
 }
+
+/// What a person who judges HEAD should know about this checkout.
+pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
+    let dirt = cx.repo.dirt(&here)?;
+    let count = dirt.changed.len() + dirt.untracked.len();
+    Ok(match count {
+        0 => Vec::new(),
+        1 => vec!["1 file here is not committed, and not judged".to_owned()],
+        n => vec![format!("{n} files here are not committed, and not judged")],
+    })
+}
+
+/// The gate in force, and where it was read.
+pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let origin = match trunk.tip() {
+        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_ref(), cx.repo.abbreviate(tip)),
+        None => "built-in defaults".to_owned(),
+    };
+    Ok((Definition::of(&config), origin))
+}
+
+/// The gate that `init` would propose for the files of this checkout.
+pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
+    let Some(top) = cx.repo.work_tree() else {
+        return Err(Refused::new(Because::Environment, "checkout.bare", "there is no checkout here")
+            .next("git orch ralph steps")
+            .into());
+    };
+    let facts = gate::detect::Facts::of_directory(top, gate::detect::tools(top, &cx.env));
+    Ok(gate::detect::propose(&facts))
+}

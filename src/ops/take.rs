@@ -128,8 +128,8 @@ pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Resul
     }
 }
 
-/// Whether the task may be taken, decided on git alone.
-fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
+/// Whether the task may be taken now, decided on git alone.
+pub fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
     if task.register.state != State::Open {
         return Ok(false);
     }
@@ -286,4 +286,18 @@ fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpEr
     let message = format!("git-orch: moving from {was} to {branch}");
     cx.repo.run_git(["symbolic-ref", "-m", &message, "HEAD", &full])?;
     Ok(())
+}
+
+/// A title for what is being worked on here: the files that differ from HEAD.
+pub fn title_here(cx: &Ctx) -> Result<String, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok("Work in progress".to_owned()) };
+    let dirt = cx.repo.dirt(&here)?;
+    let names: Vec<&str> = dirt
+        .changed
+        .iter()
+        .chain(&dirt.untracked)
+        .map(|path| path.rsplit('/').next().unwrap_or(path))
+        .take(3)
+        .collect();
+    Ok(if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) })
 }

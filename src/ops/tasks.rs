@@ -10,7 +10,7 @@ use crate::domain::stamp::{Field, TagSet};
 use crate::domain::task::{Kind, Priority, Register, State, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::lease;
+use crate::ops::{contract, lease};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
@@ -66,6 +66,19 @@ pub(crate) fn get(edit: &Edit<'_, '_>, id: &TaskId) -> Result<Task, OpError> {
     edit.task(id)?.ok_or_else(|| {
         Refused::new(Because::Usage, "id.unknown", format!("task {id} is gone")).next("git orch list").into()
     })
+}
+
+/// The task itself, from a snapshot.
+pub fn find(snapshot: &Snapshot<'_>, id: &TaskId) -> Result<Task, OpError> {
+    snapshot.task(id)?.ok_or_else(|| {
+        Refused::new(Because::Usage, "id.unknown", format!("task {id} is gone")).next("git orch list").into()
+    })
+}
+
+/// The task that this checkout belongs to, if it is one's.
+pub fn here(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<TaskId>, OpError> {
+    let on = contract::branch_here(cx)?;
+    Ok(contract::task_here(cx, snapshot, on.as_deref())?.map(|(task, _)| task.id))
 }
 
 /// Adds tasks in one change; either all or none. Returns them in order.

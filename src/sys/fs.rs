@@ -82,7 +82,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability
     if durability == Durability::Commit {
         at("write", path, file.as_file().sync_all())?;
     }
-    file.persist(path).map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
+    // Closed before it has its name: a program that is open for writing can't be run.
+    let named = file.into_temp_path().persist(path);
+    named.map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
     if durability == Durability::Commit {
         sync_dir(dir)?;
     }

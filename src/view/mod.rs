@@ -32,7 +32,7 @@ pub use log::{LogEntry, LogView};
 pub use refusal::{RefusalBody, RefusalView};
 pub use run::{RunSummary, RunTask};
 pub use status::{Counts, HooksState, HooksView, StatusView};
-pub use task::{NextView, TaskView};
+pub use task::{NextView, TaskLine, TaskView};
 pub use verdict::{Asked, GateStepView, GateStepsView, StepView, VerdictView};
 pub use worktree::{KeptView, PruneView, WorktreeUse, WorktreeView};
 

@@ -1,6 +1,10 @@
 //! The surface by itself: help, manual, completions, streams and exit codes, without a repository.
 
+use git_orch::domain::draft::Draft;
+use git_orch::ops::{self, Ctx};
+use git_orch::store::Meta;
 use git_orch::sys::env::Env;
+use git_orch::sys::signal::Interrupts;
 
 use crate::env::TestEnv;
 
@@ -78,6 +82,32 @@ fn bash_completes_the_program_and_the_git_command() {
     --fresh
     [exit: 0]
     ");
+}
+
+#[test]
+fn the_ids_of_unfinished_tasks_are_completed() {
+    let env = TestEnv::new();
+    let repo = env.repo("r");
+    let answer = |args: &[&str]| {
+        let words = [&["--", "git-orch"], args].concat();
+        let index = (words.len() - 2).to_string();
+        let cmd = repo.cmd("git-orch").args(&words).var("COMPLETE", "bash");
+        cmd.var("_CLAP_COMPLETE_INDEX", index).var("_CLAP_IFS", "\n").run().success().lines()
+    };
+    assert_eq!(answer(&["show", ""]).iter().filter(|l| !l.starts_with('-')).count(), 0, "no state yet");
+    let (path, home) = (Env::capture().get("PATH").expect("set").to_owned(), env.home().into());
+    let vars = Env::from_pairs([("PATH", path), ("HOME", home)]);
+    let cx = Ctx::open(&vars, &repo.path(""), Interrupts::default()).expect("a repository");
+    let meta = Meta::new("0".repeat(16), "main".into());
+    cx.store().create(&cx.author(), cx.clock.now(), &meta).expect("no state yet");
+    let drafts = ["One", "Two"].map(|title| Draft::new(title.into()));
+    let added = ops::tasks::add(&cx, &drafts, "test").expect("added");
+    let done = ops::tasks::Step::Close("not needed".into());
+    ops::tasks::step(&cx, &added[0].id, &done).expect("closed");
+    let left = added[1].id.to_string();
+    assert_eq!(answer(&["show", &left[..1]]), [left.as_str()]);
+    assert!(answer(&["dep", "add", &left, ""]).contains(&left));
+    assert!(!answer(&["show", ""]).contains(&added[0].id.to_string()));
 }
 
 #[test]

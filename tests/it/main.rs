@@ -4,11 +4,19 @@
 //! directory is not declared here. How to add a test: docs/contributing.md.
 
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hooks;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! `git orch add`.
 
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::tasks;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -114,6 +118,26 @@ fn read_all(from: &mut dyn Read) -> Result<String, CommandError> {
         Ok(_) => Ok(text),
         Err(e) => Err(CommandError::new(Exit::Environment, format!("cannot read stdin: {e}"))),
     }
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &AddArgs) -> Result<Exit, CommandError> {
+    let drafts = args.drafts(&cx.cwd, &mut std::io::stdin().lock())?;
+    let cx = wire::open(cx, out)?;
+    let added = tasks::add(&cx, &drafts, "add")?;
+    let snapshot = cx.snapshot()?;
+    if args.output.json {
+        let views: Vec<_> =
+            added.iter().map(|task| wire::view(&cx, &snapshot, task)).collect::<Result<_, _>>()?;
+        match (views.as_slice(), &args.from) {
+            ([one], None) => out.json(one),
+            (many, _) => out.json(&many),
+        }
+        return Ok(Exit::Done);
+    }
+    for task in &added {
+        out.data(&format!("{}\n", task.id));
+    }
+    Ok(Exit::Done)
 }
 
 #[cfg(test)]

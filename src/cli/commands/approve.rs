@@ -1,5 +1,11 @@
 //! `git orch approve`.
 
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::people;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::complete;
@@ -20,4 +26,12 @@ pub struct ApproveArgs {
     /// Why it is right
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub reason: String,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ApproveArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let approval = people::approve(&cx, &args.target, &args.reason)?;
+    out.status(&format!("Approved the gate of tree {} for {}", approval.tree.short(), args.target));
+    out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
+    Ok(Exit::Done)
 }

@@ -1,5 +1,14 @@
 //! `git orch dep`.
 
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::domain::id::TaskId;
+use crate::ops::{Ctx, tasks};
+use crate::report;
+use crate::view::DepTreeView;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, TaskArg};
@@ -51,4 +60,53 @@ pub struct DepTreeArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &DepArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    match &args.action {
+        DepAction::Add(edge) => {
+            let (id, needs) = edge.resolve(&cx)?;
+            let task = tasks::dep_add(&cx, &id, &needs)?;
+            out.status(&format!("{} needs {}", task.id, list(task.needs.iter())));
+        }
+        DepAction::Rm(edge) => {
+            let (id, needs) = edge.resolve(&cx)?;
+            let task = tasks::dep_rm(&cx, &id, &needs)?;
+            let rest = if task.needs.is_empty() { "nothing".to_owned() } else { list(task.needs.iter()) };
+            out.status(&format!("{} needs {rest}", task.id));
+        }
+        DepAction::Tree(tree) => show_tree(&cx, out, tree)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list<'a>(ids: impl Iterator<Item = &'a TaskId>) -> String {
+    ids.map(TaskId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn show_tree(cx: &Ctx, out: &mut Out, args: &DepTreeArgs) -> Result<(), CommandError> {
+    let snapshot = cx.snapshot()?;
+    let id = tasks::resolve(&snapshot, &args.target.task)?;
+    let edges = snapshot.edges().map_err(crate::ops::OpError::from)?;
+    let look = |id: &TaskId| {
+        let task = snapshot.task(id).ok()??;
+        wire::view(cx, &snapshot, &task).ok()
+    };
+    let view = DepTreeView::new(&id, &edges, &look);
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::tree(&view, out.page()));
+    }
+    Ok(())
+}
+
+impl DepEdgeArgs {
+    fn resolve(&self, cx: &Ctx) -> Result<(TaskId, Vec<TaskId>), CommandError> {
+        let snapshot = cx.snapshot()?;
+        let id = tasks::resolve(&snapshot, &self.target.task)?;
+        let needs: Result<Vec<_>, _> = self.needs.iter().map(|n| tasks::resolve(&snapshot, n)).collect();
+        Ok((id, needs?))
+    }
 }

@@ -29,10 +29,14 @@ use crate::cli::commands::status::StatusArgs;
 use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
-use crate::cli::commands::{completions, man};
+use crate::cli::commands::{
+    add, approve, completions, dep, edit, hook, list, man, merge, moves, next, override_, ralph, show, start,
+    worktree,
+};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::start::Invocation;
+use crate::ops::tasks::Step;
 
 /// What to do.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -120,33 +124,37 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
     match command {
         Command::Man(args) => man::run(cx, out, args),
         Command::Completions(args) => completions::run(out, args),
+        Command::Add(args) => add::run(cx, out, args),
+        Command::List(args) => list::run(cx, out, args),
+        Command::Show(args) => show::run(cx, out, args),
+        Command::Edit(args) => edit::run(cx, out, args),
+        Command::Dep(args) => dep::run(cx, out, args),
+        Command::Block(args) => {
+            moves::run(cx, out, Some(&args.target.task), &Step::Block(args.reason.clone()))
+        }
+        Command::Unblock(args) => moves::run(cx, out, Some(&args.target.task), &Step::Unblock),
+        Command::Close(args) => {
+            moves::run(cx, out, Some(&args.target.task), &Step::Close(args.reason.clone()))
+        }
+        Command::Reopen(args) => moves::run(cx, out, Some(&args.target.task), &Step::Reopen),
+        Command::Release(args) => moves::run(cx, out, args.target.task.as_deref(), &Step::Release),
+        Command::Next(args) => next::run(cx, out, args),
+        Command::Start(args) => start::run(cx, out, args),
+        Command::Worktree(args) => worktree::run(cx, out, args),
+        Command::Ralph(args) => ralph::run(cx, out, args),
+        Command::Merge(args) => merge::run(cx, out, args),
+        Command::Approve(args) => approve::run(cx, out, args),
+        Command::Override(args) => override_::run(cx, out, args),
+        Command::Hook(args) => hook::run(cx, out, args),
         // The operations that these call are being written; each moves up as its own arrives.
         Command::Init(_)
         | Command::Status(_)
         | Command::Doctor(_)
         | Command::Uninstall(_)
         | Command::Demo(_)
-        | Command::Add(_)
-        | Command::List(_)
-        | Command::Show(_)
-        | Command::Edit(_)
-        | Command::Dep(_)
-        | Command::Block(_)
-        | Command::Unblock(_)
-        | Command::Close(_)
-        | Command::Reopen(_)
-        | Command::Next(_)
-        | Command::Start(_)
-        | Command::Release(_)
-        | Command::Worktree(_)
-        | Command::Ralph(_)
         | Command::Push(_)
-        | Command::Merge(_)
-        | Command::Approve(_)
-        | Command::Override(_)
         | Command::Run(_)
         | Command::Mode(_)
-        | Command::Log(_)
-        | Command::Hook(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
+        | Command::Log(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
     }
 }

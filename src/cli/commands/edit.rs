@@ -1,7 +1,16 @@
 //! `git orch edit`.
 
 use crate::cli::args::{JsonArg, RoleChoice, TaskArg, kind, priority, role_choice};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::domain::draft;
 use crate::domain::task::{Kind, Priority};
+use crate::ops::editor;
+use crate::ops::tasks::{self, RoleEdit, TaskEdit};
+use crate::view::{edit_text, read_edit_text};
 
 /// Change a task's title, body or fields
 ///
@@ -66,4 +75,55 @@ impl EditArgs {
             || self.role.is_some()
             || lists.iter().any(|list| !list.is_empty())
     }
+}
+
+impl EditArgs {
+    fn what(&self) -> Result<TaskEdit, CommandError> {
+        let body = match self.body.as_deref() {
+            Some("-") => Some(stdin()?),
+            text => text.map(str::to_owned),
+        };
+        Ok(TaskEdit {
+            title: self.title.as_deref().map(draft::title).transpose()?,
+            body: body.map(|text| text.trim_end().to_owned()),
+            kind: self.kind,
+            priority: self.priority,
+            role: match self.role {
+                None => RoleEdit::Keep,
+                Some(RoleChoice(None)) => RoleEdit::Clear,
+                Some(RoleChoice(Some(role))) => RoleEdit::Set(role),
+            },
+            acceptance: (!self.accept.is_empty()).then(|| self.accept.clone()),
+            label: self.label.clone(),
+            unlabel: self.unlabel.clone(),
+            file: self.file.clone(),
+            unfile: self.unfile.clone(),
+        })
+    }
+}
+
+fn stdin() -> Result<String, CommandError> {
+    std::io::read_to_string(std::io::stdin().lock())
+        .map_err(|e| CommandError::new(Exit::Environment, format!("cannot read stdin: {e}")))
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &EditArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let snapshot = cx.snapshot()?;
+    let id = tasks::resolve(&snapshot, &args.target.task)?;
+    let mut what = args.what()?;
+    if args.editor || !args.changes() {
+        let before = wire::view(&cx, &snapshot, &tasks::find(&snapshot, &id)?)?;
+        let edited = read_edit_text(&editor::edit(&cx, &edit_text(&before))?)?;
+        what.title = Some(draft::title(&edited.title)?);
+        what.body = Some(edited.body);
+    }
+    let task = tasks::edit(&cx, &id, &what)?;
+    let snapshot = cx.snapshot()?;
+    if args.output.json {
+        out.json(&wire::view(&cx, &snapshot, &task)?);
+    } else {
+        out.status(&format!("Changed {} {}", task.kind.value.as_str(), task.id));
+    }
+    Ok(Exit::Done)
 }

@@ -1,8 +1,17 @@
 //! `git orch list`.
 
 use crate::cli::args::{JsonArg, kind, priority, role, team};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
 use crate::domain::role::{Role, Team};
 use crate::domain::task::{Kind, Priority, State};
+use crate::index::{Filter, Row};
+use crate::ops::ready::{Queue, Readiness};
+use crate::report;
+use crate::view::TaskLine;
 
 /// List tasks
 ///
@@ -59,4 +68,52 @@ pub struct ListArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+impl ListArgs {
+    fn filter(&self, owner: &str) -> Filter {
+        let statuses = if !self.status.is_empty() {
+            State::STATUSES.into_iter().filter(|word| self.status.iter().any(|s| s == word)).collect()
+        } else if self.all {
+            Vec::new()
+        } else {
+            State::STATUSES.into_iter().filter(|word| !matches!(*word, "done" | "closed")).collect()
+        };
+        Filter {
+            team: self.team,
+            role: self.role,
+            kinds: self.kind.clone(),
+            priorities: self.priority.clone(),
+            statuses,
+            labels: self.label.clone(),
+            owner: self.mine.then(|| owner.to_owned()),
+        }
+    }
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let snapshot = cx.snapshot()?;
+    let filter = args.filter(&cx.actor.to_string());
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let queue = Queue::open(&cx, &snapshot)?;
+    let rows = match (&args.search, args.ready) {
+        (Some(text), true) => queue.search(text, &filter, Readiness::Ready, limit)?,
+        (Some(text), false) => queue.search(text, &filter, Readiness::Any, limit)?,
+        (None, true) => queue.ready(&filter, limit)?,
+        (None, false) => queue.list(&filter, limit)?,
+    };
+    if args.output.json {
+        // A damaged file is skipped by readers; `doctor` names it.
+        let task = |row: &Row| snapshot.task(&row.id).ok().flatten().map(|task| (task, row.ready()));
+        let tasks = rows.iter().filter_map(task);
+        let views: Vec<_> = tasks.map(|(task, ready)| wire::view_ready(&cx, &task, ready)).collect();
+        out.json(&views);
+    } else if rows.is_empty() {
+        out.status("No task matches.");
+        out.hint("git orch add TITLE, or git orch list --all");
+    } else {
+        out.data(&report::task_table(rows.iter().map(TaskLine::from), out.page()));
+    }
+    Ok(Exit::Done)
 }

@@ -1,6 +1,12 @@
 //! `git orch release`, `block`, `unblock`, `close`, `reopen`: moves of one task.
 
 use crate::cli::args::{OptionalTaskArg, TaskArg};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::tasks::{self, Step};
 
 /// Give a task back to the queue
 ///
@@ -58,4 +64,25 @@ pub struct ReopenArgs {
     /// Which task.
     #[command(flatten)]
     pub target: TaskArg,
+}
+
+/// One of the moves, with the task that it is about.
+pub(super) fn run(
+    cx: &Invocation<'_>,
+    out: &mut Out,
+    task: Option<&str>,
+    step: &Step,
+) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let id = wire::task_or_here(&cx, &cx.snapshot()?, task)?;
+    let task = tasks::step(&cx, &id, step)?;
+    let did = match step {
+        Step::Release => "Released",
+        Step::Block(_) => "Blocked",
+        Step::Unblock => "Unblocked",
+        Step::Close(_) => "Closed",
+        Step::Reopen => "Reopened",
+    };
+    out.status(&format!("{did} {} {}: {}", task.kind.value.as_str(), task.id, task.title.value));
+    Ok(Exit::Done)
 }

@@ -1,6 +1,17 @@
 //! `git orch next`.
 
 use crate::cli::args::{JsonArg, PickArgs};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::index::Filter;
+use crate::ops::take::{self, Checkout, Next, Taken};
+use crate::ops::{Ctx, tasks};
+use crate::report;
+use crate::sys::process::quote;
+use crate::view::{IdleView, NextView};
 
 /// Take the next ready task, in a worktree of its own
 ///
@@ -32,4 +43,85 @@ pub struct NextArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result<Exit, CommandError> {
+    let invocation = cx;
+    let cx = wire::open(cx, out)?;
+    let filter = wire::filter(&args.pick);
+    if args.peek {
+        return peek(&cx, out, args, &filter);
+    }
+    refuse_unconfirmed(&cx, args.require_confirmed)?;
+    match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
+        Next::Taken(taken) => show(invocation, &cx, out, &taken, args.output.json),
+        Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
+    }
+}
+
+fn peek(cx: &Ctx, out: &mut Out, args: &NextArgs, filter: &Filter) -> Result<Exit, CommandError> {
+    let row = match take::peek(cx, filter)? {
+        Ok(row) => row,
+        Err(idle) => return Err(nothing(out, args, &wire::idle(&idle))),
+    };
+    let snapshot = cx.snapshot()?;
+    let task = tasks::find(&snapshot, &row.id)?;
+    let view = wire::view_ready(cx, &task, true);
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::task(&view, out.page()));
+        out.hint("git orch next takes it");
+    }
+    Ok(Exit::Done)
+}
+
+fn nothing(out: &Out, args: &NextArgs, idle: &IdleView) -> CommandError {
+    let error = CommandError::new(Exit::NothingReady, report::idle_fact(idle)).rule("queue.empty");
+    let error = if args.output.json { error } else { error.detail(report::idle(idle, out.page())) };
+    error.next("git orch add TITLE").next("git orch list")
+}
+
+pub(super) fn checkout(no_worktree: bool) -> Checkout {
+    if no_worktree { Checkout::None } else { Checkout::Worktree }
+}
+
+/// Claims are confirmed by a remote; this version only makes local ones and must not pretend.
+pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), CommandError> {
+    if !required {
+        return Ok(());
+    }
+    let fact = match cx.remote() {
+        Some(remote) => format!("claims can't be confirmed by {remote} yet: they are local to this clone"),
+        None => "there is no remote that could confirm a claim".to_owned(),
+    };
+    Err(CommandError::new(Exit::Offline, fact)
+        .rule("claim.unconfirmed")
+        .next("leave --require-confirmed out"))
+}
+
+/// Shows a task that was taken, and how to go there.
+pub(super) fn show(
+    invocation: &Invocation<'_>,
+    cx: &Ctx,
+    out: &mut Out,
+    taken: &Taken,
+    json: bool,
+) -> Result<Exit, CommandError> {
+    if let Some(said) = &taken.offline {
+        out.warn(&format!("trunk could not be fetched; the branch is cut from what is here ({said})"));
+    }
+    let view = NextView::new(&taken.task, false, taken.path.as_deref());
+    if json {
+        out.json(&view.task);
+        return Ok(Exit::Done);
+    }
+    out.data(&report::taken(&view, out.page()));
+    if let Some(path) = &taken.path
+        && *path != invocation.cwd
+    {
+        out.hint(&format!("cd {}", quote(&path.display().to_string())));
+    }
+    let _ = cx;
+    Ok(Exit::Done)
 }

@@ -1,5 +1,11 @@
 //! `git orch override`.
 
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::people;
 use std::ffi::OsString;
 
 /// Run one git command past the rules
@@ -18,4 +24,11 @@ pub struct OverrideArgs {
     /// The git command, beginning with `git`
     #[arg(value_name = "GIT COMMAND", last = true, required = true)]
     pub command: Vec<OsString>,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &OverrideArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let words: Vec<String> = args.command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    let status = people::override_once(&cx, &args.reason, &words)?;
+    Ok(Exit::Child(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

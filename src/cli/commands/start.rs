@@ -1,5 +1,13 @@
 //! `git orch start`.
 
+use crate::cli::command_error::CommandError;
+use crate::cli::commands::next;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::domain::draft::{self, Draft};
+use crate::ops::{Ctx, take, tasks};
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, kind};
@@ -43,4 +51,28 @@ pub struct StartArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Result<Exit, CommandError> {
+    let invocation = cx;
+    let cx = wire::open(cx, out)?;
+    next::refuse_unconfirmed(&cx, args.require_confirmed)?;
+    let taken = match &args.task {
+        Some(text) => {
+            let id = tasks::resolve(&cx.snapshot()?, text)?;
+            take::start(&cx, &id, next::checkout(args.no_worktree), "start")?
+        }
+        None => take::start_here(&cx, &args.draft(&cx)?)?,
+    };
+    next::show(invocation, &cx, out, &taken, args.output.json)
+}
+
+impl StartArgs {
+    fn draft(&self, cx: &Ctx) -> Result<Draft, CommandError> {
+        let title = match &self.title {
+            Some(title) => title.clone(),
+            None => take::title_here(cx)?,
+        };
+        Ok(Draft { kind: self.kind.unwrap_or(Kind::Feature), ..Draft::new(draft::title(&title)?) })
+    }
 }

@@ -1,6 +1,16 @@
 //! `git orch worktree`.
 
 use crate::cli::args::{JsonArg, OptionalTaskArg};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::Ctx;
+use crate::ops::worktrees::{self, Pruned, Pruning, Surveyed};
+use crate::report;
+use crate::sys::fs;
+use crate::view::{KeptView, PruneView, WorktreeUse, WorktreeView};
 
 /// The worktrees of tasks
 #[derive(Clone, Debug, clap::Args)]
@@ -54,4 +64,67 @@ pub struct WorktreePruneArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &WorktreeArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    match &args.action {
+        WorktreeAction::List(list) => show_list(&cx, out, list)?,
+        WorktreeAction::Path(path) => {
+            let id = wire::task_or_here(&cx, &cx.snapshot()?, path.target.task.as_deref())?;
+            let path = worktrees::path(&cx, &id);
+            if !fs::exists(&path) {
+                return Err(CommandError::new(Exit::Usage, format!("task {id} has no worktree"))
+                    .rule("worktree.absent")
+                    .next(format!("git orch start {id}")));
+            }
+            out.data(&format!("{}\n", path.display()));
+        }
+        WorktreeAction::Prune(prune) => show_pruned(&cx, out, prune)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn show_list(cx: &Ctx, out: &mut Out, args: &WorktreeListArgs) -> Result<(), CommandError> {
+    let list: Vec<WorktreeView> = worktrees::survey(cx)?.into_iter().map(one).collect();
+    if args.output.json {
+        out.json(&list);
+    } else if list.is_empty() {
+        out.status("No worktrees.");
+    } else {
+        out.data(&report::worktrees(&list, out.page()));
+    }
+    Ok(())
+}
+
+fn one(found: Surveyed) -> WorktreeView {
+    WorktreeView {
+        path: found.worktree.path.display().to_string(),
+        usage: if found.id.is_some() { WorktreeUse::Task } else { WorktreeUse::Gate },
+        task: found.id.map(|id| id.to_string()),
+        status: found.task.map(|t| t.register.state.status()),
+        branch: found.worktree.head.branch().map(str::to_owned),
+        uncommitted: found.dirt.changed.len(),
+        untracked: found.dirt.untracked.len(),
+        unpushed: found.unpushed,
+        missing: found.missing,
+    }
+}
+
+fn show_pruned(cx: &Ctx, out: &mut Out, args: &WorktreePruneArgs) -> Result<(), CommandError> {
+    let how = if args.dry_run { Pruning::Planned } else { Pruning::Done };
+    let mut view = PruneView::default();
+    for (entry, pruned) in worktrees::prune(cx, how)? {
+        let path = entry.worktree.path.display().to_string();
+        match pruned {
+            Pruned::Removed => view.removed.push(path),
+            Pruned::Kept(why) => view.kept.push(KeptView { path, task: Some(entry.id.to_string()), why }),
+        }
+    }
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::pruned(&view, out.page()));
+    }
+    Ok(())
 }

@@ -1,3 +1,5 @@
+//! Proposals for small repositories of every kind, and what is written for them.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
