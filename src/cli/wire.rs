@@ -13,11 +13,15 @@ use crate::domain::task::{State, Task};
 use crate::index::Filter;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
+use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, progress, setup, tasks, worktrees};
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
 use crate::sys::signal::Interrupts;
-use crate::view::{ActionsView, Asked, Done, Event, Held, IdleView, TaskView, VerdictView, Waiting};
+use crate::view::{
+    ActionsView, Asked, Done, Event, Held, IdleView, TaskView, VerdictView, Waiting, WorktreeUse,
+    WorktreeView,
+};
 
 /// The context of a command that does not wait for anything long.
 pub(crate) fn open(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
@@ -278,4 +282,19 @@ pub(crate) fn actions(report: setup::Report) -> ActionsView {
         view.push(done, line.what, line.detail);
     }
     view
+}
+
+/// A worktree as surfaces show it.
+pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
+    WorktreeView {
+        path: found.worktree.path.display().to_string(),
+        usage: if found.id.is_some() { WorktreeUse::Task } else { WorktreeUse::Gate },
+        task: found.id.map(|id| id.to_string()),
+        status: found.task.map(|t| t.register.state.status()),
+        branch: found.worktree.head.branch().map(str::to_owned),
+        uncommitted: found.dirt.changed.len(),
+        untracked: found.dirt.untracked.len(),
+        unpushed: found.unpushed,
+        missing: found.missing,
+    }
 }

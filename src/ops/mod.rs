@@ -6,6 +6,7 @@
 //! words for the terminal and exit codes.
 
 pub mod attested;
+pub mod audit;
 pub mod context;
 mod contract;
 pub mod demo;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod hooks;
 mod lease;
 pub mod merge;
+pub mod mode;
 pub mod people;
 mod pool;
 pub mod progress;
@@ -21,6 +23,7 @@ pub mod ralph;
 pub mod ready;
 mod remote;
 pub mod setup;
+pub mod status;
 pub mod take;
 pub mod tasks;
 pub mod worktrees;

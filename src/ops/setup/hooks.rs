@@ -101,6 +101,22 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Why nothing is written there, where that is so.
+    pub(crate) fn why_not(&self) -> String {
+        let why = if self.tracked { "is under version control" } else { "is outside this repository" };
+        format!("{} {why}, so git-orch does not write there", self.dir.display())
+    }
+}
+
+/// The place of the present worktree's hooks; in a bare repository, that of the repository.
+pub(crate) fn place_here(cx: &Ctx) -> Result<Place, OpError> {
+    match cx.repo.here()? {
+        Some(here) => place_of(cx, &here),
+        None => Place::new(cx, &cx.repo.hooks_dir()?, None),
+    }
+}
+
 /// The place of one worktree's hooks.
 pub(crate) fn place_of(cx: &Ctx, worktree: &Worktree) -> Result<Place, OpError> {
     Place::new(cx, &cx.repo.hooks_dir_of(worktree)?, Some(worktree.clone()))

@@ -13,7 +13,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::people;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
-use crate::ops::worktrees::{self, Pruned};
+use crate::ops::worktrees::{self, Pruned, Pruning};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -118,7 +118,7 @@ enum Left {
 /// Removes worktrees in which nothing would be lost, and those of the gate, which never hold work.
 fn remove_worktrees(cx: &Ctx, report: &mut Report) -> Result<Left, OpError> {
     if cx.store().tip()?.is_some() {
-        for (entry, pruned) in worktrees::prune(cx, worktrees::Pruning::Done)? {
+        for (entry, pruned) in worktrees::prune(cx, Pruning::Done)? {
             let shown = entry.worktree.path.display();
             match pruned {
                 Pruned::Removed => report.push(Done::Made, "worktree", format!("removed {shown}")),
