@@ -1,6 +1,7 @@
 //! `git orch merge`.
 
 use crate::cli::command_error::CommandError;
+use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
@@ -53,9 +54,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
     };
     let mut progress = Progress::new(out, Events::Words);
     let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
-        if let Some(event) = wire::event(event) {
-            progress.on(out, &event);
-        }
+        progress.on(out, &events::event(event));
     });
     progress.finish();
     match outcome? {
