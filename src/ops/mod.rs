@@ -5,6 +5,7 @@
 //! transaction; trunk moves only in `merge`, under the queue lock, to a verified commit. Deliberately absent:
 //! words for the terminal and exit codes.
 
+pub mod commit;
 pub mod context;
 mod contract;
 pub mod error;
@@ -14,9 +15,11 @@ pub mod merge;
 pub mod people;
 mod pool;
 pub mod progress;
+pub mod push;
 pub mod ralph;
 pub mod ready;
 mod remote;
+pub mod run;
 pub mod take;
 pub mod tasks;
 pub mod worktrees;
