@@ -31,7 +31,7 @@ use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
     add, approve, completions, demo, dep, edit, hook, init, list, log, man, merge, mode, moves, next,
-    override_, ralph, show, start, status, uninstall, worktree,
+    override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -152,9 +152,8 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Mode(args) => mode::run(cx, out, args),
         Command::Status(args) => status::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),
-        // The operations that these call are being written; each moves up as its own arrives.
-        Command::Doctor(_) | Command::Push(_) | Command::Run(_) => {
-            Err(CommandError::new(Exit::Bug, "this build does not have that command yet"))
-        }
+        Command::Push(args) => push::run(cx, out, args),
+        Command::Run(args) => run_command::run(cx, out, args),
+        Command::Doctor(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
     }
 }
