@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;
@@ -27,3 +29,5 @@ mod setup;
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tour;

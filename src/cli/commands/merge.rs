@@ -114,7 +114,7 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     };
     let rule = judged.rule().unwrap_or("ralph.verdict").to_owned();
     let mut error = CommandError::new(exit, fact).rule(rule.clone());
-    if let Some(view) = view {
+    if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
         error = error.detail(report::verdict(&view, out.page()));
     }
     let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
