@@ -11,6 +11,7 @@ pub mod commit;
 pub mod context;
 mod contract;
 pub mod demo;
+pub mod doctor;
 pub mod editor;
 pub mod error;
 pub mod hooks;

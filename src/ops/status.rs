@@ -72,10 +72,14 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
     let rows = Queue::open(cx, &snapshot)?.list(&Filter::default(), usize::MAX)?;
     let ready: Vec<&Row> = rows.iter().filter(|row| row.ready()).collect();
     problems.extend(unlisted(&snapshot, rows.len())?);
+    let control = snapshot.control().unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Control::default()
+    });
     let tamper = attested::tamper(cx, &trunk)?;
     attested::settle(cx, &trunk);
     Ok(Status {
-        control: snapshot.control()?,
+        control,
         verdict,
         counts: WORDS.map(|word| (word, rows.iter().filter(|row| row.status == word).count())).to_vec(),
         ready: ready.len(),

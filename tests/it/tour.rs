@@ -62,7 +62,11 @@ fn queue_and_policy(repo: &TestRepo) {
     repo.orch(&["close", &second, "--reason", "not needed"]).success();
     let tip = repo.rev("main");
     for line in ["git commit -aqm x", "git commit -nqam x", "git update-ref refs/heads/main HEAD^"] {
-        repo.sh(&format!("echo '// x' >> src/lib.rs; {line}")).code(if line.contains("update") { 128 } else { 1 });
+        repo.sh(&format!("echo '// x' >> src/lib.rs; {line}")).code(if line.contains("update") {
+            128
+        } else {
+            1
+        });
         assert_eq!(repo.rev("main"), tip, "{line}");
     }
     repo.git(&["restore", "src/lib.rs"]).success();
@@ -86,13 +90,8 @@ fn by_hand(repo: &TestRepo) {
 
 fn by_itself(repo: &TestRepo) {
     let script = repo.env().root().join("agent.sh");
-    git_orch::sys::fs::write_atomic(
-        &script,
-        AGENT.as_bytes(),
-        0o755,
-        git_orch::sys::fs::Durability::None,
-    )
-    .expect("below the root");
+    git_orch::sys::fs::write_atomic(&script, AGENT.as_bytes(), 0o755, git_orch::sys::fs::Durability::None)
+        .expect("below the root");
     let bug = add(repo, &["Say what percent_encode_byte does", "--kind", "bug"]);
     let agent = format!("sh {}", script.display());
     let run = repo.orch(&["run", "--agent", &agent]).success();
@@ -104,7 +103,9 @@ fn by_itself(repo: &TestRepo) {
     assert_eq!(last_line(&verdict.lines().join("\n")), "PASS");
     assert!(repo.read("src/lib.rs").contains("/// One byte."));
     let audit = repo.git(&["log", "--format=%B", "refs/orch/state"]).success().lines().join("\n");
-    for action in ["state.create", "task.add", "task.claim", "verdict", "task.merging", "task.done", "session."] {
+    for action in
+        ["state.create", "task.add", "task.claim", "verdict", "task.merging", "task.done", "session."]
+    {
         assert!(audit.contains(&format!("\"action\":\"{action}")), "{action} is in the audit");
     }
     repo.git(&["fsck", "--strict", "--no-dangling"]).success();

@@ -30,7 +30,7 @@ use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, demo, dep, edit, hook, init, list, log, man, merge, mode, moves, next,
+    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, mode, moves, next,
     override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
@@ -154,6 +154,6 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Hook(args) => hook::run(cx, out, args),
         Command::Push(args) => push::run(cx, out, args),
         Command::Run(args) => run_command::run(cx, out, args),
-        Command::Doctor(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
+        Command::Doctor(args) => doctor::run(cx, out, args),
     }
 }

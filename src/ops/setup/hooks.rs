@@ -74,8 +74,8 @@ pub(super) fn failed(error: InstallError) -> OpError {
 pub(crate) struct Place {
     /// The directory, without links as far as it exists.
     pub(crate) dir: PathBuf,
-    /// The worktree that it was found from; None in a bare repository.
-    pub(crate) worktree: Option<Worktree>,
+    /// The worktrees that it serves; none in a bare repository. For a relative path they are one each.
+    pub(crate) worktrees: Vec<Worktree>,
     /// Whether git tracks anything in it.
     pub(crate) tracked: bool,
 }
@@ -90,14 +90,13 @@ impl Place {
             }
             Some(_) | None => false,
         };
-        Ok(Self { dir, worktree, tracked })
+        Ok(Self { dir, worktrees: worktree.into_iter().collect(), tracked })
     }
 
     /// Whether the directory is in the worktree or the repository, and not tracked: whether we may write there.
     pub(crate) fn is_ours_to_use(&self, cx: &Ctx) -> bool {
         let inside = |top: &Path| self.dir.starts_with(install::real_dir(top));
-        !self.tracked
-            && (inside(cx.repo.common_dir()) || self.worktree.as_ref().is_some_and(|w| inside(&w.path)))
+        !self.tracked && (inside(cx.repo.common_dir()) || self.worktrees.iter().any(|w| inside(&w.path)))
     }
 }
 
@@ -135,8 +134,9 @@ pub(crate) fn places(cx: &Ctx) -> Result<Vec<Place>, OpError> {
             continue;
         }
         let place = place_of(cx, &worktree)?;
-        if !places.iter().any(|known: &Place| known.dir == place.dir) {
-            places.push(place);
+        match places.iter_mut().find(|known: &&mut Place| known.dir == place.dir) {
+            Some(known) => known.worktrees.push(worktree),
+            None => places.push(place),
         }
     }
     Ok(places)
@@ -168,7 +168,7 @@ fn plan_of(
     let input = Input {
         common_dir: cx.repo.common_dir().to_owned(),
         hooks_dir: place.dir.clone(),
-        worktree: place.worktree.as_ref().map(|w| w.path.clone()),
+        worktree: place.worktrees.first().map(|w| w.path.clone()),
         tracked: place.tracked,
         dispatcher: programs.dispatcher.clone(),
         settings: settings.clone(),

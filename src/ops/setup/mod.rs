@@ -16,7 +16,7 @@ mod trunk;
 mod uninstall;
 
 pub use hooks::Programs;
-pub(crate) use hooks::{Place, install_in, installed_settings, place_here, place_of};
+pub(crate) use hooks::{Place, install_in, installed_settings, place_here, places, settings};
 pub use init::{InitOptions, OrchToml, init, init_with};
 pub use report::{Done, Line, Report};
 pub use uninstall::{StateRefs, uninstall};
