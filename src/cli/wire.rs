@@ -13,11 +13,11 @@ use crate::domain::task::{State, Task};
 use crate::index::Filter;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
-use crate::ops::{Because, Ctx, OpError, Refused, progress, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, progress, setup, tasks, worktrees};
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
 use crate::sys::signal::Interrupts;
-use crate::view::{Asked, Event, Held, IdleView, TaskView, VerdictView, Waiting};
+use crate::view::{ActionsView, Asked, Done, Event, Held, IdleView, TaskView, VerdictView, Waiting};
 
 /// The context of a command that does not wait for anything long.
 pub(crate) fn open(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
@@ -263,4 +263,19 @@ pub(crate) fn shown(path: &Path, cwd: &Path) -> String {
         Ok(rest) if !rest.as_os_str().is_empty() => rest.display().to_string(),
         Ok(_) | Err(_) => path.display().to_string(),
     }
+}
+
+/// What `init` or `uninstall` did, as surfaces show it.
+pub(crate) fn actions(report: setup::Report) -> ActionsView {
+    let mut view = ActionsView { actions: Vec::new(), next: report.next };
+    for line in report.lines {
+        let done = match line.done {
+            setup::Done::Made => Done::Made,
+            setup::Done::Planned => Done::Planned,
+            setup::Done::Kept => Done::Kept,
+            setup::Done::Warned => Done::Warned,
+        };
+        view.push(done, line.what, line.detail);
+    }
+    view
 }

@@ -9,6 +9,7 @@ pub mod attested;
 pub mod audit;
 pub mod context;
 mod contract;
+pub mod demo;
 pub mod doctor;
 pub mod editor;
 pub mod error;

@@ -249,12 +249,12 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     {
         return Ok(Some("it has commits that neither trunk nor a remote has".into()));
     }
+    if cx.cwd.starts_with(&worktree.path) {
+        return Ok(Some("you are in it".into()));
+    }
     let inside = ancestry::inside(&worktree.path);
     if let Some(pid) = inside.first() {
         return Ok(Some(format!("process {pid} is working in it")));
-    }
-    if cx.cwd.starts_with(&worktree.path) {
-        return Ok(Some("you are in it".into()));
     }
     Ok(None)
 }

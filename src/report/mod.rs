@@ -6,6 +6,7 @@
 //! period follows an id. Deliberately absent: JSON (`view` serialises itself), streams (`cli::out`).
 
 mod actions;
+mod demo;
 mod deps;
 mod doctor;
 mod event;
@@ -23,6 +24,7 @@ pub mod words;
 mod worktree;
 
 pub use actions::{actions, next_commands};
+pub use demo::demo;
 pub use deps::tree;
 pub use doctor::doctor;
 pub use event::line;

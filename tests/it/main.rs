@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;

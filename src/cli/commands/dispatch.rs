@@ -30,8 +30,8 @@ use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, dep, edit, hook, list, man, merge, moves, next, override_, ralph, show, start,
-    worktree,
+    add, approve, completions, demo, dep, edit, hook, init, list, man, merge, moves, next, override_, ralph,
+    show, start, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -145,13 +145,13 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Merge(args) => merge::run(cx, out, args),
         Command::Approve(args) => approve::run(cx, out, args),
         Command::Override(args) => override_::run(cx, out, args),
+        Command::Demo(args) => demo::run(cx, out, args),
+        Command::Init(args) => init::run(cx, out, args),
+        Command::Uninstall(args) => uninstall::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),
         // The operations that these call are being written; each moves up as its own arrives.
-        Command::Init(_)
-        | Command::Status(_)
+        Command::Status(_)
         | Command::Doctor(_)
-        | Command::Uninstall(_)
-        | Command::Demo(_)
         | Command::Push(_)
         | Command::Run(_)
         | Command::Mode(_)

@@ -1,5 +1,13 @@
 //! `git orch init`.
 
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::setup::{self, InitOptions, OrchToml};
+use crate::report;
+
 /// Set up git-orch in this repository
 ///
 /// Creates the state (`refs/orch/state`), installs the hooks beside those that are there already, and writes
@@ -27,4 +35,17 @@ pub struct InitArgs {
     /// Write `orch.toml` but do not commit it
     #[arg(long)]
     pub no_commit: bool,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &InitArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let options = InitOptions {
+        trunk: args.trunk.clone(),
+        remote: args.remote.clone(),
+        dry_run: args.dry_run,
+        orch_toml: if args.no_commit { OrchToml::Write } else { OrchToml::Commit },
+    };
+    let view = wire::actions(setup::init(&cx, &options)?);
+    out.data(&report::actions(&view, out.page()));
+    Ok(Exit::Done)
 }
