@@ -224,14 +224,11 @@ pub(super) fn install_all(
             install::execute(&plan).map_err(failed)?;
         }
         let dir = place.dir.display();
-        match (plan.enforced, plan.steps.is_empty()) {
-            (false, _) => {}
-            (true, true) => report.push(Done::Kept, "hooks", format!("installed in {dir}")),
-            (true, false) if act == Act::Do => {
-                let names = Hook::ALL.map(Hook::as_str).join(", ");
-                report.push(Done::Made, "hooks", format!("{names} in {dir}"));
-            }
-            (true, false) => {}
+        if plan.enforced && plan.steps.is_empty() {
+            report.push(Done::Kept, "hooks", format!("installed in {dir}"));
+        } else if plan.enforced && act == Act::Do {
+            let names = Hook::ALL.map(Hook::as_str).join(", ");
+            report.push(Done::Made, "hooks", format!("{names} in {dir}"));
         }
         for note in plan.notes {
             let done = if plan.enforced { Done::Kept } else { Done::Warned };
