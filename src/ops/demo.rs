@@ -238,8 +238,8 @@ impl Demo<'_> {
              --accept 'a test shows that it has none'",
             Must::Succeed,
         )?;
-        self.run(&repo, "git orch add 'Format src/table.rs' --kind quality", Must::Succeed)?;
-        self.run(&repo, "git orch add 'Simplify src/words.rs as clippy says' --kind quality", Must::Succeed)?;
+        // One task for both: the fixers take whole projects, and a second task would find nothing left to do.
+        self.run(&repo, "git orch add 'Tidy up as cargo fmt and clippy say' --kind quality", Must::Succeed)?;
         self.run(&repo, "git orch list", Must::Succeed)
     }
 
@@ -267,11 +267,11 @@ impl Demo<'_> {
         )?;
         let task = self.root.join("tally.orch").join(&id);
         self.says("A first try that does not help: Ralph, the gate, refuses the push with the failing test.");
-        self.edit(&task, "sorted.len() / 2)", "sorted.len().saturating_sub(1) / 2)")?;
+        edit(&task, "sorted.len() / 2)", "sorted.len().saturating_sub(1) / 2)")?;
         self.run(&task, "git commit --all --quiet --message 'fix: take the lower one'", Must::Succeed)?;
         self.run(&task, "git push origin HEAD", Must::BeRefused("FAIL"))?;
         self.says("The real fix passes, and is merged as exactly the tree that was judged.");
-        self.edit(
+        edit(
             &task,
             "    sorted.get(sorted.len().saturating_sub(1) / 2).copied()",
             "    let upper = *sorted.get(sorted.len() / 2)?;\n    \
@@ -283,15 +283,6 @@ impl Demo<'_> {
             Must::Succeed,
         )?;
         self.run(&task, "git orch merge", Must::Succeed)
-    }
-
-    fn edit(&self, dir: &Path, from: &str, to: &str) -> Result<(), OpError> {
-        let path = dir.join("src/stats.rs");
-        let text = fs::read_string(&path)?;
-        if !text.contains(from) {
-            return Err(OpError::Bug(format!("{} has no `{from}`", path.display())));
-        }
-        Ok(fs::write_atomic(&path, text.replace(from, to).as_bytes(), 0o644, Durability::None)?)
     }
 
     fn by_itself(&mut self) -> Result<(), OpError> {
@@ -334,4 +325,14 @@ impl Demo<'_> {
         self.run(&repo, "git log --format='%h %cr  %s' -n 12 refs/orch/state", Must::Succeed)?;
         self.run(&repo, "git orch status", Must::Succeed)
     }
+}
+
+/// Replaces text in the demo's `src/stats.rs`, which must have it.
+fn edit(dir: &Path, from: &str, to: &str) -> Result<(), OpError> {
+    let path = dir.join("src/stats.rs");
+    let text = fs::read_string(&path)?;
+    if !text.contains(from) {
+        return Err(OpError::Bug(format!("{} has no `{from}`", path.display())));
+    }
+    Ok(fs::write_atomic(&path, text.replace(from, to).as_bytes(), 0o644, Durability::None)?)
 }

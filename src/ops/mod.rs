@@ -7,6 +7,7 @@
 
 pub mod attested;
 pub mod audit;
+pub mod commit;
 pub mod context;
 mod contract;
 pub mod demo;
@@ -20,9 +21,11 @@ pub mod mode;
 pub mod people;
 mod pool;
 pub mod progress;
+pub mod push;
 pub mod ralph;
 pub mod ready;
 mod remote;
+pub mod run;
 pub mod setup;
 pub mod status;
 pub mod take;

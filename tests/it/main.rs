@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod env;
@@ -29,3 +31,5 @@ mod setup;
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tour;

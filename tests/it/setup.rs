@@ -471,3 +471,60 @@ fn init_by_its_command() {
     let outside = env.orch(&["init"]);
     assert_eq!(outside.status(), 8, "{}", outside.stderr);
 }
+
+#[test]
+fn a_git_directory_that_is_elsewhere() {
+    let env = TestEnv::new();
+    env.git(&["init", "--quiet", "--separate-git-dir", "store", "apart"]).success();
+    let apart = env.at("apart");
+    apart.commit("first", &[("a", "1\n")]);
+    let (sub, top) = (cargo(&env), env.repo("top"));
+    let url = sub.path("").display().to_string();
+    top.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "sub"]).success();
+    let submodule = env.at("top/sub");
+    submodule.git(&["remote", "remove", "origin"]).success();
+    for (repo, root) in [(&apart, "apart.orch"), (&submodule, "top/sub.orch")] {
+        init(repo);
+        assert!(repo.has("orch.toml"));
+        assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+        repo.orch(&["add", "a task"]).success();
+        repo.orch(&["next"]).success();
+        assert_eq!(fs::list(&env.root().join(root)).expect("worktrees are beside it").len(), 1);
+        assert!(!init(repo).changes());
+    }
+}
+
+#[test]
+fn hooks_of_husky_keep_running_in_every_worktree_and_go_back() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.commit("husky", &[(".husky/pre-commit", "true\n")]);
+    for (file, text) in
+        [(".husky/_/.gitignore", "*\n"), (".husky/_/pre-commit", "#!/bin/sh\necho husky >&2\n")]
+    {
+        repo.write(file, text);
+    }
+    let shim = repo.path(".husky/_/pre-commit");
+    std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    repo.git(&["config", "core.hooksPath", ".husky/_"]).success();
+    repo.git(&["worktree", "add", "--quiet", "-b", "topic", "../topic"]).success();
+    let topic = env.at("topic");
+    let before = (files(&repo.path(".husky"), &[]), files(&topic.path(".husky"), &[]));
+
+    let report = init(&repo);
+    assert!(shown(&repo, &report).contains("husky owns hooks here"), "{}", shown(&repo, &report));
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert_eq!(topic.git(&["status", "--porcelain"]).success().stdout, "", "what was made there is hidden");
+    assert!(!init(&topic).changes(), "both worktrees are set up");
+    repo.git(&["switch", "--quiet", "-c", "other"]).success();
+    let commit = repo.git(&["commit", "--allow-empty", "-m", "x"]).success();
+    assert!(commit.stderr.contains("husky"), "{}", commit.stderr);
+    for from in [&repo, &topic] {
+        let tree = from.git(&["commit-tree", "-p", "main", "-m", "x", "main^{tree}"]).success().line();
+        assert_ne!(from.git(&["update-ref", "refs/heads/main", &tree]).status(), 0, "guarded");
+    }
+
+    setup::uninstall(&context(&repo), StateRefs::Keep).expect("works");
+    assert_eq!((files(&repo.path(".husky"), &[]), files(&topic.path(".husky"), &[])), before);
+    assert_eq!(repo.git(&["config", "core.hooksPath"]).success().line(), ".husky/_");
+}
