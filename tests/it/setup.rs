@@ -528,3 +528,24 @@ fn hooks_of_husky_keep_running_in_every_worktree_and_go_back() {
     assert_eq!((files(&repo.path(".husky"), &[]), files(&topic.path(".husky"), &[])), before);
     assert_eq!(repo.git(&["config", "core.hooksPath"]).success().line(), ".husky/_");
 }
+
+#[test]
+fn an_init_that_was_killed_is_carried_on() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    init(&repo);
+    // As it is between the move of trunk and the checkout: the mark is there, the file is not.
+    repo.write(".git/orch/placing", &format!("{}\n", repo.rev("main")));
+    repo.git(&["rm", "--quiet", "--cached", "orch.toml"]).success();
+    fs::remove_file(&repo.path("orch.toml")).expect("ours");
+    for hook in ["pre-commit", "reference-transaction"] {
+        fs::remove_file(&repo.path(".git/hooks").join(hook)).expect("ours");
+    }
+    assert!(init(&repo).changes());
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert!(!init(&repo).changes());
+    // A person's own deletion is left alone.
+    repo.git(&["rm", "--quiet", "orch.toml"]).success();
+    init(&repo);
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "D  orch.toml\n");
+}
