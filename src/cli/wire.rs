@@ -37,6 +37,9 @@ fn with_interrupts(cx: &Invocation<'_>, out: &mut Out, interrupts: Interrupts) -
     for warning in &opened.warnings {
         out.warn(warning);
     }
+    if let Err(error) = setup::refresh(&opened) {
+        out.warn(&format!("the hooks of this clone could not be brought up to date: {error}"));
+    }
     Ok(opened)
 }
 

@@ -9,7 +9,6 @@ mod agents;
 mod cli;
 #[cfg(test)]
 mod demo;
-#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod env;

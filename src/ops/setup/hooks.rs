@@ -54,6 +54,16 @@ fn no_dispatcher(path: &Path) -> Refused {
         .next("cargo install --locked --path .   # in git-orch's source: installs both programs side by side")
 }
 
+/// Makes installed hooks those of the running program, if they are of another build. For every command: one small
+/// file is read where there is nothing to do.
+pub fn refresh(cx: &Ctx) -> Result<(), OpError> {
+    let Programs { main, dispatcher } = Programs::running()?;
+    let build = install::build_id(&dispatcher);
+    let wanted = install::Dispatcher { path: dispatcher, main, build };
+    install::refresh_if_stale(&cx.repo.orch_dir(), &wanted).map_err(failed)?;
+    Ok(())
+}
+
 /// An installation's failure as an operation's.
 pub(super) fn failed(error: InstallError) -> OpError {
     match error {
