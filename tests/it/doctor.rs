@@ -344,7 +344,7 @@ fn status_says_where_everything_stands() {
         ]
     );
     assert_eq!((status.ready, status.next.map(|task| task.id)), (1, Some(rest[0].clone())));
-    assert_eq!(status.yours.iter().map(|task| task.id.clone()).collect::<Vec<_>>(), [taken.task.id.clone()]);
+    assert_eq!(status.yours.iter().map(|task| &task.id).collect::<Vec<_>>(), [&taken.task.id]);
     assert_eq!(status.worktrees.len(), 1);
     assert_eq!(status.worktrees[0].dirt.untracked, ["new"]);
     assert_eq!((status.hooks, status.verdict), (Hooks::Enforced, None));

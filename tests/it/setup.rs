@@ -46,9 +46,8 @@ fn shown(repo: &TestRepo, report: &Report) -> String {
         };
         format!("{mark} {}: {}\n", l.what, l.detail)
     };
-    let text: String = report.lines.iter().map(line).collect();
-    let next: String = report.next.iter().map(|l| format!("> {l}\n")).collect();
-    repo.env().redacted(&format!("{text}{next}"))
+    let lines = report.lines.iter().map(line).chain(report.next.iter().map(|l| format!("> {l}\n")));
+    repo.env().redacted(&lines.collect::<Vec<_>>().concat())
 }
 
 /// Every file below `dir` with its permission bits and bytes, but what `skip` says.
