@@ -9,6 +9,7 @@ mod agents;
 mod cli;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod env;
