@@ -9,6 +9,7 @@ use crate::domain::task::{State, Task, Work};
 use crate::git::{Cas, Dirt, NewCommit, RefChange, Worktree};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::setup;
 use crate::store::Snapshot;
 use crate::sys::ancestry;
 use crate::sys::env::var;
@@ -99,6 +100,7 @@ pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpEr
     } else {
         cx.repo.add_worktree(&path, &work.branch, &work.base)?;
     }
+    setup::cover_worktree(cx, &path)?;
     Ok(path)
 }
 

@@ -548,3 +548,20 @@ fn an_init_that_was_killed_is_carried_on() {
     init(&repo);
     assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "D  orch.toml\n");
 }
+
+#[test]
+fn a_new_worktree_with_a_hooks_directory_of_its_own_is_guarded() {
+    let env = TestEnv::new();
+    let repo = env.repo("mine");
+    // As husky leaves it: relative, made by a package manager in each checkout, and ignored.
+    repo.git(&["config", "core.hooksPath", ".husky/_"]).success();
+    repo.sh("mkdir -p .husky/_ && echo '*' > .husky/_/.gitignore").success();
+    repo.orch(&["init"]).success();
+    repo.orch(&["add", "Guarded"]).success();
+    let path = repo.orch(&["next", "--json"]).success().json()["path"].as_str().unwrap().to_owned();
+    let task = env.at(&path);
+    assert!(task.has(".husky/_/pre-commit"), "hooks are where git looks for them");
+    task.git(&["switch", "--quiet", "--create", "elsewhere"]).success();
+    let refused = task.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]).code(1);
+    assert!(refused.to_string().contains("branch.task"), "{refused}");
+}
