@@ -22,6 +22,8 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod redact;
