@@ -73,6 +73,11 @@ impl TestEnv {
         self.0.root.join("home")
     }
 
+    /// What every process here gets, for calls of the library.
+    pub(crate) fn vars(&self) -> sys::env::Env {
+        sys::env::Env::from_pairs(self.0.vars.iter().cloned())
+    }
+
     /// A process to be started in the root.
     pub(crate) fn cmd(&self, program: impl AsRef<OsStr>) -> Cmd {
         Cmd::new(self, program.as_ref(), &self.0.vars)
