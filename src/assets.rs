@@ -30,3 +30,23 @@ pub mod templates {
     /// What a session leaves to the next one.
     pub const HANDOFF: &str = include_str!("../templates/handoff.md");
 }
+
+/// The repository that `git orch demo` makes: `ops::demo`.
+pub mod demo {
+    /// `Cargo.toml`.
+    pub const MANIFEST: &str = include_str!("../templates/demo/Cargo.toml.in");
+    /// `src/lib.rs`.
+    pub const LIB: &str = include_str!("../templates/demo/lib.rs");
+    /// `src/stats.rs`, with a real bug, a test that shows it, and a bug that no test shows.
+    pub const STATS: &str = include_str!("../templates/demo/stats.rs");
+    /// `src/table.rs`, badly formatted.
+    pub const TABLE: &str = include_str!("../templates/demo/table.rs");
+    /// `src/words.rs`, with lint findings.
+    pub const WORDS: &str = include_str!("../templates/demo/words.rs");
+    /// `tools/agent.sh`, the scripted agent.
+    pub const AGENT: &str = include_str!("../templates/demo/agent.sh");
+    /// `orch.toml`.
+    pub const ORCH: &str = include_str!("../templates/demo/orch.toml");
+    /// What is added to `orch.toml` at the end.
+    pub const STRICT: &str = include_str!("../templates/demo/strict.toml");
+}

@@ -116,12 +116,17 @@ fn no_program(run: &Run, code: i32, tail: &str) -> String {
     }
 }
 
-static MISSING: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+static MISSING: LazyLock<[Regex; 8]> = LazyLock::new(|| {
     [
         regex(r"(?m)^error: '([\w-]+)' is not installed for the toolchain"),
         regex(r"(?m)^error: no such command: `([\w-]+)`"),
         regex(r"(?m)^error: toolchain '([^']+)' is not installed"),
         regex(r"(?m)^\S*python[\d.]*(?:\.exe)?: No module named '?([\w.]+)'?\s*\z"),
+        // uv, poetry, pnpm, npx: the project's environment hasn't got it.
+        regex(r"(?m)^error: Failed to spawn: `([^`]+)`"),
+        regex(r"(?m)^Command not found: (\S+)$"),
+        regex(r#"(?m)ERR_PNPM\w*\s+Command "([^"]+)" not found"#),
+        regex(r#"npx canceled due to missing packages and no YES option: \["?([^@"\]]+)"#),
     ]
 });
 
@@ -188,14 +193,6 @@ mod tests {
             judged(&shell(), End::WallLimit, ""),
             judged(&shell(), End::IdleLimit, ""),
             judged(&shell(), End::Interrupted, ""),
-            judged(
-                &shell(),
-                End::Exit(1),
-                "error: 'cargo-clippy' is not installed for the toolchain '1.90'.",
-            ),
-            judged(&shell(), End::Exit(101), "error: no such command: `nextest`\n\nhelp: view all"),
-            judged(&shell(), End::Exit(1), "/usr/bin/python3: No module named pytest\n"),
-            judged(&shell(), End::Exit(1), &format!("{}error: no such command: `x`", "line\n".repeat(30))),
         ];
         insta::assert_snapshot!(rows.join("\n"), @r"
         PASS 
@@ -214,9 +211,41 @@ mod tests {
         BLOCKED timed out after 10m
         BLOCKED no output for too long
         BLOCKED interrupted
+        ");
+    }
+
+    #[test]
+    fn launchers_say_it_in_their_own_way() {
+        let rows = [
+            judged(
+                &shell(),
+                End::Exit(1),
+                "error: 'cargo-clippy' is not installed for the toolchain '1.90'.",
+            ),
+            judged(&shell(), End::Exit(101), "error: no such command: `nextest`\n\nhelp: view all"),
+            judged(&shell(), End::Exit(1), "/usr/bin/python3: No module named pytest\n"),
+            judged(&shell(), End::Exit(2), "error: Failed to spawn: `ruff`\n  Caused by: No such file"),
+            judged(&shell(), End::Exit(1), "Command not found: ruff"),
+            judged(
+                &shell(),
+                End::Exit(254),
+                " ERR_PNPM_RECURSIVE_EXEC_FIRST_FAIL  Command \"tsc\" not found",
+            ),
+            judged(
+                &shell(),
+                End::Exit(1),
+                "npm error npx canceled due to missing packages and no YES option: [\"tsc@2.0.4\"]",
+            ),
+            judged(&shell(), End::Exit(1), &format!("{}error: no such command: `x`", "line\n".repeat(30))),
+        ];
+        insta::assert_snapshot!(rows.join("\n"), @r"
         BLOCKED cargo-clippy: not installed
         BLOCKED nextest: not installed
         BLOCKED pytest: not installed
+        BLOCKED ruff: not installed
+        BLOCKED ruff: not installed
+        BLOCKED tsc: not installed
+        BLOCKED tsc: not installed
         FAIL exit 1
         ");
     }

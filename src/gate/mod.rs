@@ -16,6 +16,7 @@ mod command;
 mod context;
 mod count;
 mod definition;
+pub mod detect;
 mod environment;
 mod log;
 mod mac;

@@ -1,7 +1,10 @@
 //! git's configuration, as far as it concerns us.
 
 use crate::git::error::GitError;
+use crate::git::program::scrubbed;
 use crate::git::repo::Repo;
+use crate::git::worktree::Worktree;
+use crate::sys::process::Cmd;
 
 /// The values that are read from git's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,9 +32,9 @@ impl Repo {
                 continue;
             }
             for name in section.body().value_names() {
-                let value = section.body().value(name.to_string().as_str());
+                let value = section.body().value(name.clone().as_str());
                 let value = value.map_or_else(|| "true".to_owned(), |v| v.to_string());
-                orch.push((name.to_string().to_ascii_lowercase(), value));
+                orch.push((name.clone().to_ascii_lowercase(), value));
             }
         }
         let text = |env: &str, key: &str| {
@@ -48,6 +51,20 @@ impl Repo {
             hooks_path: config.string("core.hooksPath").map(|v| v.to_string()).filter(|v| !v.is_empty()),
             remotes: self.gix.remote_names().into_iter().map(|name| name.to_string()).collect(),
         }
+    }
+
+    /// The directory that git looks for hooks in, from `worktree`; its own `config.worktree` counts.
+    pub fn hooks_dir_of(&self, worktree: &Worktree) -> Result<std::path::PathBuf, GitError> {
+        let own = worktree.git_dir.join("config.worktree");
+        if self.settings().hooks_path.is_none() && !crate::sys::fs::exists(&own) {
+            return Ok(self.common_dir().join("hooks"));
+        }
+        let output = Cmd::new("git", &worktree.path, &scrubbed(self.user_env()))
+            .env("GIT_DIR", &worktree.git_dir)
+            .env("GIT_WORK_TREE", &worktree.path)
+            .args(["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
+            .run()?;
+        Ok(output.checked()?.text().into())
     }
 
     /// The directory that git looks for hooks in, from this worktree.

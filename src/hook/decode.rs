@@ -212,7 +212,7 @@ pub fn ref_updates(stdin: &[u8]) -> Vec<RefUpdate> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
 
     use super::*;
 

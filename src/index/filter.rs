@@ -11,10 +11,10 @@ pub struct Filter {
     pub team: Option<Team>,
     /// Of this role.
     pub role: Option<Role>,
-    /// Of this kind.
-    pub kind: Option<Kind>,
-    /// Of this priority.
-    pub priority: Option<Priority>,
+    /// Of one of these kinds; empty means any.
+    pub kinds: Vec<Kind>,
+    /// Of one of these priorities; empty means any.
+    pub priorities: Vec<Priority>,
     /// Of one of these statuses (contract.md's words); empty means any.
     pub statuses: Vec<&'static str>,
     /// With all of these labels.
@@ -27,8 +27,8 @@ impl Filter {
     /// Whether `row` is wanted. Also for rows that a caller made from git.
     pub fn matches(&self, row: &Row) -> bool {
         self.doers().contains(&row.doer())
-            && self.kind.is_none_or(|kind| kind == row.kind)
-            && self.priority.is_none_or(|priority| priority == row.priority)
+            && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
+            && (self.priorities.is_empty() || self.priorities.contains(&row.priority))
             && (self.statuses.is_empty() || self.statuses.contains(&row.status))
             && self.labels.iter().all(|label| row.labels.contains(label))
             && self.owner.as_deref().is_none_or(|owner| row.owner.as_deref().is_some_and(|o| is(o, owner)))
@@ -49,11 +49,14 @@ impl Filter {
         if self.team.is_some() || self.role.is_some() {
             all.push(format!(" AND doer IN ({})", quoted(self.doers().into_iter().map(Role::as_str))));
         }
-        if let Some(kind) = self.kind {
-            all.push(format!(" AND kind = '{}'", kind.as_str()));
+        if !self.kinds.is_empty() {
+            all.push(format!(" AND kind IN ({})", quoted(self.kinds.iter().map(|kind| kind.as_str()))));
         }
-        if let Some(at) = self.priority.and_then(|p| Priority::ALL.iter().position(|q| *q == p)) {
-            all.push(format!(" AND priority = {at}"));
+        if !self.priorities.is_empty() {
+            let place = |p: &Priority| Priority::ALL.iter().position(|q| q == p);
+            let places: Vec<String> =
+                self.priorities.iter().filter_map(place).map(|at| at.to_string()).collect();
+            all.push(format!(" AND priority IN ({})", places.join(", ")));
         }
         if !self.statuses.is_empty() {
             all.push(format!(" AND status IN ({})", quoted(self.statuses.iter().copied())));

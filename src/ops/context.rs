@@ -194,11 +194,9 @@ impl Ctx {
                 return Ok(SessionId::parse(text.trim())?);
             }
             let fresh = SessionId::from_bits(random::bits40());
-            match fs::write_new(&path, format!("{fresh}\n").as_bytes(), 0o644) {
-                Ok(()) => return Ok(fresh),
-                // Another process was faster: its session is ours.
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e.into()),
+            // If another process was faster, its session is ours.
+            if fs::publish_new(&path, format!("{fresh}\n").as_bytes(), 0o644)? {
+                return Ok(fresh);
             }
         }
         Err(OpError::Bug(format!("{} is neither there nor absent", path.display())))

@@ -137,7 +137,7 @@ impl From<ModeRefusal> for Refused {
     }
 }
 
-impl From<TransactError<OpError>> for OpError {
+impl From<TransactError<Self>> for OpError {
     fn from(error: TransactError<Self>) -> Self {
         match error {
             TransactError::Refused(inner) => inner,

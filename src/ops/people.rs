@@ -22,39 +22,42 @@ const OVERRIDE_MILLIS: i64 = 60_000;
 /// Refuses what only a person may do to agents: by the environment, by where this was typed, and by the processes
 /// above. An agent with the same user id can hide from all three; it can't reach trunk unseen, see `docs/trust.md`.
 pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
-    let refuse = |fact: String| {
+    let refuse = |fact: &str| {
         Err(Refused::new(Because::Policy, "person.only", fact)
             .next("a person types it, in a terminal outside of every task worktree")
             .into())
     };
     if cx.actor.kind != ActorKind::Person || cx.env.get(var::ORCH_TASK).is_some() {
-        return refuse(format!("an agent may not {what}"));
+        return refuse(&format!("an agent may not {what}"));
     }
     let root = worktrees::root(cx);
     let root = fs::canonical(&root).unwrap_or(root);
     let inside = |dir: &Path| dir.starts_with(&root);
     if fs::canonical(&cx.cwd).is_ok_and(|cwd| inside(&cwd)) || cx.repo.work_tree().is_some_and(inside) {
-        return refuse(format!("nobody may {what} from a task worktree"));
+        return refuse(&format!("nobody may {what} from a task worktree"));
     }
     for process in ancestry::chain() {
         if let Some(task) = process.task {
-            return refuse(format!("process {} above works on task {task}: it may not {what}", process.pid));
+            return refuse(&format!("process {} above works on task {task}: it may not {what}", process.pid));
         }
         if process.cwd.as_deref().is_some_and(inside) {
-            return refuse(format!("process {} above is in a task worktree: it may not {what}", process.pid));
+            return refuse(&format!(
+                "process {} above is in a task worktree: it may not {what}",
+                process.pid
+            ));
         }
     }
     Ok(())
 }
 
 /// Records that a rule was overridden.
-pub(crate) fn record_override(cx: &Ctx, subject: &str, note: String) -> Result<(), OpError> {
+pub(crate) fn record_override(cx: &Ctx, subject: &str, note: &str) -> Result<(), OpError> {
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         edit.note(Change {
             action: "override",
             subject: subject.to_owned(),
             cause: "override".into(),
-            note: Some(note.clone()),
+            note: Some(note.to_owned()),
         });
         Ok::<_, OpError>(())
     })?;
@@ -93,7 +96,7 @@ pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitS
     };
     let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
     let was = old.id().map_or("nothing", Oid::short).to_owned();
-    record_override(cx, &name, format!("{reason} -- {} (from {was})", command.join(" ")))?;
+    record_override(cx, &name, &format!("{reason} -- {} (from {was})", command.join(" ")))?;
     let expires = cx.clock.now().plus_millis(OVERRIDE_MILLIS);
     let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
     let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;

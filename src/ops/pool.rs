@@ -4,7 +4,7 @@
 //! `ralph.carry` paths; what is compared is content against a private index, so that flags in the worktree's own
 //! index (assume-unchanged, skip-worktree) hide nothing.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::domain::oid::Oid;
 use crate::git::{GitError, Worktree};
@@ -46,7 +46,7 @@ fn free_slot(cx: &Ctx) -> Result<(usize, FileLock), OpError> {
     Err(OpError::Bug(format!("more than {SLOTS} gate runs at once")))
 }
 
-fn ensure(cx: &Ctx, path: &PathBuf, commit: &Oid) -> Result<Worktree, OpError> {
+fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
     let _lock = worktrees::lock(cx)?;
     if let Some(found) = cx.repo.worktree_at(path)? {
         if found.exists() && fs::exists(&path.join(".git")) {
@@ -125,7 +125,7 @@ impl Checkout {
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.worktree.path
     }
 }

@@ -232,7 +232,12 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     };
     let mut verdicts = Vec::new();
     for definition in &definitions {
-        let (verdict, stop) = run(cx, request, &tree, definition, &trunk, sink)?;
+        let (verdict, stop) = if definition.steps.is_empty() {
+            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            (unsealed(cx, &outcome, &tree, definition), None)
+        } else {
+            run(cx, request, &tree, definition, sink)?
+        };
         verdicts.push(verdict);
         if stop.is_some() {
             return Ok(judged(request, tree, verdicts, false, stop));
@@ -288,13 +293,8 @@ fn run(
     request: &Request,
     tree: &Oid,
     definition: &Definition,
-    trunk: &Trunk,
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
-    if definition.steps.is_empty() {
-        let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(trunk));
-        return Ok((unsealed(cx, &outcome, tree, definition), None));
-    }
     let key = verifier(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
     let mut limits = Limits::wall(None, &cx.interrupts);
@@ -356,4 +356,39 @@ pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, O
     )
     .next("git orch list")
     .into())
+}
+
+/// What a person who judges HEAD should know about this checkout.
+pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
+    let dirt = cx.repo.dirt(&here)?;
+    let count = dirt.changed.len() + dirt.untracked.len();
+    Ok(match count {
+        0 => Vec::new(),
+        1 => vec!["1 file here is not committed, and not judged".to_owned()],
+        n => vec![format!("{n} files here are not committed, and not judged")],
+    })
+}
+
+/// The gate in force, and where it was read.
+pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    let origin = match trunk.tip() {
+        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_ref(), cx.repo.abbreviate(tip)),
+        None => "built-in defaults".to_owned(),
+    };
+    Ok((Definition::of(&config), origin))
+}
+
+/// The gate that `init` would propose for the files of this checkout.
+pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
+    let Some(top) = cx.repo.work_tree() else {
+        return Err(Refused::new(Because::Environment, "checkout.bare", "there is no checkout here")
+            .next("git orch ralph steps")
+            .into());
+    };
+    let facts = gate::detect::Facts::of_directory(top, gate::detect::tools(top, &cx.env));
+    Ok(gate::detect::propose(&facts))
 }

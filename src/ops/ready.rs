@@ -12,6 +12,15 @@ use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::store::Snapshot;
 
+/// Whether only ready tasks are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Ready or not.
+    Any,
+    /// Those that `next` would hand out.
+    Ready,
+}
+
 /// The queue at one snapshot.
 pub enum Queue {
     /// Answered by the index.
@@ -54,6 +63,29 @@ impl Queue {
         }
     }
 
+    /// The tasks with these words in title or body that match, best first.
+    pub fn search(
+        &self,
+        text: &str,
+        filter: &Filter,
+        readiness: Readiness,
+        limit: usize,
+    ) -> Result<Vec<Row>, OpError> {
+        let wanted = |row: &Row| filter.matches(row) && (readiness == Readiness::Any || row.ready());
+        let found = match self {
+            Self::Indexed(index) => index.search(text, usize::MAX).map_err(bug)?,
+            Self::Listed(tasks) => {
+                let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+                let has = |task: &Task| {
+                    let all = format!("{} {}", task.title.value, task.body.value).to_lowercase();
+                    words.iter().all(|word| all.contains(word))
+                };
+                Self::rows(tasks).into_iter().filter(|r| tasks.get(&r.id).is_some_and(has)).collect()
+            }
+        };
+        Ok(found.into_iter().filter(wanted).take(limit).collect())
+    }
+
     /// The tasks that match, in the same order.
     pub fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
         match self {
@@ -65,6 +97,7 @@ impl Queue {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn bug(error: IndexError) -> OpError {
     OpError::Bug(format!("the index failed: {error}"))
 }

@@ -10,7 +10,7 @@ use crate::sys::lock::FileLock;
 
 /// How bringing trunk up to date ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetched {
+pub(crate) enum Fetched {
     /// There is nothing to fetch from, or it is switched off.
     NotNeeded,
     /// The tracking ref is what the remote has.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::domain::draft::Draft;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
-use crate::domain::task::{State, Task, Work};
+use crate::domain::task::{Lease, State, Task, Work};
 use crate::git::Head;
 use crate::index::{Filter, Row};
 use crate::ops::context::{Ctx, Trunk};
@@ -64,10 +64,15 @@ pub enum Next {
 /// The next ready task, without taking it.
 pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Row, Idle>, OpError> {
     let snapshot = cx.snapshot()?;
-    match Queue::open(cx, &snapshot)?.ready(filter, 1)?.pop() {
-        Some(row) => Ok(Ok(row)),
-        None => Ok(Err(idle(&snapshot, filter)?)),
+    if let Some(row) = Queue::open(cx, &snapshot)?.ready(filter, 1)?.pop() {
+        return Ok(Ok(row));
     }
+    let idle = idle(&snapshot, filter)?;
+    let ready = idle.waiting.iter().filter(|(_, missing)| missing.is_empty()).map(|(task, _)| task);
+    Ok(match ready.min_by(|a, b| a.order().cmp(&b.order())) {
+        Some(task) => Ok(Row::new(task, 0)),
+        None => Err(idle),
+    })
 }
 
 fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
@@ -106,18 +111,26 @@ pub(crate) fn next_of(
     cause: &str,
 ) -> Result<Next, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
-    let base = base_of(&trunk)?;
-    let lease = lease::lease(cx)?;
+    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
         let snapshot = edit.snapshot();
         for row in candidates(cx, snapshot, filter, wanted)? {
             if let Ok(Some(task)) = snapshot.task(&row.id)
                 && is_ready(snapshot, &task)?
             {
-                return claim(cx, edit, task, lease.clone(), &base, cause).map(Ok);
+                return claim(&how, edit, task).map(Ok);
             }
         }
-        idle(snapshot, filter).map(Err)
+        // The index says yes, never no: before "nothing is ready" is said, git is asked.
+        let mut idle = idle(snapshot, filter)?;
+        idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        match idle.waiting.iter().position(|(t, missing)| missing.is_empty() && wanted(&Row::new(t, 0))) {
+            Some(at) => {
+                let (task, _) = idle.waiting.remove(at);
+                claim(&how, edit, task).map(Ok)
+            }
+            None => Ok(Err(idle)),
+        }
     })?;
     match taken {
         Ok(task) => checked_out(cx, task, checkout, offline).map(|t| Next::Taken(Box::new(t))),
@@ -143,8 +156,8 @@ fn candidates(
     Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(ENOUGH).collect())
 }
 
-/// Whether the task may be taken, decided on git alone.
-fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
+/// Whether the task may be taken now, decided on git alone.
+pub fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
     if task.register.state != State::Open {
         return Ok(false);
     }
@@ -157,21 +170,22 @@ fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
     Ok(true)
 }
 
-fn claim(
-    cx: &Ctx,
-    edit: &mut Edit<'_, '_>,
-    mut task: Task,
-    lease: crate::domain::task::Lease,
-    base: &Oid,
-    cause: &str,
-) -> Result<Task, OpError> {
+/// How a task is claimed.
+struct Claiming<'a> {
+    cx: &'a Ctx,
+    lease: Lease,
+    base: Oid,
+    cause: &'a str,
+}
+
+fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<Task, OpError> {
     let work = match &task.register.work {
         Some(work) => work.clone(),
-        None => Work { branch: worktrees::free_branch(cx, &task)?, base: base.clone() },
+        None => Work { branch: worktrees::free_branch(how.cx, &task)?, base: how.base.clone() },
     };
-    task.register = task.register.claim(&task.id, &edit.at(), lease, work)?;
+    task.register = task.register.claim(&task.id, &edit.at(), how.lease.clone(), work)?;
     let note = format!("fence {}", task.register.fence);
-    edit.put_task(task.clone(), change("task.claim", &task.id, cause, Some(note)));
+    edit.put_task(task.clone(), change("task.claim", &task.id, how.cause, Some(note)));
     Ok(task)
 }
 
@@ -219,8 +233,7 @@ fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>
 /// refused with what it waits for.
 pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
-    let base = base_of(&trunk)?;
-    let lease = lease::lease(cx)?;
+    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
         let mut task = get(edit, id)?;
         if let Some(held) = task.register.state.lease() {
@@ -228,7 +241,7 @@ pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<T
                 return Ok(task);
             }
             if lease::is_dead(cx, &task)? {
-                task.register = task.register.take_over(id, &edit.at(), lease.clone())?;
+                task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
                 let note = format!("fence {}", task.register.fence);
                 edit.put_task(task.clone(), change("task.takeover", id, cause, Some(note)));
                 return Ok(task);
@@ -237,7 +250,7 @@ pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<T
         if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
             return Err(not_ready(edit.snapshot(), &task)?.into());
         }
-        claim(cx, edit, task, lease.clone(), &base, cause)
+        claim(&how, edit, task)
     })?;
     checked_out(cx, task, checkout, offline)
 }
@@ -276,13 +289,13 @@ pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
         Some(tip) => cx.repo.merge_base(tip, &head)?.unwrap_or_else(|| head.clone()),
         None => head.clone(),
     };
-    let lease = lease::lease(cx)?;
+    let how = Claiming { cx, lease: lease::lease(cx)?, base, cause: "start --here" };
     let task = tasks::add(cx, std::slice::from_ref(draft), "start --here")?
         .pop()
         .ok_or_else(|| OpError::Bug("one draft made no task".into()))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
         let task = get(edit, &task.id)?;
-        claim(cx, edit, task, lease.clone(), &base, "start --here")
+        claim(&how, edit, task)
     })?;
     let Some(work) = &task.register.work else {
         return Err(OpError::Bug("a claimed task has no branch".into()));
@@ -301,4 +314,18 @@ fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpEr
     let message = format!("git-orch: moving from {was} to {branch}");
     cx.repo.run_git(["symbolic-ref", "-m", &message, "HEAD", &full])?;
     Ok(())
+}
+
+/// A title for what is being worked on here: the files that differ from HEAD.
+pub fn title_here(cx: &Ctx) -> Result<String, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok("Work in progress".to_owned()) };
+    let dirt = cx.repo.dirt(&here)?;
+    let names: Vec<&str> = dirt
+        .changed
+        .iter()
+        .chain(&dirt.untracked)
+        .map(|path| path.rsplit('/').next().unwrap_or(path))
+        .take(3)
+        .collect();
+    Ok(if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) })
 }

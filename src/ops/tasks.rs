@@ -10,7 +10,7 @@ use crate::domain::stamp::{Field, TagSet};
 use crate::domain::task::{Kind, Priority, Register, State, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::lease;
+use crate::ops::{contract, lease};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
@@ -66,6 +66,19 @@ pub(crate) fn get(edit: &Edit<'_, '_>, id: &TaskId) -> Result<Task, OpError> {
     edit.task(id)?.ok_or_else(|| {
         Refused::new(Because::Usage, "id.unknown", format!("task {id} is gone")).next("git orch list").into()
     })
+}
+
+/// The task itself, from a snapshot.
+pub fn find(snapshot: &Snapshot<'_>, id: &TaskId) -> Result<Task, OpError> {
+    snapshot.task(id)?.ok_or_else(|| {
+        Refused::new(Because::Usage, "id.unknown", format!("task {id} is gone")).next("git orch list").into()
+    })
+}
+
+/// The task that this checkout belongs to, if it is one's.
+pub fn here(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<TaskId>, OpError> {
+    let on = contract::branch_here(cx)?;
+    Ok(contract::task_here(cx, snapshot, on.as_deref())?.map(|(task, _)| task.id))
 }
 
 /// Adds tasks in one change; either all or none. Returns them in order.
@@ -175,6 +188,18 @@ fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     Ok(())
 }
 
+/// What to do with a task's role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoleEdit {
+    /// Leave it.
+    #[default]
+    Keep,
+    /// Back to the kind's own.
+    Clear,
+    /// This one.
+    Set(Role),
+}
+
 /// What to change in a task; what is None or empty stays.
 #[derive(Clone, Debug, Default)]
 pub struct TaskEdit {
@@ -186,8 +211,8 @@ pub struct TaskEdit {
     pub kind: Option<Kind>,
     /// The priority.
     pub priority: Option<Priority>,
-    /// The role; `Some(None)` clears it.
-    pub role: Option<Option<Role>>,
+    /// The role.
+    pub role: RoleEdit,
     /// All acceptance criteria.
     pub acceptance: Option<Vec<String>>,
     /// Labels to add.
@@ -233,8 +258,10 @@ fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'st
     if let Some(priority) = what.priority {
         note("priority", task.priority.set(priority, stamp));
     }
-    if let Some(role) = what.role {
-        note("role", task.role.set(role, stamp));
+    match what.role {
+        RoleEdit::Keep => {}
+        RoleEdit::Clear => note("role", task.role.set(None, stamp)),
+        RoleEdit::Set(role) => note("role", task.role.set(Some(role), stamp)),
     }
     if let Some(acceptance) = &what.acceptance {
         note("acceptance", task.acceptance.set(acceptance.clone(), stamp));

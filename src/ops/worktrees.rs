@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::id::TaskId;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::task::{State, Task, Work};
-use crate::git::{Cas, NewCommit, RefChange, Worktree};
+use crate::git::{Cas, Dirt, NewCommit, RefChange, Worktree};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::store::Snapshot;
@@ -137,8 +137,62 @@ pub enum Pruned {
     Kept(String),
 }
 
+/// Whether `prune` only says what it would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pruning {
+    /// It does it.
+    Done,
+    /// It only says so.
+    Planned,
+}
+
+/// A worktree below the root, of a task or of the gate, with what is in it that exists nowhere else.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// git's record.
+    pub worktree: Worktree,
+    /// The task that it belongs to; None for a gate worktree.
+    pub id: Option<TaskId>,
+    /// The task, if the queue has it.
+    pub task: Option<Task>,
+    /// What HEAD does not have.
+    pub dirt: Dirt,
+    /// Commits that neither trunk nor a remote has.
+    pub unpushed: usize,
+    /// Whether the directory is gone though git knows it.
+    pub missing: bool,
+}
+
+/// All worktrees below the root.
+pub fn survey(cx: &Ctx) -> Result<Vec<Surveyed>, OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let root = root(cx);
+    let root = fs::canonical(&root).unwrap_or(root);
+    let mut found = Vec::new();
+    for worktree in cx.repo.worktrees()? {
+        let Ok(rest) = worktree.path.strip_prefix(&root) else { continue };
+        let id = rest.to_str().and_then(|name| TaskId::parse(name).ok());
+        let task = id.as_ref().and_then(|id| snapshot.task(id).unwrap_or_default());
+        let missing = !worktree.exists();
+        let dirt = if missing { Dirt::default() } else { cx.repo.dirt(&worktree)? };
+        let unpushed = match (&id, head_commit(cx, &worktree)?) {
+            (Some(_), Some(head)) => unpushed(cx, &trunk, &head)?,
+            (_, _) => 0,
+        };
+        found.push(Surveyed { worktree, id, task, dirt, unpushed, missing });
+    }
+    Ok(found)
+}
+
+fn unpushed(cx: &Ctx, trunk: &Trunk, head: &Oid) -> Result<usize, OpError> {
+    let mut args = vec!["rev-list", "--count", head.as_str(), "--not", "--remotes"];
+    args.extend([&trunk.local, &trunk.tracking].into_iter().flatten().map(Oid::as_str));
+    Ok(cx.repo.run_git(args)?.text().parse().unwrap_or(0))
+}
+
 /// Removes what trunk contains and nobody uses; says what was kept and why.
-pub fn prune(cx: &Ctx) -> Result<Vec<(TaskWorktree, Pruned)>, OpError> {
+pub fn prune(cx: &Ctx, how: Pruning) -> Result<Vec<(TaskWorktree, Pruned)>, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let _lock = lock(cx)?;
@@ -146,6 +200,7 @@ pub fn prune(cx: &Ctx) -> Result<Vec<(TaskWorktree, Pruned)>, OpError> {
     for entry in list(cx, &snapshot)? {
         let pruned = match why_keep(cx, &trunk, &entry)? {
             Some(why) => Pruned::Kept(why),
+            None if how == Pruning::Planned => Pruned::Removed,
             None => {
                 remove(cx, &entry.worktree)?;
                 Pruned::Removed
@@ -153,7 +208,9 @@ pub fn prune(cx: &Ctx) -> Result<Vec<(TaskWorktree, Pruned)>, OpError> {
         };
         result.push((entry, pruned));
     }
-    cx.repo.forget_missing_worktrees()?;
+    if how == Pruning::Done {
+        cx.repo.forget_missing_worktrees()?;
+    }
     Ok(result)
 }
 
@@ -193,12 +250,12 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     {
         return Ok(Some("it has commits that neither trunk nor a remote has".into()));
     }
+    if cx.cwd.starts_with(&worktree.path) {
+        return Ok(Some("you are in it".into()));
+    }
     let inside = ancestry::inside(&worktree.path);
     if let Some(pid) = inside.first() {
         return Ok(Some(format!("process {pid} is working in it")));
-    }
-    if cx.cwd.starts_with(&worktree.path) {
-        return Ok(Some("you are in it".into()));
     }
     Ok(None)
 }

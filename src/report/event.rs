@@ -20,7 +20,10 @@ pub fn line(event: &Event, page: Page) -> Option<String> {
         }
         Event::IterationFinished { task, iteration, verdict, decision, why, millis } => {
             let why = why.as_deref().map_or_else(String::new, |w| format!(": {}", one_line(w)));
-            let word = paint(palette::verdict(*verdict), verdict.as_str());
+            let word = match verdict {
+                Some(word) => paint(palette::verdict(*word), word.as_str()),
+                None => "not judged".to_owned(),
+            };
             let (time, arrow) = (paint(DIM, &duration(*millis)), page.arrow());
             format!("{}iteration {iteration} {word} {arrow} {decision}{why}  {time}", of(Some(task)))
         }
@@ -93,7 +96,7 @@ mod tests {
             Event::IterationFinished {
                 task: task(),
                 iteration: 1,
-                verdict: Word::Fail,
+                verdict: Some(Word::Fail),
                 decision: "RETRY".into(),
                 why: Some("14 left".into()),
                 millis: 1_900,

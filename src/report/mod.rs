@@ -6,11 +6,12 @@
 //! period follows an id. Deliberately absent: JSON (`view` serialises itself), streams (`cli::out`).
 
 mod actions;
+mod demo;
 mod deps;
 mod doctor;
 mod event;
 mod idle;
-mod lines;
+pub(crate) mod lines;
 mod log;
 mod page;
 pub mod palette;
@@ -23,6 +24,7 @@ pub mod words;
 mod worktree;
 
 pub use actions::{actions, next_commands};
+pub use demo::demo;
 pub use deps::tree;
 pub use doctor::doctor;
 pub use event::line;
@@ -31,6 +33,6 @@ pub use log::log;
 pub use page::Page;
 pub use run::run_summary;
 pub use status::status;
-pub use task::{taken, task, task_table};
+pub use task::{state, taken, task, task_table};
 pub use verdict::{gate_steps, verdict};
 pub use worktree::{pruned, worktrees};

@@ -6,10 +6,11 @@ use crate::report::palette::{self, DIM, LITERAL, PLAIN, STRONG, paint};
 use crate::report::table::Table;
 use crate::report::words::{actor, harmless, indent, minute, relative};
 use crate::sys::process::quote;
-use crate::view::{NextView, TaskView};
+use crate::view::{NextView, TaskLine, TaskView};
 
 /// The word that lists show: a status, where `open` is told apart into `ready` and `waiting`.
-pub(crate) fn state(task: &TaskView) -> &'static str {
+pub fn state<'a>(task: impl Into<TaskLine<'a>>) -> &'static str {
+    let task = task.into();
     match (task.status, task.ready) {
         ("open", true) => "ready",
         ("open", false) => "waiting",
@@ -17,18 +18,19 @@ pub(crate) fn state(task: &TaskView) -> &'static str {
     }
 }
 
-/// One task a line, in the order given.
-pub fn task_table(tasks: &[TaskView], page: Page) -> String {
+/// One task a line, in the order given: whole tasks, or rows of the index.
+pub fn task_table<'a>(tasks: impl IntoIterator<Item = impl Into<TaskLine<'a>>>, page: Page) -> String {
     let mut table = Table::new(["ID", "PRI", "KIND", "STATE", "OWNER", "TITLE"]);
     for task in tasks {
+        let task = task.into();
         let state = state(task);
         table.row([
-            (&task.id, LITERAL),
+            (task.id, LITERAL),
             (task.priority, palette::priority(task.priority)),
             (task.kind, PLAIN),
             (state, palette::state(state)),
-            (task.owner.as_deref().map_or("", actor), DIM),
-            (&task.title, PLAIN),
+            (task.owner.map_or("", actor), DIM),
+            (task.title, PLAIN),
         ]);
     }
     table.render(page)

@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn required_sub(&self, key: &str) -> Result<Reader<'t>, String> {
+    fn required_sub(&self, key: &str) -> Result<Self, String> {
         self.sub(key)?.map(Reader::new).ok_or_else(|| format!("[{key}] is missing"))
     }
 }

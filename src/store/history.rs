@@ -42,13 +42,23 @@ pub(crate) fn clock_of(message: &str) -> Option<(i64, u32)> {
 
 /// The last `limit` changes, newest first, with the commit and its time in seconds since the epoch.
 pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
+    audit_where(repo, tip, limit, |_| true)
+}
+
+/// The last `limit` changes that are `wanted`, as `audit`.
+pub fn audit_where(
+    repo: &Repo,
+    tip: &Oid,
+    limit: usize,
+    wanted: impl Fn(&AuditEntry) -> bool,
+) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
     let mut entries = Vec::new();
     let mut next = Some(tip.clone());
     while let Some(oid) = next {
         let commit = repo.commit(&oid)?;
         let changes: Vec<AuditEntry> =
             trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok()).collect();
-        for entry in changes.into_iter().rev() {
+        for entry in changes.into_iter().rev().filter(|entry| wanted(entry)) {
             if entries.len() == limit {
                 return Ok(entries);
             }

@@ -58,6 +58,13 @@ pub struct Change {
     pub note: Option<String>,
 }
 
+/// Who makes a commit, when, and what it says.
+struct Signed<'a> {
+    author: &'a Author,
+    now: Timestamp,
+    message: String,
+}
+
 /// The state of one clone.
 #[derive(Clone, Debug)]
 pub struct Store<'r> {
@@ -190,7 +197,7 @@ impl<'s, 'r> Edit<'s, 'r> {
             [first, ..] => format!("{} and {} more", first.action, self.changes.len() - 1),
             [] => "nothing".to_owned(),
         };
-        let trailers: String = lines.iter().map(|line| format!("{CHANGE}: {line}\n")).collect();
+        let trailers = lines.iter().fold(String::new(), |all, line| all + CHANGE + ": " + line + "\n");
         Ok(format!("{title}\n\n{trailers}{CLOCK}: {}.{}\n", self.stamp.ms, self.stamp.seq))
     }
 }
@@ -237,7 +244,7 @@ impl<'r> Store<'r> {
             ),
         ]);
         let message = format!("state.create\n\n{CHANGE}: {line}\n{CLOCK}: {}.0\n", now.millis());
-        let commit = self.write(None, &files, message, author, now)?;
+        let commit = self.write(None, &files, Signed { author, now, message })?;
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
             Cas::Moved => Ok(commit),
@@ -286,11 +293,21 @@ impl<'r> Store<'r> {
         author: &'s Author,
         action: Action,
     ) -> Result<Edit<'s, 'r>, TransactError<E>> {
-        let meta = snapshot.meta()?;
+        let meta = match (snapshot.meta(), action) {
+            // What is to be mended may be what says who may mend it: then what it said before counts.
+            (Err(error @ StoreError::Corrupt { .. }), Action::Repair) => {
+                snapshot.last_meta()?.ok_or(error)?
+            }
+            (meta, _) => meta?,
+        };
         if meta.min_writer > FORMAT {
             return Err(StoreError::TooNew { found: meta.format, known: FORMAT }.into());
         }
-        let grant = grant::permit(snapshot.control()?.mode, action).map_err(TransactError::Mode)?;
+        let control = match (snapshot.control(), action) {
+            (Err(StoreError::Corrupt { .. }), Action::Repair) => Control::default(),
+            (control, _) => control?,
+        };
+        let grant = grant::permit(control.mode, action).map_err(TransactError::Mode)?;
         let now = Clock.now();
         let message = self.repo.commit(snapshot.commit()).map_err(StoreError::from)?.message;
         let (ms, seq) = match clock_of(&message) {
@@ -316,7 +333,8 @@ impl<'r> Store<'r> {
     /// Writes and moves the ref; None if the tip moved meanwhile.
     fn publish(&self, edit: &Edit<'_, 'r>, author: &Author) -> Result<Option<Oid>, StoreError> {
         let tip = edit.snapshot.commit();
-        let commit = self.write(Some(edit.snapshot), &edit.files, edit.message()?, author, edit.now)?;
+        let signed = Signed { author, now: edit.now, message: edit.message()? };
+        let commit = self.write(Some(edit.snapshot), &edit.files, signed)?;
         let change =
             RefChange { name: STATE_REF.into(), old: MaybeOid::Id(tip.clone()), new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
@@ -338,9 +356,7 @@ impl<'r> Store<'r> {
         &self,
         parent: Option<&Snapshot<'r>>,
         files: &BTreeMap<String, Option<Vec<u8>>>,
-        message: String,
-        author: &Author,
-        now: Timestamp,
+        signed: Signed<'_>,
     ) -> Result<Oid, StoreError> {
         let mut batch = Batch::new(self.repo)?;
         let mut edits = BTreeMap::new();
@@ -359,10 +375,10 @@ impl<'r> Store<'r> {
         let commit = batch.commit(&NewCommit {
             tree,
             parents: parent.map(|s| s.commit().clone()).into_iter().collect(),
-            name: author.name.clone(),
-            email: author.email.clone(),
-            time: now,
-            message,
+            name: signed.author.name.clone(),
+            email: signed.author.email.clone(),
+            time: signed.now,
+            message: signed.message,
         })?;
         batch.persist(self.durability)?;
         Ok(commit)

@@ -76,6 +76,12 @@ fn task_of(dir: &Path) -> Option<String> {
     })
 }
 
+/// The name of process `pid`; None where the system does not let us see it.
+pub fn name_of(pid: i32) -> Option<String> {
+    let status = crate::sys::fs::read_string(&PathBuf::from(format!("/proc/{pid}/status"))).ok()?;
+    Some(status.lines().find_map(|line| line.strip_prefix("Name:"))?.trim().to_owned())
+}
+
 /// The processes whose working directory is `dir` or below it, other than this one.
 pub fn inside(dir: &Path) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);

@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock;
 
+#[expect(clippy::unused_self, reason = "a port: who has it may read the time")]
 impl Clock {
     /// The wall clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]

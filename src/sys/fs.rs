@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::domain::time::Timestamp;
+
 /// An I/O error with the path and what was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
@@ -80,7 +82,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability
     if durability == Durability::Commit {
         at("write", path, file.as_file().sync_all())?;
     }
-    file.persist(path).map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
+    // Closed before it has its name: a program that is open for writing can't be run.
+    let named = file.into_temp_path().persist(path);
+    named.map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
     if durability == Durability::Commit {
         sync_dir(dir)?;
     }
@@ -201,6 +205,24 @@ pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// Whether something is at `path`, a dangling link included.
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// Whether this process may write to `path`: permissions and a read-only file system are seen.
+pub fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Sets a file's permission bits.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    at("change the permissions of", path, std::fs::set_permissions(path, permissions))
+}
+
+/// When the file was last written; None where it is gone or the system does not say.
+pub fn modified(path: &Path) -> Option<Timestamp> {
+    let time = path.symlink_metadata().ok()?.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// The path without links and `..`.

@@ -47,9 +47,9 @@ pub enum Event {
         task: String,
         /// From 1.
         iteration: u32,
-        /// Ralph's word.
-        #[serde(serialize_with = "words::verdict")]
-        verdict: Word,
+        /// Ralph's word; null if nothing was judged.
+        #[serde(serialize_with = "words::optional_verdict")]
+        verdict: Option<Word>,
         /// What comes next: `ALLOW`, `RETRY` or `ASK`.
         decision: String,
         /// Why, in one line.

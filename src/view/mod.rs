@@ -6,6 +6,7 @@
 //! absent: words for people, colour, layout (`report`), and any decision about tasks (`domain`).
 
 mod actions;
+mod demo;
 mod deps;
 mod doctor;
 mod edit_text;
@@ -22,6 +23,7 @@ mod words;
 mod worktree;
 
 pub use actions::{Action, ActionsView, Done};
+pub use demo::DemoView;
 pub use deps::{DepRow, DepTreeView};
 pub use doctor::{CheckState, CheckView, DoctorView};
 pub use edit_text::{EditTextError, Edited, edit_text, read_edit_text};
@@ -32,7 +34,7 @@ pub use log::{LogEntry, LogView};
 pub use refusal::{RefusalBody, RefusalView};
 pub use run::{RunSummary, RunTask};
 pub use status::{Counts, HooksState, HooksView, StatusView};
-pub use task::{NextView, TaskView};
+pub use task::{NextView, TaskLine, TaskView};
 pub use verdict::{Asked, GateStepView, GateStepsView, StepView, VerdictView};
 pub use worktree::{KeptView, PruneView, WorktreeUse, WorktreeView};
 

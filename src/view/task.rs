@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::domain::task::{State, Task};
+use crate::index::Row;
 use crate::view::SCHEMA;
 
 /// A task with all that belongs to it. The order of the fields is the order in JSON.
@@ -77,6 +78,53 @@ impl TaskView {
             path: path.map(|p| p.display().to_string()),
             created: task.created.to_string(),
             updated: task.updated.to_string(),
+        }
+    }
+}
+
+/// A task as one line of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskLine<'a> {
+    /// The full id.
+    pub id: &'a str,
+    /// `P0` to `P4`.
+    pub priority: &'static str,
+    /// What sort of work.
+    pub kind: &'static str,
+    /// The status word.
+    pub status: &'static str,
+    /// Whether it can be taken.
+    pub ready: bool,
+    /// Who holds it.
+    pub owner: Option<&'a str>,
+    /// One line.
+    pub title: &'a str,
+}
+
+impl<'a> From<&'a TaskView> for TaskLine<'a> {
+    fn from(task: &'a TaskView) -> Self {
+        Self {
+            id: &task.id,
+            priority: task.priority,
+            kind: task.kind,
+            status: task.status,
+            ready: task.ready,
+            owner: task.owner.as_deref(),
+            title: &task.title,
+        }
+    }
+}
+
+impl<'a> From<&'a Row> for TaskLine<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            id: row.id.as_str(),
+            priority: row.priority.as_str(),
+            kind: row.kind.as_str(),
+            status: row.status,
+            ready: row.ready(),
+            owner: row.owner.as_deref(),
+            title: &row.title,
         }
     }
 }

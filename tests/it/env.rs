@@ -73,7 +73,7 @@ impl TestEnv {
         self.0.root.join("home")
     }
 
-    /// What every process here gets, for calls of the library.
+    /// The environment of every process here, for tests that call the library.
     pub(crate) fn vars(&self) -> sys::env::Env {
         sys::env::Env::from_pairs(self.0.vars.iter().cloned())
     }

@@ -6,6 +6,10 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;
@@ -14,12 +18,18 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tour;

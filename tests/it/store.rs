@@ -29,6 +29,7 @@ fn env() -> Env {
     ])
 }
 
+#[expect(clippy::disallowed_methods, reason = "this test looks at the library, without the harness")]
 fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@e"]).args(args);

@@ -43,10 +43,13 @@ fn restore_dir(plan: &mut Plan, dir: &InstalledDir, files: &BTreeMap<String, Fil
     for hook in dir.hooks.iter().rev() {
         let path = dir.path.join(hook);
         let older = dir.path.join(format!("{hook}{PREVIOUS}"));
-        let has_older = files.contains_key(&format!("{hook}{PREVIOUS}"));
+        let kept = files.get(&format!("{hook}{PREVIOUS}"));
+        let has_older = kept.is_some();
         match files.get(hook) {
+            // An installation was killed between giving it a second name and taking its place.
+            file @ Some(_) if file == kept => plan.steps.push(Step::Remove(older)),
             Some(file) if !is_ours(&file.bytes) => {
-                plan.notes.push(format!("kept {}: it is not ours any more", path.display()));
+                plan.notes.push(format!("kept {}: it is not ours", path.display()));
                 if has_older {
                     plan.notes.push(format!("kept {}: the hook that was there before", older.display()));
                 }
@@ -107,7 +110,7 @@ mod tests {
         remove /o/hook.toml
         remove /o/installed.toml
         kept /h/pre-push.orch-kept: an older hook
-        kept /h/prepare-commit-msg: it is not ours any more
+        kept /h/prepare-commit-msg: it is not ours
         kept /h/prepare-commit-msg.orch-prev: the hook that was there before
         ");
     }

@@ -253,7 +253,7 @@ impl Run<'_> {
             (Some(reason), Word::Fail | Word::Blocked) => {
                 let subject = format!("tree/{}", judged.tree);
                 let note = format!("{reason} -- merge {} ({})", self.target.branch, judged.word.as_str());
-                people::record_override(cx, &subject, note)?;
+                people::record_override(cx, &subject, &note)?;
                 format!("override: {reason}")
             }
             (None, Word::Fail | Word::Blocked) => {

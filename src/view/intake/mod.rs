@@ -81,7 +81,7 @@ pub fn read_tasks(text: &str) -> Result<Vec<Draft>, IntakeError> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prop_assert_eq, proptest};
 
     use super::*;
 

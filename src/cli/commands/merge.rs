@@ -1,0 +1,145 @@
+//! `git orch merge`.
+
+use crate::cli::command_error::CommandError;
+use crate::cli::events;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::domain::verdict::Word;
+use crate::ops::Ctx;
+use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Refresh, Target};
+use crate::ops::ralph::{Judged, Recorded};
+use crate::report;
+use clap_complete::engine::ArgValueCandidates;
+
+use crate::cli::args::JsonArg;
+use crate::cli::complete;
+
+/// Merge a task into trunk, once Ralph passes on the result
+///
+/// Builds the merge without touching anybody's checkout, judges exactly that tree, and moves trunk to exactly
+/// the commit that passed; then the task is done. With a remote, its trunk moves first. If trunk moved
+/// meanwhile, everything is built and judged again. A conflict names the files, and nothing was changed.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  git orch merge                   this checkout's task
+  git orch merge 7k3f --no-push    a certain one, in this clone only")]
+pub struct MergeArgs {
+    /// The task or the branch [default: this checkout's task]
+    #[arg(value_name = "TASK|BRANCH", add = ArgValueCandidates::new(complete::tasks))]
+    pub target: Option<String>,
+    /// Move trunk in this clone only
+    #[arg(long)]
+    pub no_push: bool,
+    /// Merge in spite of FAIL or BLOCKED; recorded under your name, refused to agents
+    #[arg(long = "override", requires = "reason")]
+    pub override_verdict: bool,
+    /// Why the verdict is overridden
+    #[arg(short = 'm', long, value_name = "TEXT", requires = "override_verdict")]
+    pub reason: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open_long(cx, out)?;
+    let options = Options {
+        landing: if args.no_push { Landing::Local } else { Landing::Shared },
+        override_reason: args.reason.clone().filter(|_| args.override_verdict),
+        recorded: Recorded::Counts,
+    };
+    let mut progress = Progress::new(out, Events::Words);
+    let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
+        progress.on(out, &events::event(event));
+    });
+    progress.finish();
+    match outcome? {
+        Outcome::Merged(merged) => {
+            show(&cx, out, args, &merged)?;
+            Ok(Exit::Done)
+        }
+        Outcome::Rejected { target, judged } => Err(rejected(&cx, out, &target, &judged)),
+        Outcome::Conflict { target, files } => Err(conflict(&cx, &target, &files)?),
+    }
+}
+
+fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<(), CommandError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    for checkout in &merged.checkouts {
+        if let Refresh::Left(path, why) = checkout {
+            out.warn(&format!("{} still shows the old {}: {why}", path.display(), trunk.name));
+        }
+    }
+    if args.output.json {
+        if let Some(task) = &merged.target.task {
+            out.json(&wire::view_ready(cx, task, false));
+        }
+        return Ok(());
+    }
+    let short = cx.repo.abbreviate(&merged.commit);
+    let what = match &merged.target.task {
+        Some(task) => format!("{} {}: {}", task.kind.value.as_str(), task.id, task.title.value),
+        None => merged.target.branch.clone(),
+    };
+    out.status(&format!("Merged {what}"));
+    let moved = match (merged.landing, &trunk.remote) {
+        (Landing::Shared, Some(remote)) => format!("{} on {remote} is at {short}", trunk.name),
+        (Landing::Shared | Landing::Local, _) => format!("{} is at {short}", trunk.name),
+    };
+    let verdict = match &merged.judged {
+        Some(judged) if judged.recorded => format!(", {} (recorded)", judged.word.as_str()),
+        Some(judged) => format!(", {}", judged.word.as_str()),
+        None => String::new(),
+    };
+    out.status(&format!("{moved}{verdict}"));
+    if let (Landing::Local, Some(remote)) = (merged.landing, &trunk.remote) {
+        out.hint(&format!("{remote} has not got it: git orch push {remote} {}", trunk.name));
+    }
+    if let Some(why) = &merged.kept {
+        out.hint(&format!("the worktree was kept: {why}"));
+    }
+    Ok(())
+}
+
+fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandError {
+    let exit = if judged.word == Word::Fail { Exit::Failed } else { Exit::Blocked };
+    let view = wire::verdict(cx, judged, &target.branch, Vec::new());
+    let fact = match view.as_ref().and_then(|v| v.fact.clone()) {
+        Some(fact) => format!("the merge of {} is {}: {fact}", target.branch, judged.word.as_str()),
+        None => format!("the merge of {} is {}", target.branch, judged.word.as_str()),
+    };
+    let rule = judged.rule().unwrap_or("ralph.verdict").to_owned();
+    let mut error = CommandError::new(exit, fact).rule(rule.clone());
+    if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
+        error = error.detail(report::verdict(&view, out.page()));
+    }
+    let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
+    match rule.as_str() {
+        "gate.changed" => {
+            error.next(format!("git orch approve {name} --reason TEXT   (a person who has read the change)"))
+        }
+        "ralph.no_steps" => error.next("git orch ralph steps --detect   (what could be checked here)"),
+        _ => error
+            .next("fix it on the branch, commit, and merge again")
+            .next(format!("git orch merge {name} --override --reason TEXT   (a person, recorded)")),
+    }
+}
+
+fn conflict(cx: &Ctx, target: &Target, files: &[String]) -> Result<CommandError, CommandError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    let fact = format!(
+        "{} and {} conflict in {}",
+        target.branch,
+        trunk.name,
+        report::words::plural(files.len(), "file")
+    );
+    let tip = trunk.tip_ref().trim_start_matches("refs/heads/").trim_start_matches("refs/remotes/");
+    Ok(CommandError::new(Exit::Failed, fact)
+        .rule("merge.conflict")
+        .detail(report::words::indent(&files.join("\n"), 2))
+        .next(format!("git rebase {tip}   (in the task's worktree), then git orch merge")))
+}

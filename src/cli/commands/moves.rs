@@ -1,0 +1,88 @@
+//! `git orch release`, `block`, `unblock`, `close`, `reopen`: moves of one task.
+
+use crate::cli::args::{OptionalTaskArg, TaskArg};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::tasks::{self, Step};
+
+/// Give a task back to the queue
+///
+/// Branch, worktree and commits stay: whoever takes the task next goes on with them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReleaseArgs {
+    /// Which task.
+    #[command(flatten)]
+    pub target: OptionalTaskArg,
+}
+
+/// Keep a task from being taken
+///
+/// For what waits for something outside the queue. For another task, use `git orch dep add`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  git orch block 7k3f --reason \"the vendor has to answer first\"")]
+pub struct BlockArgs {
+    /// Which task.
+    #[command(flatten)]
+    pub target: TaskArg,
+    /// What it waits for
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Put a blocked task back into the queue
+#[derive(Clone, Debug, clap::Args)]
+pub struct UnblockArgs {
+    /// Which task.
+    #[command(flatten)]
+    pub target: TaskArg,
+}
+
+/// Give a task up
+///
+/// For what is not needed or a double. Finished work is not closed by hand: `git orch merge` does it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  git orch close 7k3f --reason \"a double of 9xq2\"")]
+pub struct CloseArgs {
+    /// Which task.
+    #[command(flatten)]
+    pub target: TaskArg,
+    /// Why
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Put a done or closed task back into the queue
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReopenArgs {
+    /// Which task.
+    #[command(flatten)]
+    pub target: TaskArg,
+}
+
+/// One of the moves, with the task that it is about.
+pub(super) fn run(
+    cx: &Invocation<'_>,
+    out: &mut Out,
+    task: Option<&str>,
+    step: &Step,
+) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let id = wire::task_or_here(&cx, &cx.snapshot()?, task)?;
+    let task = tasks::step(&cx, &id, step)?;
+    let did = match step {
+        Step::Release => "Released",
+        Step::Block(_) => "Blocked",
+        Step::Unblock => "Unblocked",
+        Step::Close(_) => "Closed",
+        Step::Reopen => "Reopened",
+    };
+    out.status(&format!("{did} {} {}: {}", task.kind.value.as_str(), task.id, task.title.value));
+    Ok(Exit::Done)
+}

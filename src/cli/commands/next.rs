@@ -1,0 +1,114 @@
+//! `git orch next`.
+
+use crate::cli::args::{JsonArg, PickArgs};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::index::Filter;
+use crate::ops::take::{self, Checkout, Next, Taken};
+use crate::ops::{Ctx, tasks};
+use crate::report;
+use crate::view::{IdleView, NextView};
+
+/// Take the next ready task, in a worktree of its own
+///
+/// Picks the most urgent ready task (P0 first, then the oldest), claims it for you, makes its branch from
+/// trunk and a worktree for it, and prints the brief and the command to go there. However many ask at once,
+/// each gets another task.
+///
+/// Nothing ready: exit 5, with what is in the way.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  git orch next                            take it
+  git orch next --peek                     only look
+  git orch next --team qa --label parser   the next one of these
+  cd \"$(git orch next --json | jq -r .path)\"")]
+pub struct NextArgs {
+    /// Only show which task it would be
+    #[arg(long, conflicts_with_all = ["no_worktree", "require_confirmed"])]
+    pub peek: bool,
+    /// Which tasks.
+    #[command(flatten)]
+    pub pick: PickArgs,
+    /// Claim it, but make no worktree
+    #[arg(long)]
+    pub no_worktree: bool,
+    /// Fail with exit 7 unless the remote confirms the claim
+    #[arg(long)]
+    pub require_confirmed: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let filter = wire::filter(&args.pick);
+    if args.peek {
+        return peek(&cx, out, args, &filter);
+    }
+    refuse_unconfirmed(&cx, args.require_confirmed)?;
+    match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
+        Next::Taken(taken) => Ok(show(out, &taken, args.output.json)),
+        Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
+    }
+}
+
+fn peek(cx: &Ctx, out: &mut Out, args: &NextArgs, filter: &Filter) -> Result<Exit, CommandError> {
+    let row = match take::peek(cx, filter)? {
+        Ok(row) => row,
+        Err(idle) => return Err(nothing(out, args, &wire::idle(&idle))),
+    };
+    let snapshot = cx.snapshot()?;
+    let task = tasks::find(&snapshot, &row.id)?;
+    let view = wire::view_ready(cx, &task, true);
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::task(&view, out.page()));
+        out.hint("git orch next takes it");
+    }
+    Ok(Exit::Done)
+}
+
+fn nothing(out: &Out, args: &NextArgs, idle: &IdleView) -> CommandError {
+    let error = CommandError::new(Exit::NothingReady, report::idle_fact(idle)).rule("queue.empty");
+    let error = if args.output.json { error } else { error.detail(report::idle(idle, out.page())) };
+    error.next("git orch add TITLE").next("git orch list")
+}
+
+pub(super) fn checkout(no_worktree: bool) -> Checkout {
+    if no_worktree { Checkout::None } else { Checkout::Worktree }
+}
+
+/// Claims are confirmed by a remote; this version only makes local ones and must not pretend.
+pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), CommandError> {
+    if !required {
+        return Ok(());
+    }
+    let fact = match cx.remote() {
+        Some(remote) => format!("claims can't be confirmed by {remote} yet: they are local to this clone"),
+        None => "there is no remote that could confirm a claim".to_owned(),
+    };
+    Err(CommandError::new(Exit::Offline, fact)
+        .rule("claim.unconfirmed")
+        .next("leave --require-confirmed out"))
+}
+
+/// Shows a task that was taken, and how to go there.
+pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
+    if let Some(said) = &taken.offline {
+        out.warn(&format!("trunk could not be fetched; the branch is cut from what is here ({said})"));
+    }
+    let view = NextView::new(&taken.task, false, taken.path.as_deref());
+    if json {
+        out.json(&view.task);
+        return Exit::Done;
+    }
+    out.data(&report::taken(&view, out.page()));
+    out.hint("commit there; then git orch merge asks Ralph, and merges");
+    Exit::Done
+}

@@ -1,0 +1,158 @@
+//! `git orch ralph`, also called `gate`.
+
+use crate::cli::args::JsonArg;
+use crate::cli::command_error::CommandError;
+use crate::cli::events;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::config::{Moment, Run, Step};
+use crate::domain::verdict::Word;
+use crate::ops::Ctx;
+use crate::ops::ralph::{self, Recorded, Request};
+use crate::report;
+use crate::report::words::duration;
+use crate::sys::process::quote;
+use crate::view::{Event, GateStepView, GateStepsView, SCHEMA, VerdictView};
+
+/// Judge a commit: PASS, FAIL or BLOCKED
+///
+/// Runs the steps of trunk's `orch.toml` on a clean checkout of exactly that tree, never on the files that
+/// lie around. The verdict is kept: the same tree under the same gate is answered at once. The last line of
+/// stdout is the word.
+///
+/// PASS: exit 0. FAIL, something is wrong with the tree: exit 1. BLOCKED, it could not be judged (a missing
+/// tool, a timeout, no steps): exit 3.
+#[derive(Clone, Debug, clap::Args)]
+#[command(disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  git orch ralph                   judge HEAD
+  git orch ralph main --fresh      judge main again
+  git orch ralph steps             what would be run
+  git orch ralph steps --detect    what `init` would propose for this repository")]
+pub struct RalphArgs {
+    /// The commit to judge [default: HEAD]
+    #[arg(value_name = "REV")]
+    pub rev: Option<String>,
+    /// Run the steps even if there is a verdict
+    #[arg(long)]
+    pub fresh: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: JsonArg,
+    /// Print one JSON object a line for everything that happens
+    #[arg(long, conflicts_with = "json")]
+    pub json_events: bool,
+    /// Something else than judging.
+    #[command(subcommand)]
+    pub action: Option<RalphAction>,
+}
+
+/// What to do instead of judging.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum RalphAction {
+    /// Show the steps of the gate
+    Steps(RalphStepsArgs),
+}
+
+/// Which steps.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RalphStepsArgs {
+    /// Those that would be proposed for this repository, instead of those of trunk
+    #[arg(long)]
+    pub detect: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Result<Exit, CommandError> {
+    if let Some(RalphAction::Steps(steps)) = &args.action {
+        return show_steps(cx, out, steps);
+    }
+    let cx = wire::open_long(cx, out)?;
+    let rev = args.rev.as_deref().unwrap_or("HEAD");
+    let snapshot = cx.snapshot()?;
+    let commit = ralph::commit_of(&cx, &snapshot, rev)?;
+    let warnings = if args.rev.is_none() { ralph::dirty_here(&cx)? } else { Vec::new() };
+    let mut request = Request::new(commit, Moment::Always);
+    request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
+    let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Words });
+    let judged = ralph::judge(&cx, &request, &mut |event| {
+        progress.on(out, &events::event(event));
+    })?;
+    let interrupted = judged.stop.is_some();
+    if let Some(view) = wire::verdict(&cx, &judged, rev, warnings) {
+        if args.json_events {
+            progress.on(out, &Event::Verdict { result: view });
+        } else {
+            progress.finish();
+            show(out, args, &view);
+        }
+    }
+    Ok(match judged.word {
+        _ if interrupted => Exit::Interrupted,
+        Word::Pass => Exit::Done,
+        Word::Fail => Exit::Failed,
+        Word::Blocked => Exit::Blocked,
+    })
+}
+
+fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {
+    if args.output.json {
+        out.json(view);
+        return;
+    }
+    out.data(&report::verdict(view, out.page()));
+}
+
+fn show_steps(cx: &Invocation<'_>, out: &mut Out, args: &RalphStepsArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let view = if args.detect { detected(&cx)? } else { configured(&cx)? };
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::gate_steps(&view, out.page()));
+    }
+    Ok(Exit::Done)
+}
+
+fn configured(cx: &Ctx) -> Result<GateStepsView, CommandError> {
+    let (gate, origin) = ralph::gate_in_force(cx)?;
+    Ok(GateStepsView {
+        schema: SCHEMA,
+        origin,
+        setup: gate.setup,
+        carry: gate.carry,
+        steps: gate.steps.iter().map(|step| step_view(step, None)).collect(),
+    })
+}
+
+fn step_view(step: &Step, from: Option<String>) -> GateStepView {
+    GateStepView {
+        name: step.name.clone(),
+        kind: step.kind.as_str().to_owned(),
+        run: match &step.run {
+            Run::Shell(line) => line.clone(),
+            Run::Argv(words) => words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" "),
+        },
+        needs: step.needs.clone(),
+        timeout: Some(duration(step.timeout.millis())),
+        from,
+    }
+}
+
+fn detected(cx: &Ctx) -> Result<GateStepsView, CommandError> {
+    let proposal = ralph::detect(cx)?;
+    Ok(GateStepsView {
+        schema: SCHEMA,
+        origin: "detected".to_owned(),
+        setup: proposal.setup,
+        carry: proposal.carry,
+        steps: proposal.steps.iter().map(|p| step_view(&p.step, Some(p.why.clone()))).collect(),
+    })
+}

@@ -1,0 +1,192 @@
+//! What is shown while a gate or a run is under way: bars on a terminal, a line for each thing that ended
+//! without one, an object a line with `--json-events`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::out::Out;
+use crate::report::words::harmless;
+use crate::sys::clock::Clock;
+use crate::view::{Event, EventView};
+
+/// What to do with events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// For whoever watches.
+    Words,
+    /// One JSON object a line on stdout.
+    Json,
+}
+
+/// A consumer of events.
+#[derive(Debug)]
+pub enum Progress {
+    /// One JSON object a line on stdout, with the time of this clock.
+    Json(Clock),
+    /// Bars on a terminal.
+    Bars(Bars),
+    /// A line on stderr for what ended; none with `-q`.
+    Lines,
+}
+
+impl Progress {
+    /// The consumer that fits `out`.
+    pub fn new(out: &Out, events: Events) -> Self {
+        match events {
+            Events::Json => Self::Json(Clock),
+            Events::Words if out.watched() => Self::Bars(Bars::default()),
+            Events::Words => Self::Lines,
+        }
+    }
+
+    /// Shows one event.
+    pub fn on(&mut self, out: &mut Out, event: &Event) {
+        match self {
+            Self::Json(clock) => out.json_line(&EventView::new(event, clock.now())),
+            Self::Lines => {
+                if let Some(line) = crate::report::line(event, out.page()) {
+                    out.status(&line);
+                }
+            }
+            Self::Bars(bars) => bars.on(out, event),
+        }
+    }
+
+    /// Takes what is still drawn off the screen.
+    pub fn finish(self) {
+        match self {
+            Self::Bars(bars) => bars.clear(),
+            Self::Json(_) | Self::Lines => {}
+        }
+    }
+}
+
+/// One bar a task, or a step where there is no task.
+#[derive(Debug)]
+pub struct Bars {
+    multi: MultiProgress,
+    bars: BTreeMap<String, ProgressBar>,
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self { multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), bars: BTreeMap::new() }
+    }
+}
+
+impl Bars {
+    fn on(&mut self, out: &mut Out, event: &Event) {
+        if let Some(line) = crate::report::line(event, out.page()) {
+            self.multi.suspend(|| out.status(&line));
+        }
+        match event {
+            Event::TaskStarted { task, title, .. } => self.open(task, title),
+            Event::TaskFinished { task, .. } => self.close(task),
+            Event::IterationStarted { task, iteration, limit } => {
+                self.say(task, &format!("iteration {iteration} of at most {limit}"));
+            }
+            Event::StepStarted { task: None, step } => self.open(step, ""),
+            Event::StepFinished { task: None, step, .. } => self.close(step),
+            Event::StepStarted { task: Some(task), step } => self.say(task, step),
+            Event::StepOutput { task: Some(task), step, line } => {
+                self.say(task, &format!("{step}: {}", harmless(line)));
+            }
+            Event::StepOutput { task: None, step, line } => self.say(step, &harmless(line)),
+            Event::StepFinished { task: Some(_), .. }
+            | Event::IterationFinished { .. }
+            | Event::RunStarted { .. }
+            | Event::RunFinished { .. }
+            | Event::Verdict { .. }
+            | Event::Note { .. }
+            | Event::Stopping { .. } => {}
+        }
+    }
+
+    fn open(&mut self, key: &str, message: &str) {
+        let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {wide_msg}")
+            .expect("the template is constant and a test draws it");
+        let bar = self.multi.add(ProgressBar::new_spinner().with_style(style));
+        bar.set_prefix(key.to_owned());
+        bar.set_message(harmless(message));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.bars.insert(key.to_owned(), bar);
+    }
+
+    fn say(&self, key: &str, message: &str) {
+        if let Some(bar) = self.bars.get(key) {
+            bar.set_message(message.replace(['\n', '\t'], " "));
+        }
+    }
+
+    fn close(&mut self, key: &str) {
+        if let Some(bar) = self.bars.remove(key) {
+            bar.finish_and_clear();
+            self.multi.remove(&bar);
+        }
+    }
+
+    fn clear(self) {
+        for bar in self.bars.values() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::out::Talk;
+    use crate::cli::out::tests::out;
+    use crate::domain::verdict::Word;
+
+    fn events() -> Vec<Event> {
+        let step = "test".to_owned();
+        vec![
+            Event::StepStarted { task: None, step: step.clone() },
+            Event::StepOutput { task: None, step: step.clone(), line: "running 3 tests".into() },
+            Event::StepFinished { task: None, step, verdict: Word::Pass, reason: None, millis: 1_200 },
+        ]
+    }
+
+    #[test]
+    fn without_a_terminal_what_ended_is_a_line() {
+        let (mut out, data, words) = out(Talk::Normal, None);
+        let mut progress = Progress::new(&out, Events::Words);
+        for event in &events() {
+            progress.on(&mut out, event);
+        }
+        progress.finish();
+        assert_eq!((data.text().as_str(), words.text().as_str()), ("", "+ test  1.2 s\n"));
+    }
+
+    #[test]
+    fn json_events_are_objects_on_stdout_even_when_quiet() {
+        let (mut out, data, words) = out(Talk::Quiet, None);
+        let mut progress = Progress::new(&out, Events::Json);
+        for event in &events() {
+            progress.on(&mut out, event);
+        }
+        let names: Vec<String> = data
+            .text()
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["event"].to_string())
+            .collect();
+        assert_eq!(names, ["\"step_started\"", "\"step_output\"", "\"step_finished\""]);
+        assert_eq!(words.text(), "");
+    }
+
+    #[test]
+    fn bars_come_and_go() {
+        let (mut out, _, words) = out(Talk::Normal, None);
+        let mut bars =
+            Bars { multi: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), ..Bars::default() };
+        bars.on(&mut out, &events()[0]);
+        bars.on(&mut out, &events()[1]);
+        assert_eq!(bars.bars["test"].message(), "running 3 tests");
+        bars.on(&mut out, &events()[2]);
+        assert!(bars.bars.is_empty());
+        assert_eq!(words.text(), "+ test  1.2 s\n");
+    }
+}

@@ -1,0 +1,209 @@
+//! Between parsing and rendering: the context of a command, what people typed made into ids and filters, and
+//! what operations return made into views.
+
+use crate::cli::args::PickArgs;
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::domain::id::TaskId;
+use crate::domain::task::{State, Task};
+use crate::index::Filter;
+use crate::ops::ralph::Judged;
+use crate::ops::take::{self, Idle};
+use crate::ops::worktrees::Surveyed;
+use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
+use crate::store::{Snapshot, StoreError};
+use crate::sys::fs;
+use crate::sys::signal::Interrupts;
+use crate::view::{
+    ActionsView, Asked, Done, Held, IdleView, TaskView, VerdictView, Waiting, WorktreeUse, WorktreeView,
+};
+
+/// The context of a command that does not wait for anything long.
+pub(crate) fn open(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
+    with_interrupts(cx, out, Interrupts::default())
+}
+
+/// The context of a command that runs for long: Ctrl-C is counted from here on.
+pub(crate) fn open_long(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
+    let interrupts = Interrupts::install()
+        .map_err(|e| CommandError::new(Exit::Environment, format!("signals can't be handled: {e}")))?;
+    with_interrupts(cx, out, interrupts)
+}
+
+fn with_interrupts(cx: &Invocation<'_>, out: &mut Out, interrupts: Interrupts) -> Result<Ctx, CommandError> {
+    let opened = Ctx::open(cx.env, &cx.cwd, interrupts)?;
+    for warning in &opened.warnings {
+        out.warn(warning);
+    }
+    if let Err(error) = setup::refresh(&opened) {
+        out.warn(&format!("the hooks of this clone could not be brought up to date: {error}"));
+    }
+    Ok(opened)
+}
+
+/// The task that was named, or this checkout's.
+pub(crate) fn task_or_here(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    text: Option<&str>,
+) -> Result<TaskId, CommandError> {
+    match text {
+        Some(text) => Ok(tasks::resolve(snapshot, text)?),
+        None => tasks::here(cx, snapshot)?.ok_or_else(|| {
+            CommandError::new(Exit::Usage, "this checkout is no task's")
+                .rule("task.here")
+                .next("git orch list --mine")
+        }),
+    }
+}
+
+/// A task as surfaces show it.
+pub(crate) fn view(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<TaskView, CommandError> {
+    let ready = take::is_ready(snapshot, task)?;
+    Ok(view_ready(cx, task, ready))
+}
+
+/// The same where readiness is known.
+pub(crate) fn view_ready(cx: &Ctx, task: &Task, ready: bool) -> TaskView {
+    let path = worktrees::path(cx, &task.id);
+    TaskView::new(task, ready, Some(path.as_path()).filter(|path| fs::exists(path)))
+}
+
+/// What was asked for, as a filter of the index.
+pub(crate) fn filter(pick: &PickArgs) -> Filter {
+    Filter {
+        team: pick.team,
+        role: pick.role,
+        kinds: pick.kind.clone(),
+        labels: pick.label.clone(),
+        ..Filter::default()
+    }
+}
+
+/// Why nothing is ready.
+pub(crate) fn idle(idle: &Idle) -> IdleView {
+    let held = |task: &Task| Held {
+        id: task.id.to_string(),
+        title: task.title.value.clone(),
+        by: match &task.register.state {
+            State::Claimed(lease) | State::Merging(lease) => lease.owner.actor.clone(),
+            State::Blocked(why) => why.clone(),
+            State::Open | State::Review | State::Done(_) | State::Closed(_) => String::new(),
+        },
+    };
+    IdleView {
+        waiting: idle
+            .waiting
+            .iter()
+            .map(|(task, needs)| Waiting {
+                id: task.id.to_string(),
+                title: task.title.value.clone(),
+                needs: needs.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        held: idle.held.iter().map(held).collect(),
+        blocked: idle.blocked.iter().map(held).collect(),
+        review: idle.review.iter().map(held).collect(),
+        filtered: idle.filtered,
+    }
+}
+
+/// A verdict as surfaces show it: the one that decided.
+pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String>) -> Option<VerdictView> {
+    let verdict = judged.deciding()?;
+    let logs = cx.file("logs").join(judged.tree.as_str());
+    let log = |step: &str| {
+        let path = logs.join(format!("{step}.log"));
+        fs::exists(&path).then(|| path.display().to_string())
+    };
+    let asked =
+        Asked { rev: rev.to_owned(), commit: judged.commit.to_string(), recorded: judged.recorded, warnings };
+    Some(VerdictView::new(verdict, asked, &log))
+}
+
+impl From<Refused> for CommandError {
+    fn from(refused: Refused) -> Self {
+        let exit = match refused.because {
+            Because::Failed => Exit::Failed,
+            Because::Usage => Exit::Usage,
+            Because::Blocked => Exit::Blocked,
+            Because::Policy => Exit::Refused,
+            Because::NothingReady => Exit::NothingReady,
+            Because::Held => Exit::Held,
+            Because::Environment => Exit::Environment,
+        };
+        let error = Self::new(exit, refused.fact).rule(refused.rule);
+        refused.next.into_iter().fold(error, Self::next)
+    }
+}
+
+impl From<OpError> for CommandError {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Refused(refused) => refused.into(),
+            OpError::Config { ref problems, .. } => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Self::from_error(Exit::Environment, &error)
+                    .rule("config.invalid")
+                    .detail(crate::report::words::indent(&lines.join("\n"), 2))
+                    .next("correct it on a branch; everything but the gate works meanwhile")
+            }
+            OpError::Local(ref problems) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Self::from_error(Exit::Environment, &error)
+                    .rule("config.local")
+                    .detail(crate::report::words::indent(&lines.join("\n"), 2))
+                    .next("git config --unset KEY")
+            }
+            OpError::Bug(fact) => Self::new(Exit::Bug, format!("BUG: {fact}")),
+            OpError::Store(ref store) => {
+                let this = Self::from_error(Exit::Environment, &error);
+                match store {
+                    StoreError::Corrupt { .. } => this.rule("state.damaged").next("git orch doctor"),
+                    StoreError::TooNew { .. } => this.rule("state.newer").next("install a newer git-orch"),
+                    StoreError::NoState => this.rule("init.missing").next("git orch init"),
+                    StoreError::TooLarge { .. }
+                    | StoreError::Contended { .. }
+                    | StoreError::NotReadBack
+                    | StoreError::Lock(_)
+                    | StoreError::Git(_) => this.next("git orch doctor"),
+                }
+            }
+            OpError::Git(_) | OpError::Fs(_) | OpError::Process(_) | OpError::Lock(_) => {
+                Self::from_error(Exit::Environment, &error)
+            }
+        }
+    }
+}
+
+/// What `init` or `uninstall` did, as surfaces show it.
+pub(crate) fn actions(report: setup::Report) -> ActionsView {
+    let mut view = ActionsView { actions: Vec::new(), next: report.next };
+    for line in report.lines {
+        let done = match line.done {
+            setup::Done::Made => Done::Made,
+            setup::Done::Planned => Done::Planned,
+            setup::Done::Kept => Done::Kept,
+            setup::Done::Warned => Done::Warned,
+        };
+        view.push(done, line.what, line.detail);
+    }
+    view
+}
+
+/// A worktree as surfaces show it.
+pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
+    WorktreeView {
+        path: found.worktree.path.display().to_string(),
+        usage: if found.id.is_some() { WorktreeUse::Task } else { WorktreeUse::Gate },
+        task: found.id.map(|id| id.to_string()),
+        status: found.task.map(|t| t.register.state.status()),
+        branch: found.worktree.head.branch().map(str::to_owned),
+        uncommitted: found.dirt.changed.len(),
+        untracked: found.dirt.untracked.len(),
+        unpushed: found.unpushed,
+        missing: found.missing,
+    }
+}

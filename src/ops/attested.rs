@@ -1,0 +1,74 @@
+//! Tamper evidence: trunk's local branch compared with where the last move that git-orch knows of left it.
+//!
+//! Hooks see most moves and refuse them; what went around them (another git library, `-c core.hooksPath`, a file
+//! written by hand) shows here.
+
+use std::fmt;
+
+use crate::domain::oid::Oid;
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::OpError;
+use crate::ops::people;
+use crate::sys::fs;
+
+/// Trunk is where nothing that git-orch knows of brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tamper {
+    /// The branch's short name.
+    pub trunk: String,
+    /// Where git-orch last saw it.
+    pub attested: Oid,
+    /// Where it is now; None: it is gone.
+    pub now: Option<Oid>,
+}
+
+impl fmt::Display for Tamper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (trunk, was) = (&self.trunk, self.attested.short());
+        match &self.now {
+            Some(now) => {
+                write!(f, "TAMPERED: {trunk} went from {was} to {} past the hooks, unverified", now.short())
+            }
+            None => write!(f, "TAMPERED: {trunk} was at {was} and is gone"),
+        }
+    }
+}
+
+/// Where git-orch last saw trunk; None if it never did, or the file is of no use.
+fn read(cx: &Ctx) -> Result<Option<Oid>, OpError> {
+    Ok(fs::read_optional(&cx.file("attested"))?.and_then(|text| Oid::parse(text.trim()).ok()))
+}
+
+/// Looks whether local trunk moved past git-orch. A pull brings it to what the remote has, and somebody may go
+/// back in its history: neither brings unverified commits here.
+pub(crate) fn tamper(cx: &Ctx, trunk: &Trunk) -> Result<Option<Tamper>, OpError> {
+    let Some(attested) = read(cx)? else { return Ok(None) };
+    let found = |now| Tamper { trunk: trunk.name.clone(), attested: attested.clone(), now };
+    let Some(now) = &trunk.local else { return Ok(Some(found(None))) };
+    for known in std::iter::once(&attested).chain(&trunk.tracking) {
+        if cx.repo.has_object(known) && cx.repo.is_ancestor(now, known)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found(Some(now.clone()))))
+}
+
+/// Moves the mark to where a pull brought trunk, or sets the first one. Best effort: a reader's clone may be
+/// read-only.
+pub(crate) fn settle(cx: &Ctx, trunk: &Trunk) {
+    let outcome = try_settle(cx, trunk);
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "the mark on trunk was not moved");
+    }
+}
+
+fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
+    let Some(now) = &trunk.local else { return Ok(()) };
+    let ahead = match read(cx)? {
+        None => true,
+        Some(mark) if mark == *now => false,
+        // Not backwards: what was attested once may be returned to.
+        Some(mark) => cx.repo.is_ancestor(&mark, now)? && tamper(cx, trunk)?.is_none(),
+    };
+    if ahead { people::attest(cx) } else { Ok(()) }
+}

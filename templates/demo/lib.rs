@@ -1,0 +1,5 @@
+//! Small statistics over lists of numbers.
+
+pub mod stats;
+pub mod table;
+pub mod words;

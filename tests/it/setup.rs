@@ -1,0 +1,421 @@
+//! `init` and `uninstall` on every shape of repository, by the library; what is left behind, and what is not.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use git_orch::ops::setup::{self, Done, InitOptions, OrchToml, Programs, Report, StateRefs};
+use git_orch::ops::{Because, Ctx, OpError};
+use git_orch::store::STATE_REF;
+use git_orch::sys::fs;
+use git_orch::sys::signal::Interrupts;
+
+use crate::env::{HOOK, ORCH, TestEnv, TestRepo};
+
+pub(crate) fn programs() -> Programs {
+    Programs { main: PathBuf::from(ORCH), dispatcher: PathBuf::from(HOOK) }
+}
+
+pub(crate) fn context(repo: &TestRepo) -> Ctx {
+    Ctx::open(&repo.env().vars(), &repo.path(""), Interrupts::default()).expect("a repository")
+}
+
+pub(crate) fn init(repo: &TestRepo) -> Report {
+    init_as(repo, &InitOptions::default()).expect("init works")
+}
+
+fn init_as(repo: &TestRepo, options: &InitOptions) -> Result<Report, OpError> {
+    setup::init_with(&context(repo), options, &programs())
+}
+
+#[track_caller]
+fn refused(result: Result<Report, OpError>) -> (Because, &'static str, String, Vec<String>) {
+    match result {
+        Err(OpError::Refused(r)) => (r.because, r.rule, r.fact, r.next),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn shown(repo: &TestRepo, report: &Report) -> String {
+    let line = |l: &setup::Line| {
+        let mark = match l.done {
+            Done::Made => '+',
+            Done::Kept => '=',
+            Done::Planned => '?',
+            Done::Warned => '!',
+        };
+        format!("{mark} {}: {}\n", l.what, l.detail)
+    };
+    let text: String = report.lines.iter().map(line).collect();
+    let next: String = report.next.iter().map(|l| format!("> {l}\n")).collect();
+    repo.env().redacted(&format!("{text}{next}"))
+}
+
+/// Every file below `dir` with its permission bits and bytes, but what `skip` says.
+fn files(dir: &Path, skip: &[&str]) -> BTreeMap<String, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(at) = todo.pop() {
+        for path in fs::list(&at).expect("readable") {
+            let name = path.strip_prefix(dir).expect("below").display().to_string();
+            if skip.iter().any(|skipped| name.starts_with(skipped)) {
+                continue;
+            }
+            let meta = path.symlink_metadata().expect("just listed");
+            if meta.is_dir() {
+                todo.push(path);
+            } else {
+                found.insert(name, (meta.permissions().mode(), fs::read(&path).unwrap_or_default()));
+            }
+        }
+    }
+    found
+}
+
+const CARGO: &str = "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+const LIB: &str = "#[test]\nfn works() {}\n";
+
+fn cargo(env: &TestEnv) -> TestRepo {
+    let repo = env.unborn("r é");
+    // The library reads the configuration of the process that runs the tests, not that of `env`.
+    for (key, value) in [("core.abbrev", "12"), ("user.name", "Ann Lee"), ("user.email", "ann@example.com")] {
+        repo.git(&["config", key, value]).success();
+    }
+    repo.commit("first", &[("Cargo.toml", CARGO), ("src/lib.rs", LIB)]);
+    repo
+}
+
+#[test]
+fn a_plain_repository_is_set_up_and_a_second_run_changes_nothing() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let first = init(&repo);
+    insta::assert_snapshot!(shown(&repo, &first), @r#"
+    = trunk: main, in this clone only: there is no remote
+    + state: made refs/orch/state
+    + orch.toml: committed on main as OID1: a gate of fmt, clippy, test
+    + hooks: pre-commit, prepare-commit-msg, pre-push, reference-transaction in $ROOT/r é/.git/hooks
+    > git orch ralph   # judges HEAD
+    > git orch add "TITLE"   # a task for the queue
+    > git orch next   # takes the first one
+    "#);
+    assert!(repo.try_rev(STATE_REF).is_some());
+    assert_eq!(
+        repo.git(&["show", "--format=%an %s", "--name-status", "main"]).success().stdout,
+        "Ann Lee Add orch.toml\n\nA\torch.toml\n"
+    );
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert!(repo.read("orch.toml").contains("cargo test"));
+    assert_eq!(repo.read(".git/orch/attested").trim(), repo.rev("main"));
+    assert_eq!(repo.git(&["config", "--get", "core.hooksPath"]).status(), 1, "never set");
+    repo.git(&["fsck", "--strict"]).success();
+
+    let before = files(&repo.path(""), &[]);
+    let second = init(&repo);
+    assert!(!second.changes(), "{}", shown(&repo, &second));
+    let after = files(&repo.path(""), &[]);
+    let changed: Vec<_> = after.iter().filter(|(k, v)| before.get(*k) != Some(v)).map(|(k, _)| k).collect();
+    assert_eq!(changed, Vec::<&String>::new());
+    assert_eq!(before.len(), after.len());
+
+    let tree = repo.git(&["commit-tree", "-p", "main", "-m", "x", "main^{tree}"]).success().line();
+    let moved = repo.git(&["update-ref", "refs/heads/main", &tree]);
+    assert_ne!(moved.status(), 0, "the guard is in force");
+    assert!(moved.stderr.contains("trunk.direct"), "{}", moved.stderr);
+}
+
+#[test]
+fn the_users_staged_and_unstaged_changes_are_not_touched() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.write("staged.txt", "s\n");
+    repo.git(&["add", "staged.txt"]).success();
+    repo.write("src/lib.rs", "// changed\n");
+    repo.write("untracked", "u\n");
+    let before = repo.git(&["status", "--porcelain"]).success().stdout;
+    init(&repo);
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, before);
+    assert_eq!(repo.git(&["diff", "--name-only", "main^", "main"]).success().stdout, "orch.toml\n");
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_changes_not_a_byte() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let before = files(&repo.path(""), &[]);
+    let options = InitOptions { dry_run: true, ..InitOptions::default() };
+    let report = init_as(&repo, &options).expect("a plan");
+    assert!(report.changes());
+    let text = shown(&repo, &report);
+    for part in ["? state: make", "? orch.toml: commit on main: a gate of", "? hooks: install"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    assert_eq!(files(&repo.path(""), &[]), before);
+}
+
+#[test]
+fn every_shape_of_repository() {
+    for flags in [&["--object-format=sha256"][..], &["--ref-format=reftable"]] {
+        let env = TestEnv::new();
+        env.git(&[&["init", "--quiet", "r"], flags].concat()).success();
+        let repo = env.at("r");
+        repo.commit("first", &[("Cargo.toml", CARGO), ("src/lib.rs", LIB)]);
+        assert!(init(&repo).changes());
+        assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "", "{flags:?}");
+        assert_eq!(
+            repo.git(&["log", "-1", "--format=%s", "main"]).success().line(),
+            "Add orch.toml",
+            "{flags:?}"
+        );
+        assert!(!init(&repo).changes(), "{flags:?}");
+        let tree = repo.git(&["commit-tree", "-p", "main", "-m", "x", "main^{tree}"]).success().line();
+        assert_ne!(repo.git(&["update-ref", "refs/heads/main", &tree]).status(), 0, "{flags:?}");
+        repo.git(&["fsck", "--strict"]).success();
+    }
+}
+
+#[test]
+fn an_unborn_branch_gets_the_file_and_no_commit() {
+    let env = TestEnv::new();
+    let repo = env.unborn("r");
+    repo.write("Cargo.toml", CARGO);
+    let report = init(&repo);
+    assert_eq!(repo.try_rev("main"), None);
+    assert!(repo.has("orch.toml"));
+    assert_eq!(report.next, ["git add orch.toml", "git commit -m \"First commit\""]);
+    let second = init(&repo);
+    assert!(!second.changes(), "{}", shown(&repo, &second));
+    repo.commit("First commit", &[("orch.toml", &repo.read("orch.toml"))]);
+    assert!(!init(&repo).changes());
+    assert_eq!(repo.read(".git/orch/attested").trim(), repo.rev("main"));
+}
+
+#[test]
+fn a_bare_repository_with_worktrees_from_every_side() {
+    let env = TestEnv::new();
+    let source = cargo(&env);
+    env.git(&["clone", "--quiet", "--bare", "r é", "b.git"]).success();
+    let bare = env.at("b.git");
+    bare.git(&["remote", "remove", "origin"]).success();
+    bare.git(&["worktree", "add", "--quiet", "../on-main", "main"]).success();
+    bare.git(&["worktree", "add", "--quiet", "-b", "topic", "../on-topic"]).success();
+    let (main, topic) = (env.at("on-main"), env.at("on-topic"));
+
+    let report = init(&topic);
+    assert!(shown(&topic, &report).contains("trunk: topic"), "the current branch is trunk without a remote");
+    setup::uninstall(&context(&bare), StateRefs::BundleAndDelete).expect("works");
+    assert!(!bare.has("orch"));
+
+    let options = InitOptions { trunk: Some("main".into()), ..InitOptions::default() };
+    init_as(&bare, &options).expect("works without a checkout");
+    assert!(main.has("orch.toml"), "placed where trunk is checked out");
+    assert_eq!(main.git(&["status", "--porcelain"]).success().stdout, "");
+    for repo in [&main, &bare] {
+        assert!(!init(repo).changes());
+    }
+    drop(source);
+}
+
+#[test]
+fn without_an_identity_nothing_is_begun() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.git(&["config", "user.name", ""]).success();
+    repo.git(&["config", "user.email", ""]).success();
+    let before = files(&repo.path(""), &[]);
+    let (because, rule, _, next) = refused(init_as(&repo, &InitOptions::default()));
+    assert_eq!((because, rule), (Because::Environment, "identity.missing"));
+    assert_eq!(next.len(), 2);
+    assert_eq!(files(&repo.path(""), &[]), before);
+    let options = InitOptions { orch_toml: OrchToml::Write, ..InitOptions::default() };
+    init_as(&repo, &options).expect("needs no name");
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "?? orch.toml\n");
+}
+
+#[test]
+fn with_a_remote_the_file_waits_for_a_branch() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let remote = env.remote("origin");
+    repo.connect(&remote);
+    let before = repo.rev("main");
+    let report = init(&repo);
+    assert_eq!(repo.rev("main"), before);
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "?? orch.toml\n");
+    insta::assert_snapshot!(report.next.join("\n"), @r#"
+    git switch -c orch-setup
+    git add orch.toml
+    git commit -m "Add orch.toml" -- orch.toml
+    git orch approve orch-setup --reason "the first gate"
+    git orch push -u origin orch-setup   # for a review there; or:
+    git orch merge orch-setup
+    "#);
+    let second = init(&repo);
+    assert!(!second.changes(), "{}", shown(&repo, &second));
+    assert_eq!(second.next, report.next);
+    assert!(repo.read(".git/orch/hook.toml").contains("refs/remotes/origin/main"));
+    assert_eq!(
+        repo.git(&["config", "--get-all", "remote.origin.fetch"]).success().line(),
+        "+refs/heads/*:refs/remotes/origin/*"
+    );
+}
+
+#[test]
+fn an_empty_remote_has_no_trunk_and_an_unknown_one_is_refused() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let remote = env.remote("origin");
+    repo.git(&["remote", "add", "origin", &remote.url()]).success();
+    let options = InitOptions { remote: Some("up".into()), ..InitOptions::default() };
+    let (because, rule, fact, _) = refused(init_as(&repo, &options));
+    assert_eq!((because, rule), (Because::Usage, "remote.unknown"));
+    assert!(fact.contains("origin"), "{fact}");
+    init(&repo);
+    assert_eq!(repo.git(&["log", "-1", "--format=%s", "main"]).success().line(), "Add orch.toml");
+}
+
+#[test]
+fn offline_is_said_and_does_not_stop() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.git(&["remote", "add", "origin", "file:///nonexistent"]).success();
+    let report = init(&repo);
+    assert!(
+        shown(&repo, &report).contains("! remote: origin could not be asked"),
+        "{}",
+        shown(&repo, &report)
+    );
+    assert!(repo.has("orch.toml"), "written");
+    assert_eq!(repo.try_rev("main:orch.toml"), None, "nobody knows whether the remote has trunk");
+}
+
+#[test]
+fn a_second_clone_joins_the_state() {
+    let env = TestEnv::new();
+    let one = cargo(&env);
+    let remote = env.remote("origin");
+    one.connect(&remote);
+    init(&one);
+    one.git(&["push", "--quiet", "--no-verify", "origin", STATE_REF]).success();
+    let two = env.clone_of(&remote, "two");
+    let report = init(&two);
+    assert!(shown(&two, &report).contains("joined origin's"), "{}", shown(&two, &report));
+    assert_eq!(two.rev(STATE_REF), one.rev(STATE_REF));
+    assert!(!init(&two).changes());
+
+    let three = env.clone_of(&remote, "three");
+    three.git(&["remote", "set-url", "origin", "file:///nonexistent"]).success();
+    init(&three);
+    three.git(&["remote", "set-url", "origin", &remote.url()]).success();
+    let report = init(&three);
+    assert!(shown(&three, &report).contains("this clone keeps its own"), "{}", shown(&three, &report));
+    let options = InitOptions { trunk: Some("dev".into()), ..InitOptions::default() };
+    assert_eq!(refused(init_as(&two, &options)).1, "trunk.set");
+}
+
+#[test]
+fn trunk_is_what_the_remote_says_and_a_wrong_name_is_refused() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let remote = env.remote("origin");
+    repo.git(&["branch", "dev"]).success();
+    repo.connect(&remote);
+    repo.git(&["push", "--quiet", "origin", "dev"]).success();
+    remote.repo().git(&["symbolic-ref", "HEAD", "refs/heads/dev"]).success();
+    let options = InitOptions { trunk: Some("mian".into()), ..InitOptions::default() };
+    let (because, rule, _, next) = refused(init_as(&repo, &options));
+    assert_eq!((because, rule), (Because::Usage, "trunk.unknown"));
+    assert!(next.contains(&"git orch init --trunk main".to_owned()), "{next:?}");
+    let options = InitOptions { trunk: Some("a..b".into()), ..InitOptions::default() };
+    assert_eq!(refused(init_as(&repo, &options)).1, "trunk.name");
+    assert_eq!(repo.try_rev(STATE_REF), None);
+    assert!(shown(&repo, &init(&repo)).starts_with("= trunk: dev, shared through origin"));
+}
+
+#[test]
+fn uninstall_restores_every_byte() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let remote = env.remote("origin");
+    repo.connect(&remote);
+    repo.write(".git/hooks/pre-commit", "#!/bin/sh\necho mine\n");
+    std::fs::set_permissions(repo.path(".git/hooks/pre-commit"), std::fs::Permissions::from_mode(0o755))
+        .unwrap();
+    repo.git(&["remote", "add", "up", &remote.url()]).success();
+    let skip = [".git/objects", ".git/refs/orch", "orch.toml"];
+    let before = files(&repo.path(""), &skip);
+    let options = InitOptions { remote: Some("up".into()), ..InitOptions::default() };
+    let report = init_as(&repo, &options).expect("works");
+    assert!(shown(&repo, &report).contains("git config orch.remote up"), "{}", shown(&repo, &report));
+    assert!(repo.has(".git/hooks/pre-commit.orch-prev"));
+    let again = init_as(&repo, &options).expect("works");
+    assert!(!again.changes(), "{}", shown(&repo, &again));
+
+    let report = setup::uninstall(&context(&repo), StateRefs::Keep).expect("works");
+    let text = shown(&repo, &report);
+    assert!(text.contains("= state: refs/orch/* stay"), "{text}");
+    assert!(text.contains("= orch.toml: stays"), "{text}");
+    let after =
+        files(&repo.path(""), &[&skip[..], &[".git/refs/remotes/up", ".git/logs/refs/remotes/up"]].concat());
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    for (name, value) in &before {
+        assert_eq!(after.get(name), Some(value), "{name}");
+    }
+    assert!(repo.try_rev(STATE_REF).is_some());
+
+    let state = repo.rev(STATE_REF);
+    let report = setup::uninstall(&context(&repo), StateRefs::BundleAndDelete).expect("works");
+    assert_eq!(repo.git(&["for-each-ref", "refs/orch"]).success().stdout, "");
+    let bundle = fs::list(&repo.path(".git"))
+        .unwrap()
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "bundle"));
+    let bundle = bundle.expect("a bundle").display().to_string();
+    assert!(report.next[0].contains("refs/orch/*"), "{:?}", report.next);
+    repo.git(&["fetch", "--quiet", &bundle, "refs/orch/*:refs/orch/*"]).success();
+    assert_eq!(repo.rev(STATE_REF), state);
+    let report = setup::uninstall(&context(&repo), StateRefs::Keep).expect("works");
+    assert!(!report.changes());
+}
+
+#[test]
+fn a_missing_dispatcher_is_named_before_anything_is_changed() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let before = files(&repo.path(""), &[]);
+    let away =
+        Programs { main: env.root().join("bin/git-orch"), dispatcher: env.root().join("bin/git-orch-hook") };
+    let (because, rule, fact, _) = refused(setup::init_with(&context(&repo), &InitOptions::default(), &away));
+    assert_eq!((because, rule), (Because::Environment, "hooks.dispatcher"));
+    assert!(fact.contains("bin/git-orch-hook"), "{fact}");
+    assert_eq!(files(&repo.path(""), &[]), before);
+}
+
+#[test]
+fn a_tracked_hooks_directory_is_never_written() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.commit("hooks", &[(".githooks/pre-commit", "#!/bin/sh\n")]);
+    repo.git(&["config", "core.hooksPath", ".githooks"]).success();
+    let report = init(&repo);
+    assert!(shown(&repo, &report).contains("! hooks: hooks NOT ENFORCED"), "{}", shown(&repo, &report));
+    assert_eq!(fs::list(&repo.path(".githooks")).unwrap().len(), 1);
+    assert_eq!(repo.git(&["config", "core.hooksPath"]).success().line(), ".githooks");
+    setup::uninstall(&context(&repo), StateRefs::Keep).expect("works");
+}
+
+#[test]
+fn an_agent_may_neither_set_up_nor_take_out() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    let agent = git_orch::sys::env::Env::from_pairs(
+        env.vars()
+            .iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .chain([("ORCH_SESSION".into(), "7k3fabcd".into())]),
+    );
+    let cx = Ctx::open(&agent, &repo.path(""), Interrupts::default()).expect("a repository");
+    assert_eq!(refused(setup::init_with(&cx, &InitOptions::default(), &programs())).1, "person.only");
+    init(&repo);
+    assert_eq!(refused(setup::uninstall(&cx, StateRefs::Keep)).1, "person.only");
+}
