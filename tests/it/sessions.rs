@@ -214,7 +214,11 @@ fn a_secret_in_a_tracked_file_stays_out_too() {
     let ran = world.ran(&shell(&format!("echo 42 > answer; echo '{key}' > notes")));
     assert_eq!(ran.outcomes(), ["merged"], "{:?}", ran.decisions());
     assert_eq!(world.trunk_file("notes"), "nothing");
-    assert!(ran.notes()[0].starts_with("not committed: notes: contains what looks like"), "{:?}", ran.notes());
+    assert!(
+        ran.notes()[0].starts_with("not committed: notes: contains what looks like"),
+        "{:?}",
+        ran.notes()
+    );
     let left = git_orch::sys::fs::read_string(&world.worktree(&id).join("notes")).unwrap();
     assert_eq!(left.trim(), key, "nothing is taken back in the worktree");
 }
@@ -254,7 +258,11 @@ fn an_agent_s_commit_of_a_secret_is_taken_back() {
     assert_eq!(world.repo.git(&["rev-list", "main", "--", ".env"]).success().stdout, "");
     let log = world.repo.git(&["log", "--no-merges", "--topo-order", "--format=%s", "main"]).success();
     assert_eq!(log.lines(), ["fix: the answer is wrong", "first"]);
-    assert!(ran.notes()[0].contains("the agent's own commits are taken back, because .env"), "{:?}", ran.notes());
+    assert!(
+        ran.notes()[0].contains("the agent's own commits are taken back, because .env"),
+        "{:?}",
+        ran.notes()
+    );
 }
 
 #[test]
@@ -313,7 +321,8 @@ fn dev_work_waits_for_a_person_unless_told_otherwise() {
     assert_eq!(world.ran(&auto).outcomes(), ["merged"]);
     assert_eq!(world.status(&two), "done");
     let three = world.add(Kind::Bug, "three");
-    let review = RunOptions { merge: Some(Merging::Review), ..shell("echo 42 > answer; echo 42 >> orch.toml") };
+    let review =
+        RunOptions { merge: Some(Merging::Review), ..shell("echo 42 > answer; echo 42 >> orch.toml") };
     assert_eq!(world.ran(&review).outcomes(), ["blocked"], "a changed gate needs a person");
     assert!(world.reason(&three).contains("gate.changed"), "{}", world.reason(&three));
 }
@@ -376,22 +385,28 @@ fn kinds_without_an_agent_are_left_alone() {
     assert_eq!((world.status(&bug), world.status(&quality)), ("open", "blocked"));
     let ran = world.ran(&RunOptions::default());
     assert_eq!((ran.report.ended(), ran.report.without_agent), (Ended::Nothing, 1));
-    let only = Filter { kind: Some(Kind::Docs), ..Filter::default() };
+    let only = Filter { kinds: vec![Kind::Docs], ..Filter::default() };
     let ran = world.ran(&RunOptions { filter: only, ..agent("nothing") });
     assert_eq!((ran.report.ended(), ran.report.without_agent), (Ended::Nothing, 0));
 }
 
 #[test]
 fn the_agent_is_the_role_s() {
-    let gate = format!("{GATE}[agents.scripted]\ncommand = 'echo 42 > answer'\n[roles.bugfix]\nagent = 'scripted'\n");
+    let gate = format!(
+        "{GATE}[agents.scripted]\ncommand = 'echo 42 > answer'\n[roles.bugfix]\nagent = 'scripted'\n"
+    );
     let world = World::with(&[("orch.toml", &gate), ("answer", "7\n")]);
     world.add(Kind::Bug, "bug");
     let ran = world.ran(&RunOptions::default());
     assert_eq!(ran.outcomes(), ["merged"]);
-    let agents: Vec<&str> = ran.events.iter().filter_map(|event| match event {
-        Event::TaskStarted { agent, .. } => Some(agent.as_str()),
-        _ => None,
-    }).collect();
+    let agents: Vec<&str> = ran
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::TaskStarted { agent, .. } => Some(agent.as_str()),
+            _ => None,
+        })
+        .collect();
     assert_eq!(agents, ["scripted"]);
 }
 
@@ -541,7 +556,7 @@ fn kill_at(world: &World, state: &str, pattern: &str) {
     let text = format!(
         "#!/bin/sh\n[ \"$1\" = {state} ] && [ ! -e .git/killed ] || exit 0\n\
          grep -q '{pattern}' || exit 0\n: > .git/killed\n\
-         kill -9 $(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)\nexit 0\n"
+         kill -9 $(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)\n[ $1 = committed ]\n"
     );
     world.repo.write(".git/hooks/reference-transaction", &text);
     world.repo.sh("chmod +x .git/hooks/reference-transaction").success();
@@ -567,7 +582,10 @@ fn a_run_killed_between_two_steps_is_gone_on_with() {
         assert_ne!(world.status(&id), "done");
         let ran = world.ran(&shell(script));
         assert_eq!(ran.outcomes(), ["merged"], "{state} {pattern}: {:?}", ran.events);
-        assert_eq!(ran.report.session.tasks[0].iterations > 0, pattern.contains("fix/") && state == "prepared");
+        assert_eq!(
+            ran.report.session.tasks[0].iterations > 0,
+            pattern.contains("fix/") && state == "prepared"
+        );
         if pattern.contains("main") && state == "committed" {
             // The checkout of trunk could not follow: that is a person's to see, as after any killed git.
             world.repo.git(&["reset", "--quiet", "--hard"]).success();
@@ -700,5 +718,8 @@ fn without_a_gate_a_push_warns() {
     });
     assert!(matches!(pushed, Ok(Pushed::Ran(status)) if status.success()));
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].starts_with("pushed unverified: orch.toml on refs/remotes/origin/main has no"), "{notes:?}");
+    assert!(
+        notes[0].starts_with("pushed unverified: orch.toml on refs/remotes/origin/main has no"),
+        "{notes:?}"
+    );
 }
