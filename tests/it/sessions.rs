@@ -121,10 +121,8 @@ impl Ran {
     }
 
     fn notes(&self) -> Vec<&str> {
-        let note = |event| match event {
-            &Event::Note { ref text, .. } => Some(text.as_str()),
-            _ => None,
-        };
+        let note =
+            |event: &Event| if let Event::Note { text, .. } = event { Some(text.as_str()) } else { None };
         self.events.iter().filter_map(note).collect()
     }
 
@@ -648,9 +646,12 @@ fn killed_again_and_again_the_loop_still_gets_there() {
     let mut kills = 0;
     for millis in (40_u64..).step_by(35) {
         let mut process = world.process(script);
+        // Any instant will do: nothing is waited for.
         Clock.wait(std::time::Duration::from_millis(millis));
         process.kill();
-        if process.wait().any().status() != 137 {
+        let ended = process.wait().any();
+        if ended.status() != 137 {
+            assert_eq!(ended.status(), 0, "{}\n{}", ended.stdout, ended.stderr);
             break;
         }
         kills += 1;

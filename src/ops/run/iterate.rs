@@ -165,8 +165,8 @@ impl<'a> TaskRun<'a> {
                     self.feedback = Some(feedback);
                     None
                 }
-                Decision::Ask(why) => Some(self.block(why, Outcome::Blocked)?),
-                Decision::GiveUp(why) => Some(self.block(format!("gave up: {why}"), Outcome::Failed)?),
+                Decision::Ask(why) => Some(self.block(&why, Outcome::Blocked)?),
+                Decision::GiveUp(why) => Some(self.block(&format!("gave up: {why}"), Outcome::Failed)?),
                 Decision::Stop => Some(End::interrupted()),
             };
             if let Some(end) = decided {
