@@ -121,9 +121,13 @@ impl Ran {
     }
 
     fn notes(&self) -> Vec<&str> {
-        let note =
-            |event: &Event| if let Event::Note { text, .. } = event { Some(text.as_str()) } else { None };
-        self.events.iter().filter_map(note).collect()
+        let mut notes = Vec::new();
+        for event in &self.events {
+            if let Event::Note { text, .. } = event {
+                notes.push(text.as_str());
+            }
+        }
+        notes
     }
 
     fn decisions(&self) -> Vec<String> {
