@@ -30,6 +30,8 @@ mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod store;
