@@ -1,7 +1,8 @@
 //! Refs: reading any, and moving our own (`refs/orch/*`) durably by compare-and-swap.
 //!
 //! Our own refs are moved with git's lock-file protocol in process: `<ref>.lock` made exclusively, the current
-//! value compared, the new one written and flushed, then renamed. gix's transaction flushes nothing, and
+//! value compared, the new one written beside, flushed and renamed. The lock file itself stays what it is, so that
+//! one left by a killed process of ours is known from one of git's. gix's transaction flushes nothing, and
 //! `git update-ref` costs a process and runs hooks. A person's refs are moved by `git update-ref`, so that
 //! reflogs are written and hooks see it.
 
@@ -15,6 +16,7 @@ use crate::git::error::GitError;
 use crate::git::read::from_gix;
 use crate::git::repo::{Head, Repo};
 use crate::sys::clock::Clock;
+use crate::sys::exist::ExistLock;
 use crate::sys::fs::{self, Durability};
 use crate::sys::process::Cmd;
 
@@ -99,7 +101,7 @@ impl Repo {
 
     fn cas_in_files(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
         let path = self.common_dir().join(&change.name);
-        let lock = RefLock::take(&path)?;
+        let lock = RefLock::take(&path, self.orch_dir())?;
         let current = self.ref_target(&change.name)?;
         if current.as_ref() != change.old.id() {
             return Ok(Cas::Lost(current));
@@ -154,26 +156,31 @@ impl Repo {
 /// git's lock on one ref file.
 struct RefLock {
     path: PathBuf,
-    lock: PathBuf,
-    done: bool,
+    scratch: PathBuf,
+    _lock: ExistLock,
 }
 
 impl RefLock {
-    fn take(path: &Path) -> Result<Self, GitError> {
+    fn take(path: &Path, scratch: PathBuf) -> Result<Self, GitError> {
         let lock = PathBuf::from(format!("{}.lock", path.display()));
         let start = Clock.monotonic();
+        fs::create_dir_all(&scratch)?;
         loop {
             // Inside the loop: `git pack-refs` removes directories that it emptied.
-            if let Some(dir) = path.parent() {
+            if let Some(dir) = path.parent()
+                && !fs::exists(dir)
+            {
                 fs::create_dir_all(dir)?;
             }
-            match fs::write_new(&lock, b"", 0o644) {
-                Ok(()) => return Ok(Self { path: path.to_owned(), lock, done: false }),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            match ExistLock::try_take(&lock, &scratch) {
+                Ok(Some(held)) => return Ok(Self { path: path.to_owned(), scratch, _lock: held }),
+                Ok(None) => {
                     if start.elapsed() > LOCK_PATIENCE {
                         return Err(GitError::RefLocked { path: lock });
                     }
-                    Clock.wait(Duration::from_millis(5));
+                    if !ExistLock::clear_dead(&lock, &scratch)? {
+                        Clock.wait(Duration::from_millis(5));
+                    }
                 }
                 Err(e) if e.is_not_found() && start.elapsed() < LOCK_PATIENCE => {}
                 Err(e) => return Err(e.into()),
@@ -181,25 +188,8 @@ impl RefLock {
         }
     }
 
-    fn commit(mut self, new: &Oid, durability: Durability) -> Result<(), GitError> {
-        fs::overwrite(&self.lock, format!("{new}\n").as_bytes(), durability)?;
-        fs::rename(&self.lock, &self.path)?;
-        self.done = true;
-        if durability == Durability::Commit
-            && let Some(dir) = self.path.parent()
-        {
-            fs::sync_dir(dir)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for RefLock {
-    fn drop(&mut self) {
-        if !self.done
-            && let Err(error) = fs::remove_file_if_there(&self.lock)
-        {
-            tracing::warn!(path = %self.lock.display(), %error, "lock file left behind");
-        }
+    fn commit(self, new: &Oid, durability: Durability) -> Result<(), GitError> {
+        let text = format!("{new}\n");
+        Ok(fs::write_by_way_of(&self.scratch, &self.path, text.as_bytes(), 0o644, durability)?)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reads `/proc`; elsewhere than on Linux the list is empty, which `override` treats as "unknown".
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::sys::env::var;
@@ -80,6 +81,27 @@ fn task_of(dir: &Path) -> Option<String> {
 pub fn name_of(pid: i32) -> Option<String> {
     let status = crate::sys::fs::read_string(&PathBuf::from(format!("/proc/{pid}/status"))).ok()?;
     Some(status.lines().find_map(|line| line.strip_prefix("Name:"))?.trim().to_owned())
+}
+
+/// The processes of the program `name` that work on `path`: it is an argument of theirs, or their
+/// `GIT_WORK_TREE`.
+pub fn naming(name: &str, path: &Path) -> Vec<i32> {
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pid = |path: PathBuf| path.file_name()?.to_str()?.parse::<i32>().ok();
+    let names = |pid: &i32| {
+        let command = command_of(*pid);
+        let is = command.first().is_some_and(|program| Path::new(program).ends_with(name));
+        is && (command.iter().skip(1).any(|word| Path::new(word) == path)
+            || tree_of(*pid).as_deref() == Some(path))
+    };
+    pids.into_iter().filter_map(pid).filter(names).collect()
+}
+
+fn tree_of(pid: i32) -> Option<PathBuf> {
+    let prefix = format!("{}=", var::GIT_WORK_TREE);
+    let environ = crate::sys::fs::read(&PathBuf::from(format!("/proc/{pid}/environ"))).ok()?;
+    let mut values = environ.split(|&b| b == 0).filter_map(|pair| pair.strip_prefix(prefix.as_bytes()));
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(values.next()?)))
 }
 
 /// The processes whose working directory is `dir` or below it, other than this one.
