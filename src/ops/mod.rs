@@ -13,6 +13,7 @@ pub mod editor;
 pub mod error;
 pub mod hooks;
 mod lease;
+mod making;
 pub mod merge;
 pub mod people;
 mod pool;
