@@ -12,6 +12,7 @@ use crate::domain::task::Work;
 use crate::git::Worktree;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::setup;
 use crate::ops::worktrees::{self, LOCK_PATIENCE, back_up, make_root};
 use crate::sys::ancestry;
 use crate::sys::fs::{self, Durability};
@@ -26,6 +27,7 @@ pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpEr
     }
     if let Some(found) = cx.repo.worktree_at(&path)? {
         if found.exists() && fs::exists(&path.join(".git")) {
+            setup::cover_worktree(cx, &path)?;
             fs::remove_file_if_there(&marker)?;
             return Ok(path);
         }
@@ -46,6 +48,7 @@ pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpEr
     } else {
         cx.repo.add_worktree(&path, &work.branch, &work.base)?;
     }
+    setup::cover_worktree(cx, &path)?;
     fs::remove_file_if_there(&marker)?;
     Ok(path)
 }

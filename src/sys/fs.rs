@@ -68,25 +68,13 @@ pub fn read_optional(path: &Path) -> Result<Option<String>, FsError> {
 /// Replaces `path` with `bytes` in one step. `mode` are Unix permission bits.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<(), FsError> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    write_by_way_of(dir, path, bytes, mode, durability)
-}
-
-/// The same by way of a file in `scratch`, a directory on the same file system, for directories that others
-/// read and must not find anything strange in.
-pub fn write_by_way_of(
-    scratch: &Path,
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-    durability: Durability,
-) -> Result<(), FsError> {
     let mut file = at(
         "write",
         path,
         tempfile::Builder::new()
             .prefix(".orch-tmp-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
-            .tempfile_in(scratch),
+            .tempfile_in(dir),
     )?;
     at("write", path, file.write_all(bytes))?;
     // The umask applied when it was made; a hook must stay executable and a key private whatever it is.
@@ -98,7 +86,7 @@ pub fn write_by_way_of(
     let named = file.into_temp_path().persist(path);
     named.map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })?;
     if durability == Durability::Commit {
-        sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+        sync_dir(dir)?;
     }
     Ok(())
 }
@@ -110,6 +98,16 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
         at("create", path, std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path))?;
     at("write", path, file.write_all(bytes))?;
     at("write", path, file.sync_all())
+}
+
+/// Writes `bytes` into an existing file of our own, e.g. a lock file that is renamed afterwards.
+pub fn overwrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let mut file = at("write", path, std::fs::OpenOptions::new().write(true).truncate(true).open(path))?;
+    at("write", path, file.write_all(bytes))?;
+    if durability == Durability::Commit {
+        at("flush", path, file.sync_all())?;
+    }
+    Ok(())
 }
 
 /// Makes a new file with all of `bytes` in one step: who finds it finds it whole. Says whether it was made;
@@ -212,6 +210,12 @@ pub fn exists(path: &Path) -> bool {
 /// Whether this process may write to `path`: permissions and a read-only file system are seen.
 pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Sets a file's permission bits.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    at("change the permissions of", path, std::fs::set_permissions(path, permissions))
 }
 
 /// When the file was last written; None where it is gone or the system does not say.

@@ -7,7 +7,6 @@
 pub mod ancestry;
 pub mod clock;
 pub mod env;
-pub mod exist;
 pub mod fs;
 pub mod lock;
 pub mod mount;

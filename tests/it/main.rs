@@ -8,6 +8,12 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;
@@ -16,14 +22,20 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tour;

@@ -52,7 +52,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result
     }
     refuse_unconfirmed(&cx, args.require_confirmed)?;
     match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
-        Next::Taken(taken) => show(out, &taken, args.output.json),
+        Next::Taken(taken) => Ok(show(out, &taken, args.output.json)),
         Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), Command
 }
 
 /// Shows a task that was taken, and how to go there.
-pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Result<Exit, CommandError> {
+pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
     if let Some(said) = &taken.offline {
         let said = said.lines().next().unwrap_or_default();
         out.warn(&format!("trunk could not be fetched, so the branch is cut from what is here: {said}"));
@@ -107,8 +107,9 @@ pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Result<Exit, Com
     let view = NextView::new(&taken.task, false, taken.path.as_deref());
     if json {
         out.json(&view.task);
-        return Ok(Exit::Done);
+        return Exit::Done;
     }
     out.data(&report::taken(&view, out.page()));
-    Ok(Exit::Done)
+    out.hint("commit there; then git orch merge asks Ralph, and merges");
+    Exit::Done
 }
