@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commit_policy;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;
@@ -17,6 +19,8 @@ mod harness;
 mod hooks;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod project;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
