@@ -11,6 +11,7 @@ pub mod command_error;
 pub mod commands;
 pub mod complete;
 pub mod docs;
+mod events;
 pub mod exit;
 mod logging;
 pub mod out;

@@ -1,8 +1,6 @@
 //! Between parsing and rendering: the context of a command, what people typed made into ids and filters, and
 //! what operations return made into views.
 
-use std::path::Path;
-
 use crate::cli::args::PickArgs;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
@@ -13,11 +11,14 @@ use crate::domain::task::{State, Task};
 use crate::index::Filter;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
-use crate::ops::{Because, Ctx, OpError, Refused, progress, setup, tasks, worktrees};
+use crate::ops::worktrees::Surveyed;
+use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
 use crate::sys::signal::Interrupts;
-use crate::view::{ActionsView, Asked, Done, Event, Held, IdleView, TaskView, VerdictView, Waiting};
+use crate::view::{
+    ActionsView, Asked, Done, Held, IdleView, TaskView, VerdictView, Waiting, WorktreeUse, WorktreeView,
+};
 
 /// The context of a command that does not wait for anything long.
 pub(crate) fn open(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, CommandError> {
@@ -35,6 +36,9 @@ fn with_interrupts(cx: &Invocation<'_>, out: &mut Out, interrupts: Interrupts) -
     let opened = Ctx::open(cx.env, &cx.cwd, interrupts)?;
     for warning in &opened.warnings {
         out.warn(warning);
+    }
+    if let Err(error) = setup::refresh(&opened) {
+        out.warn(&format!("the hooks of this clone could not be brought up to date: {error}"));
     }
     Ok(opened)
 }
@@ -119,89 +123,6 @@ pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String
     Some(VerdictView::new(verdict, asked, &log))
 }
 
-/// What happened, as surfaces show it; None for what nobody watches.
-pub(crate) fn event(event: progress::Event) -> Option<Event> {
-    use crate::agent::driver;
-    use crate::gate::Event as Gate;
-    Some(match event {
-        progress::Event::RunStarted { session, jobs, ready } => {
-            Event::RunStarted { session: session.to_string(), jobs, ready }
-        }
-        progress::Event::TaskStarted { task, agent } => Event::TaskStarted {
-            task: task.id.to_string(),
-            title: task.title.value.clone(),
-            branch: task.register.work.as_ref().map(|w| w.branch.clone()).unwrap_or_default(),
-            agent,
-        },
-        progress::Event::IterationStarted { task, iteration, limit } => {
-            Event::IterationStarted { task: task.to_string(), iteration, limit }
-        }
-        progress::Event::Agent { task, event } => {
-            let (driver::Event::Line(text) | driver::Event::Note(text) | driver::Event::Promise(text)) =
-                event;
-            Event::StepOutput { task: Some(task.to_string()), step: "agent".to_owned(), line: text }
-        }
-        progress::Event::Gate { task, event } => {
-            let task = task.map(|id| id.to_string());
-            match event {
-                Gate::SetupStarted { command } => Event::StepStarted { task, step: setup(&command) },
-                Gate::SetupLine { line } => Event::StepOutput { task, step: "setup".to_owned(), line },
-                Gate::SetupFinished { command, word, millis } => {
-                    let step = setup(&command);
-                    Event::StepFinished { task, step, verdict: word, reason: None, millis }
-                }
-                Gate::StepStarted { name, .. } => Event::StepStarted { task, step: name },
-                Gate::StepLine { name, line } => Event::StepOutput { task, step: name, line },
-                Gate::StepRetried { name, attempt } => {
-                    Event::Note { task, text: format!("{name} failed; try {attempt}") }
-                }
-                Gate::StepFinished { result } => Event::StepFinished {
-                    task,
-                    step: result.name,
-                    verdict: result.word,
-                    reason: result.reason,
-                    millis: result.millis,
-                },
-            }
-        }
-        progress::Event::IterationFinished { task, iteration, word, decision, millis } => {
-            let (decision, why) = words(&decision);
-            Event::IterationFinished {
-                task: task.to_string(),
-                iteration,
-                verdict: word,
-                decision: decision.to_owned(),
-                why,
-                millis,
-            }
-        }
-        progress::Event::TaskFinished { task, millis } => Event::TaskFinished {
-            task: task.id.to_string(),
-            outcome: task.outcome,
-            iterations: task.iterations,
-            note: task.note,
-            millis,
-        },
-        progress::Event::Note { task, text } => Event::Note { task: task.map(|id| id.to_string()), text },
-        progress::Event::Stopping { now } => Event::Stopping { now },
-    })
-}
-
-fn setup(command: &str) -> String {
-    format!("setup: {command}")
-}
-
-fn words(decision: &crate::agent::wiggum::Decision) -> (&'static str, Option<String>) {
-    use crate::agent::wiggum::Decision;
-    match decision {
-        Decision::Allow => ("ALLOW", None),
-        Decision::Retry(_) => ("RETRY", None),
-        Decision::Ask(why) => ("ASK", Some(why.clone())),
-        Decision::GiveUp(why) => ("GIVE UP", Some(why.clone())),
-        Decision::Stop => ("STOP", None),
-    }
-}
-
 impl From<Refused> for CommandError {
     fn from(refused: Refused) -> Self {
         let exit = match refused.because {
@@ -257,14 +178,6 @@ impl From<OpError> for CommandError {
     }
 }
 
-/// A path for people: relative to `cwd` where that is shorter.
-pub(crate) fn shown(path: &Path, cwd: &Path) -> String {
-    match path.strip_prefix(cwd) {
-        Ok(rest) if !rest.as_os_str().is_empty() => rest.display().to_string(),
-        Ok(_) | Err(_) => path.display().to_string(),
-    }
-}
-
 /// What `init` or `uninstall` did, as surfaces show it.
 pub(crate) fn actions(report: setup::Report) -> ActionsView {
     let mut view = ActionsView { actions: Vec::new(), next: report.next };
@@ -278,4 +191,19 @@ pub(crate) fn actions(report: setup::Report) -> ActionsView {
         view.push(done, line.what, line.detail);
     }
     view
+}
+
+/// A worktree as surfaces show it.
+pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
+    WorktreeView {
+        path: found.worktree.path.display().to_string(),
+        usage: if found.id.is_some() { WorktreeUse::Task } else { WorktreeUse::Gate },
+        task: found.id.map(|id| id.to_string()),
+        status: found.task.map(|t| t.register.state.status()),
+        branch: found.worktree.head.branch().map(str::to_owned),
+        uncommitted: found.dirt.changed.len(),
+        untracked: found.dirt.untracked.len(),
+        unpushed: found.unpushed,
+        missing: found.missing,
+    }
 }

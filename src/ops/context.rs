@@ -38,6 +38,36 @@ pub struct Ctx {
     pub actor: Actor,
 }
 
+/// A context that is not open yet: it can go to another thread, which an open repository can't.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    git_dir: PathBuf,
+    work_tree: Option<PathBuf>,
+    env: Env,
+    cwd: PathBuf,
+    settings: Settings,
+    local: Local,
+    interrupts: Interrupts,
+    actor: Actor,
+}
+
+impl Seed {
+    /// Opens the repository.
+    pub fn open(self) -> Result<Ctx, OpError> {
+        Ok(Ctx {
+            repo: Repo::open(&self.git_dir, self.work_tree.as_deref(), &self.env)?,
+            env: self.env,
+            cwd: self.cwd,
+            clock: Clock,
+            settings: self.settings,
+            local: self.local,
+            warnings: Vec::new(),
+            interrupts: self.interrupts,
+            actor: self.actor,
+        })
+    }
+}
+
 /// The protected branch, and where it is judged from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
@@ -92,19 +122,18 @@ impl Ctx {
         })
     }
 
-    /// The same for another thread, under another actor.
-    pub fn for_worker(&self, actor: Actor) -> Result<Self, OpError> {
-        Ok(Self {
-            repo: self.repo.reopen()?,
+    /// What another thread opens the same context from, under another actor.
+    pub fn for_worker(&self, actor: Actor, interrupts: Interrupts) -> Seed {
+        Seed {
+            git_dir: self.repo.git_dir().to_owned(),
+            work_tree: self.repo.work_tree().map(Path::to_owned),
             env: self.env.clone(),
             cwd: self.cwd.clone(),
-            clock: self.clock,
             settings: self.settings.clone(),
             local: self.local.clone(),
-            warnings: Vec::new(),
-            interrupts: self.interrupts.clone(),
+            interrupts,
             actor,
-        })
+        }
     }
 
     /// The state.

@@ -55,8 +55,10 @@ pub struct Shown {
 /// How a command must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Must {
+    /// With status 0.
     Succeed,
-    BeRefused,
+    /// With another status, and with this in what it prints.
+    BeRefused(&'static str),
 }
 
 struct Demo<'a> {
@@ -153,11 +155,14 @@ impl Demo<'_> {
         (self.show)(Event::Runs { dir: below, line: line.to_owned() });
         let limits = Limits::wall(Some(PATIENCE), &self.interrupts);
         let show = &mut *self.show;
-        let ended = Cmd::shell(line, dir, &self.env)
-            .supervise(&limits, &mut |text| show(Event::Line(text.to_owned())))?;
+        let mut said = false;
+        let ended = Cmd::shell(line, dir, &self.env).supervise(&limits, &mut |text| {
+            said |= matches!(must, Must::BeRefused(why) if text.contains(why));
+            show(Event::Line(text.to_owned()));
+        })?;
         match (ended.end, must) {
             (End::Exit(0), Must::Succeed) => Ok(()),
-            (End::Exit(exit), Must::BeRefused) if exit != 0 => {
+            (End::Exit(exit), Must::BeRefused(_)) if exit != 0 && said => {
                 (self.show)(Event::Refused { exit });
                 Ok(())
             }
@@ -204,7 +209,7 @@ impl Demo<'_> {
             "cargo generate-lockfile --offline --quiet",
             "git add --all",
             "git commit --quiet --message 'A small library'",
-            "git remote add origin ../origin.git",
+            "git remote add origin \"$PWD/../origin.git\"",
             "git push --quiet --set-upstream origin main",
         ] {
             self.quietly(&repo, line)?;
@@ -233,8 +238,8 @@ impl Demo<'_> {
              --accept 'a test shows that it has none'",
             Must::Succeed,
         )?;
-        self.run(&repo, "git orch add 'Format src/table.rs' --kind quality", Must::Succeed)?;
-        self.run(&repo, "git orch add 'Simplify src/words.rs as clippy says' --kind quality", Must::Succeed)?;
+        // One task for both: the fixers take whole projects, and a second task would find nothing left to do.
+        self.run(&repo, "git orch add 'Tidy up as cargo fmt and clippy say' --kind quality", Must::Succeed)?;
         self.run(&repo, "git orch list", Must::Succeed)
     }
 
@@ -243,8 +248,12 @@ impl Demo<'_> {
         self.part("Trunk is guarded");
         self.says("A commit made directly on main is refused, also with --no-verify.");
         self.write("tally/README.md", "# tally\n\nJust a quick fix.\n")?;
-        self.run(&repo, "git commit --all --message 'A quick fix'", Must::BeRefused)?;
-        self.run(&repo, "git commit --all --no-verify --message 'A quick fix'", Must::BeRefused)?;
+        self.run(&repo, "git commit --all --message 'A quick fix'", Must::BeRefused("branch.trunk"))?;
+        self.run(
+            &repo,
+            "git commit --all --no-verify --message 'A quick fix'",
+            Must::BeRefused("branch.trunk"),
+        )?;
         self.run(&repo, "git restore README.md", Must::Succeed)
     }
 
@@ -258,11 +267,11 @@ impl Demo<'_> {
         )?;
         let task = self.root.join("tally.orch").join(&id);
         self.says("A first try that does not help: Ralph, the gate, refuses the push with the failing test.");
-        self.edit(&task, "sorted.len() / 2)", "sorted.len().saturating_sub(1) / 2)")?;
+        edit(&task, "sorted.len() / 2)", "sorted.len().saturating_sub(1) / 2)")?;
         self.run(&task, "git commit --all --quiet --message 'fix: take the lower one'", Must::Succeed)?;
-        self.run(&task, "git push origin HEAD", Must::BeRefused)?;
+        self.run(&task, "git push origin HEAD", Must::BeRefused("FAIL"))?;
         self.says("The real fix passes, and is merged as exactly the tree that was judged.");
-        self.edit(
+        edit(
             &task,
             "    sorted.get(sorted.len().saturating_sub(1) / 2).copied()",
             "    let upper = *sorted.get(sorted.len() / 2)?;\n    \
@@ -274,15 +283,6 @@ impl Demo<'_> {
             Must::Succeed,
         )?;
         self.run(&task, "git orch merge", Must::Succeed)
-    }
-
-    fn edit(&self, dir: &Path, from: &str, to: &str) -> Result<(), OpError> {
-        let path = dir.join("src/stats.rs");
-        let text = fs::read_string(&path)?;
-        if !text.contains(from) {
-            return Err(OpError::Bug(format!("{} has no `{from}`", path.display())));
-        }
-        Ok(fs::write_atomic(&path, text.replace(from, to).as_bytes(), 0o644, Durability::None)?)
     }
 
     fn by_itself(&mut self) -> Result<(), OpError> {
@@ -308,7 +308,7 @@ impl Demo<'_> {
             Must::Succeed,
         )?;
         self.quietly(&repo, "git switch --quiet main")?;
-        self.run(&repo, "git orch merge tighten-the-gate", Must::BeRefused)?;
+        self.run(&repo, "git orch merge tighten-the-gate", Must::BeRefused("gate.changed"))?;
         self.run(
             &repo,
             "git orch approve tighten-the-gate --reason 'what is clean stays clean'",
@@ -325,4 +325,14 @@ impl Demo<'_> {
         self.run(&repo, "git log --format='%h %cr  %s' -n 12 refs/orch/state", Must::Succeed)?;
         self.run(&repo, "git orch status", Must::Succeed)
     }
+}
+
+/// Replaces text in the demo's `src/stats.rs`, which must have it.
+fn edit(dir: &Path, from: &str, to: &str) -> Result<(), OpError> {
+    let path = dir.join("src/stats.rs");
+    let text = fs::read_string(&path)?;
+    if !text.contains(from) {
+        return Err(OpError::Bug(format!("{} has no `{from}`", path.display())));
+    }
+    Ok(fs::write_atomic(&path, text.replace(from, to).as_bytes(), 0o644, Durability::None)?)
 }

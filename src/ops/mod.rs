@@ -6,21 +6,28 @@
 //! words for the terminal and exit codes.
 
 pub mod attested;
+pub mod audit;
+pub mod commit;
 pub mod context;
 mod contract;
 pub mod demo;
+pub mod doctor;
 pub mod editor;
 pub mod error;
 pub mod hooks;
 mod lease;
 pub mod merge;
+pub mod mode;
 pub mod people;
 mod pool;
 pub mod progress;
+pub mod push;
 pub mod ralph;
 pub mod ready;
 mod remote;
+pub mod run;
 pub mod setup;
+pub mod status;
 pub mod take;
 pub mod tasks;
 pub mod worktrees;

@@ -22,7 +22,10 @@ pub fn set(cx: &Ctx, mode: Mode, reason: Option<&str>) -> Result<(Control, Contr
             return Ok((before.clone(), before));
         }
         if strictness(mode) < strictness(before.mode) {
-            people::refuse_agents(cx, &format!("set the mode from {} to {}", before.mode.as_str(), mode.as_str()))?;
+            people::refuse_agents(
+                cx,
+                &format!("set the mode from {} to {}", before.mode.as_str(), mode.as_str()),
+            )?;
         }
         let by = Some(cx.actor.to_string());
         let after = Control { mode, reason: reason.clone(), by, at: Some(edit.now()) };
@@ -59,7 +62,11 @@ mod tests {
     fn modes_are_ordered_by_what_they_forbid() {
         let order = [Mode::Normal, Mode::Paused, Mode::Safe, Mode::Off].map(strictness);
         assert!(order.is_sorted());
-        let control = |mode, reason: Option<&str>| Control { mode, reason: reason.map(Into::into), ..Control::default() };
+        let control = |mode, reason: Option<&str>| Control {
+            mode,
+            reason: reason.map(Into::into),
+            ..Control::default()
+        };
         let off = control(Mode::Off, Some("fire"));
         assert_eq!(note(&control(Mode::Normal, None), &off), "NORMAL to OFF: fire");
         assert_eq!(note(&off, &control(Mode::Normal, None)), "OFF to NORMAL");

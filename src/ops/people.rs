@@ -51,13 +51,13 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
 }
 
 /// Records that a rule was overridden.
-pub(crate) fn record_override(cx: &Ctx, subject: &str, note: String) -> Result<(), OpError> {
+pub(crate) fn record_override(cx: &Ctx, subject: &str, note: &str) -> Result<(), OpError> {
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         edit.note(Change {
             action: "override",
             subject: subject.to_owned(),
             cause: "override".into(),
-            note: Some(note.clone()),
+            note: Some(note.to_owned()),
         });
         Ok::<_, OpError>(())
     })?;
@@ -96,7 +96,7 @@ pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitS
     };
     let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
     let was = old.id().map_or("nothing", Oid::short).to_owned();
-    record_override(cx, &name, format!("{reason} -- {} (from {was})", command.join(" ")))?;
+    record_override(cx, &name, &format!("{reason} -- {} (from {was})", command.join(" ")))?;
     let expires = cx.clock.now().plus_millis(OVERRIDE_MILLIS);
     let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
     let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;

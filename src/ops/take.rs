@@ -99,12 +99,22 @@ fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
 
 /// Takes the next ready task that matches.
 pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Result<Next, OpError> {
+    next_of(cx, filter, &|_| true, checkout, cause)
+}
+
+/// The same among those that `wanted` wants, too.
+pub(crate) fn next_of(
+    cx: &Ctx,
+    filter: &Filter,
+    wanted: &dyn Fn(&Row) -> bool,
+    checkout: Checkout,
+    cause: &str,
+) -> Result<Next, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
     let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
         let snapshot = edit.snapshot();
-        // Several, because a file may be damaged: what the index has is only a hint.
-        for row in Queue::open(cx, snapshot)?.ready(filter, 8)? {
+        for row in candidates(cx, snapshot, filter, wanted)? {
             if let Ok(Some(task)) = snapshot.task(&row.id)
                 && is_ready(snapshot, &task)?
             {
@@ -114,7 +124,7 @@ pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Resul
         // The index says yes, never no: before "nothing is ready" is said, git is asked.
         let mut idle = idle(snapshot, filter)?;
         idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
-        match idle.waiting.iter().position(|(_, missing)| missing.is_empty()) {
+        match idle.waiting.iter().position(|(t, missing)| missing.is_empty() && wanted(&Row::new(t, 0))) {
             Some(at) => {
                 let (task, _) = idle.waiting.remove(at);
                 claim(&how, edit, task).map(Ok)
@@ -126,6 +136,24 @@ pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Resul
         Ok(task) => checked_out(cx, task, checkout, offline).map(|t| Next::Taken(Box::new(t))),
         Err(idle) => Ok(Next::Nothing(idle)),
     }
+}
+
+/// Several, because a file may be damaged: what the index has is only a hint.
+fn candidates(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    filter: &Filter,
+    wanted: &dyn Fn(&Row) -> bool,
+) -> Result<Vec<Row>, OpError> {
+    const ENOUGH: usize = 8;
+    let queue = Queue::open(cx, snapshot)?;
+    let first: Vec<Row> = queue.ready(filter, ENOUGH)?;
+    let more = first.len() == ENOUGH;
+    let found: Vec<Row> = first.into_iter().filter(wanted).collect();
+    if !found.is_empty() || !more {
+        return Ok(found);
+    }
+    Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(ENOUGH).collect())
 }
 
 /// Whether the task may be taken now, decided on git alone.

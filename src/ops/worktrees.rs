@@ -14,6 +14,7 @@ use crate::sys::ancestry;
 use crate::sys::env::var;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
+use crate::sys::process::Cmd;
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -249,12 +250,12 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     {
         return Ok(Some("it has commits that neither trunk nor a remote has".into()));
     }
+    if cx.cwd.starts_with(&worktree.path) {
+        return Ok(Some("you are in it".into()));
+    }
     let inside = ancestry::inside(&worktree.path);
     if let Some(pid) = inside.first() {
         return Ok(Some(format!("process {pid} is working in it")));
-    }
-    if cx.cwd.starts_with(&worktree.path) {
-        return Ok(Some("you are in it".into()));
     }
     Ok(None)
 }
@@ -349,10 +350,25 @@ impl PrivateIndex {
         Ok(Self { _dir: dir, path })
     }
 
+    /// git with this index, not yet run.
+    pub(crate) fn cmd(&self, cx: &Ctx, worktree: &Worktree, args: &[&str]) -> Cmd {
+        cx.repo.git_in(worktree, args).env(var::GIT_INDEX_FILE, &self.path)
+    }
+
+    /// Forgets what the copied index had.
+    pub(crate) fn empty(&self) -> Result<(), OpError> {
+        fs::remove_file_if_there(&self.path)?;
+        Ok(())
+    }
+
+    /// Becomes the worktree's index, in one step.
+    pub(crate) fn install(self, worktree: &Worktree) -> Result<(), OpError> {
+        Ok(fs::rename(&self.path, &worktree.git_dir.join("index"))?)
+    }
+
     /// Runs git with this index; returns what it printed.
     pub(crate) fn git(&self, cx: &Ctx, worktree: &Worktree, args: &[&str]) -> Result<String, OpError> {
-        let cmd = cx.repo.git_in(worktree, args).env(var::GIT_INDEX_FILE, &self.path);
-        Ok(cmd.run()?.checked()?.text())
+        Ok(self.cmd(cx, worktree, args).run()?.checked()?.text())
     }
 
     /// The same with something on standard input.
@@ -363,7 +379,6 @@ impl PrivateIndex {
         args: &[&str],
         input: Vec<u8>,
     ) -> Result<String, OpError> {
-        let cmd = cx.repo.git_in(worktree, args).env(var::GIT_INDEX_FILE, &self.path).stdin(input);
-        Ok(cmd.run()?.checked()?.text())
+        Ok(self.cmd(cx, worktree, args).stdin(input).run()?.checked()?.text())
     }
 }

@@ -18,6 +18,9 @@ pub fn status(view: &StatusView, page: Page) -> String {
         let why = view.reason.as_deref().map_or_else(String::new, |r| format!(": {}", harmless(r)));
         out.line(&format!("{} {}{why}", paint(DIM, "mode  "), paint(WARN, view.mode)));
     }
+    for problem in &view.problems {
+        out.line(&format!("{} {}", paint(BAD, "wrong "), harmless(problem)));
+    }
     let inner = Page { width: page.width.map(|w| w.saturating_sub(2)), ..page };
     let mut section = |title: &str, text: String| {
         if !text.is_empty() {
@@ -89,6 +92,7 @@ mod tests {
             yours: vec![TaskView::new(&mine, false, None)],
             worktrees: vec![],
             hooks: HooksView { state: HooksState::Partial, detail: Some("pre-push is missing".into()) },
+            problems: Vec::new(),
         };
         insta::assert_snapshot!(plain(&status(&view, terminal(80))), @r"
         trunk  main (remote origin), PASS

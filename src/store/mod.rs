@@ -9,6 +9,7 @@
 //! meaning raises `format` in `meta.toml`, and with it `min_writer`: an older program reads on and writes no
 //! more. Every format ever written has a frozen fixture in `tests/corpus/state/`.
 
+mod check;
 mod codec;
 mod error;
 mod history;
@@ -17,6 +18,7 @@ mod records;
 mod snapshot;
 mod transaction;
 
+pub use check::Damage;
 pub use codec::{decode_task, encode_task};
 pub use error::{StoreError, TransactError};
 pub use history::{AuditEntry, audit, audit_where};

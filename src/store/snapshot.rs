@@ -40,6 +40,10 @@ impl<'r> Snapshot<'r> {
         Ok(Self { repo, commit, tree })
     }
 
+    pub(crate) fn repo(&self) -> &'r Repo {
+        self.repo
+    }
+
     /// The commit it shows.
     pub fn commit(&self) -> &Oid {
         &self.commit

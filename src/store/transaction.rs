@@ -293,11 +293,21 @@ impl<'r> Store<'r> {
         author: &'s Author,
         action: Action,
     ) -> Result<Edit<'s, 'r>, TransactError<E>> {
-        let meta = snapshot.meta()?;
+        let meta = match (snapshot.meta(), action) {
+            // What is to be mended may be what says who may mend it: then what it said before counts.
+            (Err(error @ StoreError::Corrupt { .. }), Action::Repair) => {
+                snapshot.last_meta()?.ok_or(error)?
+            }
+            (meta, _) => meta?,
+        };
         if meta.min_writer > FORMAT {
             return Err(StoreError::TooNew { found: meta.format, known: FORMAT }.into());
         }
-        let grant = grant::permit(snapshot.control()?.mode, action).map_err(TransactError::Mode)?;
+        let control = match (snapshot.control(), action) {
+            (Err(StoreError::Corrupt { .. }), Action::Repair) => Control::default(),
+            (control, _) => control?,
+        };
+        let grant = grant::permit(control.mode, action).map_err(TransactError::Mode)?;
         let now = Clock.now();
         let message = self.repo.commit(snapshot.commit()).map_err(StoreError::from)?.message;
         let (ms, seq) = match clock_of(&message) {

@@ -212,6 +212,12 @@ pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
+/// Sets a file's permission bits.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    at("change the permissions of", path, std::fs::set_permissions(path, permissions))
+}
+
 /// When the file was last written; None where it is gone or the system does not say.
 pub fn modified(path: &Path) -> Option<Timestamp> {
     let time = path.symlink_metadata().ok()?.modified().ok()?;

@@ -40,6 +40,20 @@ impl Counts {
         *count += 1;
     }
 
+    /// From each status word with its count; other words are ignored.
+    pub fn of(pairs: &[(&str, usize)]) -> Self {
+        let count = |word: &str| pairs.iter().find(|(name, _)| *name == word).map_or(0, |(_, n)| *n);
+        Self {
+            open: count("open"),
+            claimed: count("claimed"),
+            blocked: count("blocked"),
+            review: count("review"),
+            merging: count("merging"),
+            done: count("done"),
+            closed: count("closed"),
+        }
+    }
+
     /// Each status word with its count, in the order of a task's life.
     pub fn pairs(&self) -> [(&'static str, usize); 7] {
         [
@@ -110,4 +124,6 @@ pub struct StatusView {
     pub worktrees: Vec<WorktreeView>,
     /// The hooks.
     pub hooks: HooksView,
+    /// What is wrong, one line each.
+    pub problems: Vec<String>,
 }

@@ -10,6 +10,10 @@ mod cli;
 #[cfg(test)]
 mod commit_policy;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod guard;
@@ -31,3 +35,5 @@ mod setup;
 mod store;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tour;

@@ -75,7 +75,7 @@ fn files(dir: &Path, skip: &[&str]) -> BTreeMap<String, (u32, Vec<u8>)> {
 const CARGO: &str = "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
 const LIB: &str = "#[test]\nfn works() {}\n";
 
-fn cargo(env: &TestEnv) -> TestRepo {
+pub(crate) fn cargo(env: &TestEnv) -> TestRepo {
     let repo = env.unborn("r é");
     // The library reads the configuration of the process that runs the tests, not that of `env`.
     for (key, value) in [("core.abbrev", "12"), ("user.name", "Ann Lee"), ("user.email", "ann@example.com")] {
@@ -418,4 +418,56 @@ fn an_agent_may_neither_set_up_nor_take_out() {
     assert_eq!(refused(setup::init_with(&cx, &InitOptions::default(), &programs())).1, "person.only");
     init(&repo);
     assert_eq!(refused(setup::uninstall(&cx, StateRefs::Keep)).1, "person.only");
+}
+
+/// Takes the right to write from everybody, or gives it back to the owner.
+fn set_writable(dir: &Path, writable: bool) {
+    let mut todo = vec![dir.to_owned()];
+    while let Some(at) = todo.pop() {
+        let mode = if writable { 0o755 } else { 0o555 };
+        std::fs::set_permissions(&at, std::fs::Permissions::from_mode(mode)).expect("ours");
+        todo.extend(fs::list(&at).expect("readable").into_iter().filter(|p| p.is_dir() && !p.is_symlink()));
+    }
+}
+
+#[test]
+fn a_read_only_repository_is_refused_before_anything_is_tried() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    for program in [ORCH, HOOK] {
+        let name = Path::new(program).file_name().expect("a program");
+        fs::create_dir_all(&env.root().join("bin")).expect("ours");
+        fs::copy(Path::new(program), &env.root().join("bin").join(name)).expect("ours");
+    }
+    std::fs::set_permissions(env.root(), std::fs::Permissions::from_mode(0o755)).expect("ours");
+    set_writable(&repo.path(""), false);
+    let program = env.root().join("bin/git-orch").display().to_string();
+    // The superuser may write anywhere: then somebody else types it.
+    let mut line = vec![program.as_str(), "init"];
+    if rustix::process::geteuid().is_root() {
+        line.splice(0..0, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    }
+    let outcome = repo.cmd(line[0]).args(&line[1..]).run();
+    let plan = repo.cmd(line[0]).args(&[&line[1..], &["--dry-run"]].concat()).run();
+    set_writable(&repo.path(""), true);
+    assert_eq!(outcome.status(), 8, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("can't be written"), "{}", outcome.stderr);
+    assert_eq!(plan.status(), 0, "{}", plan.stderr);
+    assert!(!repo.has(".git/orch"));
+}
+
+#[test]
+fn init_by_its_command() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init", "--dry-run"]).success();
+    assert!(!repo.has(".git/orch"));
+    repo.orch(&["init"]).success();
+    let refused = repo.git(&["commit", "--allow-empty", "--no-verify", "-m", "direct"]);
+    assert_ne!(refused.status(), 0);
+    assert!(refused.stderr.contains("branch.trunk"), "{}", refused.stderr);
+    repo.orch(&["uninstall"]).success();
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "direct"]).success();
+    let outside = env.orch(&["init"]);
+    assert_eq!(outside.status(), 8, "{}", outside.stderr);
 }

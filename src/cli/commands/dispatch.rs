@@ -30,8 +30,8 @@ use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, demo, dep, edit, hook, init, list, man, merge, moves, next, override_, ralph,
-    show, start, uninstall, worktree,
+    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, mode, moves, next,
+    override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -148,13 +148,12 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Demo(args) => demo::run(cx, out, args),
         Command::Init(args) => init::run(cx, out, args),
         Command::Uninstall(args) => uninstall::run(cx, out, args),
+        Command::Log(args) => log::run(cx, out, args),
+        Command::Mode(args) => mode::run(cx, out, args),
+        Command::Status(args) => status::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),
-        // The operations that these call are being written; each moves up as its own arrives.
-        Command::Status(_)
-        | Command::Doctor(_)
-        | Command::Push(_)
-        | Command::Run(_)
-        | Command::Mode(_)
-        | Command::Log(_) => Err(CommandError::new(Exit::Bug, "this build does not have that command yet")),
+        Command::Push(args) => push::run(cx, out, args),
+        Command::Run(args) => run_command::run(cx, out, args),
+        Command::Doctor(args) => doctor::run(cx, out, args),
     }
 }

@@ -1,6 +1,14 @@
 //! `git orch doctor`.
 
 use crate::cli::args::JsonArg;
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::doctor::{self, Check, Found, Mend};
+use crate::report;
+use crate::view::{CheckState, CheckView, DoctorView};
 
 /// Look for what is wrong, and repair it
 ///
@@ -14,4 +22,32 @@ pub struct DoctorArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &DoctorArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let mend = if args.fix { Mend::Repair } else { Mend::Look };
+    let checks = doctor::doctor(&cx, mend)?.into_iter().map(check).collect();
+    let view = DoctorView { checks };
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::doctor(&view, out.page()));
+    }
+    Ok(if view.count(CheckState::Problem) == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn check(check: Check) -> CheckView {
+    CheckView {
+        name: check.name.to_owned(),
+        state: match check.found {
+            Found::Ok => CheckState::Ok,
+            Found::Note => CheckState::Note,
+            Found::Problem => CheckState::Problem,
+            Found::Fixed => CheckState::Fixed,
+        },
+        what: check.what,
+        place: check.place,
+        next: check.next,
+    }
 }

@@ -1,6 +1,7 @@
 //! `git orch hook`: what the dispatcher calls. Not for people, and hidden from help.
 
 use crate::cli::command_error::CommandError;
+use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
@@ -40,9 +41,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &HookArgs) -> Result
             let cx = wire::open_long(cx, out)?;
             let mut progress = Progress::new(out, Events::Words);
             let answer = hooks::pre_push(&cx, &remote, &lines, &mut |event| {
-                if let Some(event) = wire::event(event) {
-                    progress.on(out, &event);
-                }
+                progress.on(out, &events::event(event));
             });
             progress.finish();
             return answer_push(&cx, out, answer?);

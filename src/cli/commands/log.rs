@@ -3,7 +3,16 @@
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::JsonArg;
+use crate::cli::command_error::CommandError;
 use crate::cli::complete;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::audit::{self, Logged};
+use crate::ops::tasks;
+use crate::report;
+use crate::view::{LogEntry, LogView};
 
 /// Show who changed what
 ///
@@ -19,4 +28,31 @@ pub struct LogArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &LogArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let snapshot = cx.snapshot()?;
+    let task = args.task.as_deref().map(|text| tasks::resolve(&snapshot, text)).transpose()?;
+    let entries = audit::log(&cx, args.limit, task.as_ref())?.into_iter().map(entry).collect();
+    let view = LogView { entries };
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::log(&view, out.page()));
+    }
+    Ok(Exit::Done)
+}
+
+fn entry(logged: Logged) -> LogEntry {
+    let entry = logged.entry;
+    LogEntry {
+        at: logged.at.to_string(),
+        change: entry.id,
+        actor: entry.actor,
+        action: entry.action,
+        subject: entry.subject,
+        cause: entry.note.or(Some(entry.cause)),
+        commit: logged.commit.to_string(),
+    }
 }

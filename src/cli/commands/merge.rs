@@ -1,6 +1,7 @@
 //! `git orch merge`.
 
 use crate::cli::command_error::CommandError;
+use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
@@ -53,9 +54,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
     };
     let mut progress = Progress::new(out, Events::Words);
     let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
-        if let Some(event) = wire::event(event) {
-            progress.on(out, &event);
-        }
+        progress.on(out, &events::event(event));
     });
     progress.finish();
     match outcome? {
@@ -115,7 +114,7 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     };
     let rule = judged.rule().unwrap_or("ralph.verdict").to_owned();
     let mut error = CommandError::new(exit, fact).rule(rule.clone());
-    if let Some(view) = view {
+    if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
         error = error.detail(report::verdict(&view, out.page()));
     }
     let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());

@@ -1,7 +1,15 @@
 //! `git orch mode`.
 
 use crate::cli::args::{JsonArg, mode};
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::domain::control::Control;
 use crate::domain::control::Mode;
+use crate::ops::mode as control;
+use serde::Serialize;
 
 /// Show or set the kill switch
 ///
@@ -23,4 +31,40 @@ pub struct ModeArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+/// The mode as `--json` prints it.
+#[derive(Serialize)]
+struct ModeView {
+    schema: u32,
+    mode: &'static str,
+    reason: Option<String>,
+    by: Option<String>,
+    at: Option<String>,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ModeArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let now = match args.mode {
+        Some(mode) => control::set(&cx, mode, args.reason.as_deref())?.1,
+        None => control::get(&cx)?,
+    };
+    if args.output.json {
+        out.json(&view(&now));
+        return Ok(Exit::Done);
+    }
+    let by = now.by.as_deref().map(|by| format!(", set by {by}")).unwrap_or_default();
+    let why = now.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    out.data(&format!("{}{by}{why}\n", now.mode.as_str()));
+    Ok(Exit::Done)
+}
+
+fn view(control: &Control) -> ModeView {
+    ModeView {
+        schema: crate::view::SCHEMA,
+        mode: control.mode.as_str(),
+        reason: control.reason.clone(),
+        by: control.by.clone(),
+        at: control.at.map(|at| at.to_string()),
+    }
 }

@@ -10,7 +10,6 @@ use crate::index::Filter;
 use crate::ops::take::{self, Checkout, Next, Taken};
 use crate::ops::{Ctx, tasks};
 use crate::report;
-use crate::sys::process::quote;
 use crate::view::{IdleView, NextView};
 
 /// Take the next ready task, in a worktree of its own
@@ -46,7 +45,6 @@ pub struct NextArgs {
 }
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result<Exit, CommandError> {
-    let invocation = cx;
     let cx = wire::open(cx, out)?;
     let filter = wire::filter(&args.pick);
     if args.peek {
@@ -54,7 +52,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result
     }
     refuse_unconfirmed(&cx, args.require_confirmed)?;
     match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
-        Next::Taken(taken) => show(invocation, &cx, out, &taken, args.output.json),
+        Next::Taken(taken) => Ok(show(out, &taken, args.output.json)),
         Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
     }
 }
@@ -101,27 +99,16 @@ pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), Command
 }
 
 /// Shows a task that was taken, and how to go there.
-pub(super) fn show(
-    invocation: &Invocation<'_>,
-    cx: &Ctx,
-    out: &mut Out,
-    taken: &Taken,
-    json: bool,
-) -> Result<Exit, CommandError> {
+pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
     if let Some(said) = &taken.offline {
         out.warn(&format!("trunk could not be fetched; the branch is cut from what is here ({said})"));
     }
     let view = NextView::new(&taken.task, false, taken.path.as_deref());
     if json {
         out.json(&view.task);
-        return Ok(Exit::Done);
+        return Exit::Done;
     }
     out.data(&report::taken(&view, out.page()));
-    if let Some(path) = &taken.path
-        && *path != invocation.cwd
-    {
-        out.hint(&format!("cd {}", quote(&path.display().to_string())));
-    }
-    let _ = cx;
-    Ok(Exit::Done)
+    out.hint("commit there; then git orch merge asks Ralph, and merges");
+    Exit::Done
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
+use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
@@ -82,9 +83,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Words });
     let judged = ralph::judge(&cx, &request, &mut |event| {
-        if let Some(event) = wire::event(event) {
-            progress.on(out, &event);
-        }
+        progress.on(out, &events::event(event));
     })?;
     let interrupted = judged.stop.is_some();
     if let Some(view) = wire::verdict(&cx, &judged, rev, warnings) {

@@ -3,6 +3,19 @@
 use std::num::NonZeroUsize;
 
 use crate::cli::args::PickArgs;
+use crate::cli::command_error::CommandError;
+use crate::cli::events;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::progress::{Events, Progress};
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::config::Merging;
+use crate::domain::session::SessionTask;
+use crate::ops::run::{self, Ended, RunOptions, RunReport, Stopped};
+use crate::ops::{Ctx, ralph};
+use crate::report;
+use crate::view::{Event, RunSummary};
 
 /// What happens to a task that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -54,4 +67,78 @@ pub struct RunArgs {
     /// Print one JSON object a line for everything that happens
     #[arg(long)]
     pub json_events: bool,
+}
+
+impl RunArgs {
+    fn options(&self, cx: &Ctx) -> RunOptions {
+        RunOptions {
+            jobs: self.jobs.map_or_else(|| cx.local.jobs.map_or(1, |_| ralph::jobs(cx)), usize::from),
+            max_tasks: self.max_tasks.map(usize::from),
+            until_empty: self.until_empty,
+            agent: self.agent.clone(),
+            merge: self.merge.map(|choice| match choice {
+                MergeChoice::Auto => Merging::Auto,
+                MergeChoice::Review => Merging::Review,
+            }),
+            filter: wire::filter(&self.pick),
+        }
+    }
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RunArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open_long(cx, out)?;
+    let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Words });
+    let result = run::run(&cx, &args.options(&cx), &mut |event| progress.on(out, &events::event(event)));
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => {
+            progress.finish();
+            return Err(error.into());
+        }
+    };
+    let view = summary(&cx, &report)?;
+    if args.json_events {
+        progress.on(out, &Event::RunFinished { summary: view });
+    } else {
+        progress.finish();
+        out.data(&report::run_summary(&view, out.page()));
+        after(out, &report);
+    }
+    finish(report)
+}
+
+fn summary(cx: &Ctx, report: &RunReport) -> Result<RunSummary, CommandError> {
+    let snapshot = cx.snapshot()?;
+    let title = |task: &SessionTask| match snapshot.task(&task.id) {
+        Ok(Some(task)) => task.title.value,
+        Ok(None) | Err(_) => String::new(),
+    };
+    Ok(RunSummary::new(&report.session, &title))
+}
+
+/// What a person should know besides the table.
+fn after(out: &mut Out, report: &RunReport) {
+    match report.stopped {
+        Some(Stopped::Interrupted) => out.hint("git orch run goes on where this one stopped"),
+        Some(Stopped::Mode(mode)) => out.warn(&format!("stopped: the mode is {}", mode.as_str())),
+        None => {}
+    }
+    if report.without_agent > 0 {
+        let tasks = report::words::plural(report.without_agent, "ready task");
+        out.hint(&format!("{tasks} left alone, no agent is set: --agent CMD, or [agents] in orch.toml"));
+    }
+}
+
+fn finish(report: RunReport) -> Result<Exit, CommandError> {
+    let ended = report.ended();
+    if let Some(failure) = report.failure {
+        return Err(failure.into());
+    }
+    Ok(match ended {
+        Ended::Done => Exit::Done,
+        Ended::Failed => Exit::Failed,
+        Ended::Blocked => Exit::Blocked,
+        Ended::Nothing => Exit::NothingReady,
+        Ended::Interrupted => Exit::Interrupted,
+    })
 }

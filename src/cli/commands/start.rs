@@ -54,7 +54,6 @@ pub struct StartArgs {
 }
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Result<Exit, CommandError> {
-    let invocation = cx;
     let cx = wire::open(cx, out)?;
     next::refuse_unconfirmed(&cx, args.require_confirmed)?;
     let taken = match &args.task {
@@ -64,7 +63,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Resul
         }
         None => take::start_here(&cx, &args.draft(&cx)?)?,
     };
-    next::show(invocation, &cx, out, &taken, args.output.json)
+    Ok(next::show(out, &taken, args.output.json))
 }
 
 impl StartArgs {

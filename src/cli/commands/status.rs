@@ -1,6 +1,15 @@
 //! `git orch status`.
 
 use crate::cli::args::JsonArg;
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::start::Invocation;
+use crate::cli::wire;
+use crate::ops::Ctx;
+use crate::ops::status::{self, Hooks, Status};
+use crate::report;
+use crate::view::{Counts, HooksState, HooksView, StatusView};
 
 /// Show where the repository stands
 ///
@@ -10,4 +19,46 @@ pub struct StatusArgs {
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
+}
+
+pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StatusArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let status = status::status(&cx)?;
+    let view = view(&cx, status);
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::status(&view, out.page()));
+    }
+    Ok(Exit::Done)
+}
+
+fn view(cx: &Ctx, status: Status) -> StatusView {
+    let mut problems = status.problems;
+    problems.extend(status.tamper.map(|tamper| tamper.to_string()));
+    StatusView {
+        schema: crate::view::SCHEMA,
+        mode: status.control.mode.as_str(),
+        reason: status.control.reason,
+        trunk: status.trunk.name,
+        verdict: status.verdict,
+        remote: status.trunk.remote,
+        counts: Counts::of(&status.counts),
+        ready: status.ready,
+        next: status.next.map(|task| wire::view_ready(cx, &task, true)),
+        yours: status.yours.iter().map(|task| wire::view_ready(cx, task, false)).collect(),
+        worktrees: status.worktrees.into_iter().map(wire::worktree).collect(),
+        hooks: hooks(status.hooks),
+        problems,
+    }
+}
+
+fn hooks(hooks: Hooks) -> HooksView {
+    let (state, detail) = match hooks {
+        Hooks::Enforced => (HooksState::Enforced, None),
+        Hooks::Partial(missing) => (HooksState::Partial, Some(missing.join(", "))),
+        Hooks::NotEnforced(why) => (HooksState::NotEnforced, Some(why)),
+        Hooks::Off => (HooksState::Off, None),
+    };
+    HooksView { state, detail }
 }

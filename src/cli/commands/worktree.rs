@@ -7,10 +7,10 @@ use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::Ctx;
-use crate::ops::worktrees::{self, Pruned, Pruning, Surveyed};
+use crate::ops::worktrees::{self, Pruned, Pruning};
 use crate::report;
 use crate::sys::fs;
-use crate::view::{KeptView, PruneView, WorktreeUse, WorktreeView};
+use crate::view::{KeptView, PruneView, WorktreeView};
 
 /// The worktrees of tasks
 #[derive(Clone, Debug, clap::Args)]
@@ -86,7 +86,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &WorktreeArgs) -> Re
 }
 
 fn show_list(cx: &Ctx, out: &mut Out, args: &WorktreeListArgs) -> Result<(), CommandError> {
-    let list: Vec<WorktreeView> = worktrees::survey(cx)?.into_iter().map(one).collect();
+    let list: Vec<WorktreeView> = worktrees::survey(cx)?.into_iter().map(wire::worktree).collect();
     if args.output.json {
         out.json(&list);
     } else if list.is_empty() {
@@ -95,20 +95,6 @@ fn show_list(cx: &Ctx, out: &mut Out, args: &WorktreeListArgs) -> Result<(), Com
         out.data(&report::worktrees(&list, out.page()));
     }
     Ok(())
-}
-
-fn one(found: Surveyed) -> WorktreeView {
-    WorktreeView {
-        path: found.worktree.path.display().to_string(),
-        usage: if found.id.is_some() { WorktreeUse::Task } else { WorktreeUse::Gate },
-        task: found.id.map(|id| id.to_string()),
-        status: found.task.map(|t| t.register.state.status()),
-        branch: found.worktree.head.branch().map(str::to_owned),
-        uncommitted: found.dirt.changed.len(),
-        untracked: found.dirt.untracked.len(),
-        unpushed: found.unpushed,
-        missing: found.missing,
-    }
 }
 
 fn show_pruned(cx: &Ctx, out: &mut Out, args: &WorktreePruneArgs) -> Result<(), CommandError> {

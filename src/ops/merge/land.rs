@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Moment;
+use crate::domain::id::TaskId;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::task::{Evidence, Task};
 use crate::domain::verdict::Word;
@@ -88,13 +89,31 @@ pub enum Outcome {
     },
 }
 
-/// Merges a task or branch (None: this checkout's task) into trunk.
+/// Merges a task or branch (None: this checkout's task) into trunk. Uncommitted work on the branch is a refusal.
 pub fn merge(
     cx: &Ctx,
     text: Option<&str>,
     options: &Options,
     sink: &mut Sink<'_>,
 ) -> Result<Outcome, OpError> {
+    let target = checked(cx, text, options)?;
+    target::refuse_dirty(cx, &target)?;
+    run(cx, target, options, sink)
+}
+
+/// Merges a task whose worktree may have files that were left uncommitted on purpose; then it is kept.
+pub(crate) fn merge_committed(
+    cx: &Ctx,
+    id: &TaskId,
+    options: &Options,
+    sink: &mut Sink<'_>,
+) -> Result<Outcome, OpError> {
+    let target = checked(cx, Some(id.as_str()), options)?;
+    run(cx, target, options, sink)
+}
+
+/// What is to be merged, if it may be.
+fn checked(cx: &Ctx, text: Option<&str>, options: &Options) -> Result<Target, OpError> {
     let snapshot = cx.snapshot()?;
     cx.identity()?;
     if options.override_reason.is_some() {
@@ -106,7 +125,10 @@ pub fn merge(
         let fact = format!("{} is trunk itself", trunk.name);
         return Err(Refused::new(Because::Usage, "merge.target", fact).next("git orch list --mine").into());
     }
-    target::refuse_dirty(cx, &target)?;
+    Ok(target)
+}
+
+fn run(cx: &Ctx, target: Target, options: &Options, sink: &mut Sink<'_>) -> Result<Outcome, OpError> {
     let taken = match &target.task {
         Some(task) => Some(target::take(cx, &task.id)?),
         None => None,
@@ -231,7 +253,7 @@ impl Run<'_> {
             (Some(reason), Word::Fail | Word::Blocked) => {
                 let subject = format!("tree/{}", judged.tree);
                 let note = format!("{reason} -- merge {} ({})", self.target.branch, judged.word.as_str());
-                people::record_override(cx, &subject, note)?;
+                people::record_override(cx, &subject, &note)?;
                 format!("override: {reason}")
             }
             (None, Word::Fail | Word::Blocked) => {
@@ -435,18 +457,30 @@ impl Run<'_> {
 
     /// The merge of this branch in trunk's first-parent history that has a recorded PASS.
     fn landed_before(&self, trunk: &Trunk) -> Result<Option<(Oid, Judged)>, OpError> {
-        let mut at = trunk.tip().cloned();
-        for _ in 0..10_000 {
-            let Some(oid) = at else { return Ok(None) };
-            let commit = self.cx.repo.commit(&oid)?;
-            if commit.parents.get(1) == Some(&self.target.tip) {
-                let mut request = Request::new(oid.clone(), Moment::Merge);
-                request.team = crate::domain::branch::team(&self.target.branch);
-                let judged = ralph::recorded(self.cx, &request)?;
-                return Ok(judged.filter(|j| j.word == Word::Pass).map(|judged| (oid, judged)));
-            }
-            at = commit.parents.into_iter().next();
-        }
-        Ok(None)
+        let Some(oid) = merge_of(self.cx, trunk, &self.target.tip)? else { return Ok(None) };
+        let mut request = Request::new(oid.clone(), Moment::Merge);
+        request.team = crate::domain::branch::team(&self.target.branch);
+        let judged = ralph::recorded(self.cx, &request)?;
+        Ok(judged.filter(|j| j.word == Word::Pass).map(|judged| (oid, judged)))
     }
+}
+
+/// The commit of trunk's first-parent history that merged `tip`.
+fn merge_of(cx: &Ctx, trunk: &Trunk, tip: &Oid) -> Result<Option<Oid>, OpError> {
+    let mut at = trunk.tip().cloned();
+    for _ in 0..10_000 {
+        let Some(oid) = at else { return Ok(None) };
+        let commit = cx.repo.commit(&oid)?;
+        if commit.parents.get(1) == Some(tip) {
+            return Ok(Some(oid));
+        }
+        at = commit.parents.into_iter().next();
+    }
+    Ok(None)
+}
+
+/// Whether a merge of `tip` is in trunk already: one whose record was lost with its process.
+pub(crate) fn is_landed(cx: &Ctx, tip: &Oid) -> Result<bool, OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    Ok(target::is_contained(cx, &trunk, tip)? && merge_of(cx, &trunk, tip)?.is_some())
 }

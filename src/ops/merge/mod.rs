@@ -10,4 +10,5 @@ mod target;
 
 pub use checkouts::Refresh;
 pub use land::{Landing, Merged, Options, Outcome, merge};
+pub(crate) use land::{is_landed, merge_committed};
 pub use target::Target;

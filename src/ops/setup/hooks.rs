@@ -54,6 +54,16 @@ fn no_dispatcher(path: &Path) -> Refused {
         .next("cargo install --locked --path .   # in git-orch's source: installs both programs side by side")
 }
 
+/// Makes installed hooks those of the running program, if they are of another build. For every command: one small
+/// file is read where there is nothing to do.
+pub fn refresh(cx: &Ctx) -> Result<(), OpError> {
+    let Programs { main, dispatcher } = Programs::running()?;
+    let build = install::build_id(&dispatcher);
+    let wanted = install::Dispatcher { path: dispatcher, main, build };
+    install::refresh_if_stale(&cx.repo.orch_dir(), &wanted).map_err(failed)?;
+    Ok(())
+}
+
 /// An installation's failure as an operation's.
 pub(super) fn failed(error: InstallError) -> OpError {
     match error {
@@ -74,8 +84,8 @@ pub(super) fn failed(error: InstallError) -> OpError {
 pub(crate) struct Place {
     /// The directory, without links as far as it exists.
     pub(crate) dir: PathBuf,
-    /// The worktree that it was found from; None in a bare repository.
-    pub(crate) worktree: Option<Worktree>,
+    /// The worktrees that it serves; none in a bare repository. For a relative path they are one each.
+    pub(crate) worktrees: Vec<Worktree>,
     /// Whether git tracks anything in it.
     pub(crate) tracked: bool,
 }
@@ -90,14 +100,29 @@ impl Place {
             }
             Some(_) | None => false,
         };
-        Ok(Self { dir, worktree, tracked })
+        Ok(Self { dir, worktrees: worktree.into_iter().collect(), tracked })
     }
 
     /// Whether the directory is in the worktree or the repository, and not tracked: whether we may write there.
     pub(crate) fn is_ours_to_use(&self, cx: &Ctx) -> bool {
         let inside = |top: &Path| self.dir.starts_with(install::real_dir(top));
-        !self.tracked
-            && (inside(cx.repo.common_dir()) || self.worktree.as_ref().is_some_and(|w| inside(&w.path)))
+        !self.tracked && (inside(cx.repo.common_dir()) || self.worktrees.iter().any(|w| inside(&w.path)))
+    }
+}
+
+impl Place {
+    /// Why nothing is written there, where that is so.
+    pub(crate) fn why_not(&self) -> String {
+        let why = if self.tracked { "is under version control" } else { "is outside this repository" };
+        format!("{} {why}, so git-orch does not write there", self.dir.display())
+    }
+}
+
+/// The place of the present worktree's hooks; in a bare repository, that of the repository.
+pub(crate) fn place_here(cx: &Ctx) -> Result<Place, OpError> {
+    match cx.repo.here()? {
+        Some(here) => place_of(cx, &here),
+        None => Place::new(cx, &cx.repo.hooks_dir()?, None),
     }
 }
 
@@ -119,8 +144,9 @@ pub(crate) fn places(cx: &Ctx) -> Result<Vec<Place>, OpError> {
             continue;
         }
         let place = place_of(cx, &worktree)?;
-        if !places.iter().any(|known: &Place| known.dir == place.dir) {
-            places.push(place);
+        match places.iter_mut().find(|known: &&mut Place| known.dir == place.dir) {
+            Some(known) => known.worktrees.push(worktree),
+            None => places.push(place),
         }
     }
     Ok(places)
@@ -152,7 +178,7 @@ fn plan_of(
     let input = Input {
         common_dir: cx.repo.common_dir().to_owned(),
         hooks_dir: place.dir.clone(),
-        worktree: place.worktree.as_ref().map(|w| w.path.clone()),
+        worktree: place.worktrees.first().map(|w| w.path.clone()),
         tracked: place.tracked,
         dispatcher: programs.dispatcher.clone(),
         settings: settings.clone(),
@@ -198,14 +224,11 @@ pub(super) fn install_all(
             install::execute(&plan).map_err(failed)?;
         }
         let dir = place.dir.display();
-        match (plan.enforced, plan.steps.is_empty()) {
-            (false, _) => {}
-            (true, true) => report.push(Done::Kept, "hooks", format!("installed in {dir}")),
-            (true, false) if act == Act::Do => {
-                let names = Hook::ALL.map(Hook::as_str).join(", ");
-                report.push(Done::Made, "hooks", format!("{names} in {dir}"));
-            }
-            (true, false) => {}
+        if plan.enforced && plan.steps.is_empty() {
+            report.push(Done::Kept, "hooks", format!("installed in {dir}"));
+        } else if plan.enforced && act == Act::Do {
+            let names = Hook::ALL.map(Hook::as_str).join(", ");
+            report.push(Done::Made, "hooks", format!("{names} in {dir}"));
         }
         for note in plan.notes {
             let done = if plan.enforced { Done::Kept } else { Done::Warned };

@@ -15,8 +15,8 @@ mod state;
 mod trunk;
 mod uninstall;
 
-pub use hooks::Programs;
-pub(crate) use hooks::{Place, covers, install_in, installed_settings, place_of, places};
+pub(crate) use hooks::{Place, install_in, installed_settings, place_here, places, settings};
+pub use hooks::{Programs, refresh};
 pub use init::{InitOptions, OrchToml, init, init_with};
 pub use report::{Done, Line, Report};
 pub use uninstall::{StateRefs, uninstall};

@@ -76,9 +76,8 @@ impl Remote {
             }
         }
         Ok(match self {
-            Self::None => Known::No,
             Self::Online(found) if found.refs.contains_key(&format!("refs/heads/{name}")) => Known::Yes,
-            Self::Online(_) => Known::No,
+            Self::None | Self::Online(_) => Known::No,
             Self::Offline(_) => Known::Unknown,
         })
     }
@@ -94,7 +93,7 @@ pub(super) enum Known {
 
 /// The context with the remote that the user named, which must exist.
 pub(super) fn with_remote(cx: &Ctx, name: Option<&str>) -> Result<Ctx, OpError> {
-    let mut own = cx.for_worker(cx.actor.clone())?;
+    let mut own = cx.for_worker(cx.actor.clone(), cx.interrupts.clone()).open()?;
     let Some(name) = name else { return Ok(own) };
     if !cx.settings.remotes.iter().any(|known| known == name) {
         let known = match cx.settings.remotes.as_slice() {

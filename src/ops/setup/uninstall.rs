@@ -13,7 +13,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::people;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
-use crate::ops::worktrees::{self, Pruned};
+use crate::ops::worktrees::{self, Pruned, Pruning};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -37,7 +37,7 @@ pub fn uninstall(cx: &Ctx, refs: StateRefs) -> Result<Report, OpError> {
     let orch = cx.repo.orch_dir();
     let installed = fs::exists(&orch);
     let state = cx.store().tip()?.is_some();
-    if !installed && !(state && refs == StateRefs::BundleAndDelete) {
+    if !installed && (!state || refs == StateRefs::Keep) {
         report.push(Done::Kept, "git-orch", "is not installed in this clone");
         return Ok(report);
     }
@@ -118,7 +118,7 @@ enum Left {
 /// Removes worktrees in which nothing would be lost, and those of the gate, which never hold work.
 fn remove_worktrees(cx: &Ctx, report: &mut Report) -> Result<Left, OpError> {
     if cx.store().tip()?.is_some() {
-        for (entry, pruned) in worktrees::prune(cx, worktrees::Pruning::Done)? {
+        for (entry, pruned) in worktrees::prune(cx, Pruning::Done)? {
             let shown = entry.worktree.path.display();
             match pruned {
                 Pruned::Removed => report.push(Done::Made, "worktree", format!("removed {shown}")),

@@ -1,0 +1,34 @@
+//! Tasks whose worker is gone. Not a problem: the next run, or the next person, carries on from there.
+
+use crate::domain::task::State;
+use crate::ops::context::Ctx;
+use crate::ops::doctor::check::Check;
+use crate::ops::error::OpError;
+use crate::ops::lease;
+
+const NAME: &str = "tasks";
+
+pub(super) fn check(cx: &Ctx) -> Result<Vec<Check>, OpError> {
+    let tasks = cx.snapshot()?.tasks()?.tasks;
+    let mut checks = Vec::new();
+    for task in tasks.values() {
+        if !lease::is_dead(cx, task)? {
+            continue;
+        }
+        let id = &task.id;
+        let owner = task.register.state.lease().map_or("its owner", |lease| lease.owner.actor.as_str());
+        let (what, next) = match &task.register.state {
+            State::Merging(_) => ("it was being merged", format!("git orch merge {id}")),
+            _ => {
+                ("it is claimed", format!("git orch start {id}   # takes it over; git orch run does so too"))
+            }
+        };
+        checks.push(
+            Check::note(NAME, format!("{what}, and {owner} is gone")).at(format!("task {id}")).next(next),
+        );
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok(NAME, "nobody who holds one is gone"));
+    }
+    Ok(checks)
+}

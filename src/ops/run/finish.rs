@@ -1,0 +1,161 @@
+//! How a task ends: merged, left for review, or blocked.
+
+use crate::agent::render::one_line;
+use crate::agent::wiggum::counted;
+use crate::config::Merging;
+use crate::domain::session::Outcome;
+use crate::domain::verdict::Word;
+use crate::ops::commit;
+use crate::ops::error::OpError;
+use crate::ops::lease;
+use crate::ops::merge::{self, Landing, Merged, Options, Refresh};
+use crate::ops::ralph::{Judged, Recorded};
+use crate::ops::run::iterate::{End, TaskRun};
+use crate::ops::tasks::{change, get};
+use crate::policy::grant::Action;
+
+/// A reason is shown in lists: the whole output is in the log.
+const REASON_CHARS: usize = 500;
+
+impl TaskRun<'_> {
+    /// The branch passed. None: trunk moved on and the two together do not pass; one more iteration.
+    pub(super) fn finish(&mut self) -> Result<Option<End>, OpError> {
+        if self.halted() {
+            return Ok(Some(End::interrupted()));
+        }
+        let shared = self.desk.shared;
+        match shared.options.merge.unwrap_or_else(|| shared.config.merge.of(self.team())) {
+            Merging::Auto => self.land(),
+            Merging::Review => self.review().map(Some),
+        }
+    }
+
+    /// Hands the branch to the merge gate.
+    pub(super) fn land(&mut self) -> Result<Option<End>, OpError> {
+        let options = Options { landing: Landing::Shared, override_reason: None, recorded: Recorded::Counts };
+        let mut sink = |event| self.desk.send(event);
+        match merge::merge_committed(self.desk.cx, &self.task.id, &options, &mut sink)? {
+            merge::Outcome::Merged(merged) => {
+                self.tell(&merged);
+                Ok(Some(End { outcome: Outcome::Merged, note: None }))
+            }
+            merge::Outcome::Conflict { files, .. } => {
+                let why = format!("conflicts with trunk in {}", shown(&files));
+                self.block(why, Outcome::Blocked).map(Some)
+            }
+            merge::Outcome::Rejected { judged, .. } => self.rejected(&judged),
+        }
+    }
+
+    fn tell(&self, merged: &Merged) {
+        if let Some(why) = &merged.kept {
+            self.note(format!("its worktree is kept: {why}"));
+        }
+        for refresh in &merged.checkouts {
+            if let Refresh::Left(path, why) = refresh {
+                self.note(format!("{} still shows the old trunk: {why}", path.display()));
+            }
+        }
+    }
+
+    /// Branch and trunk pass, their merge does not. The branch is brought up to trunk, so that the agent sees what
+    /// fails.
+    fn rejected(&mut self, judged: &Judged) -> Result<Option<End>, OpError> {
+        if judged.stop.is_some() {
+            return Ok(Some(End::interrupted()));
+        }
+        let summary = self.remember(judged).map(|judged| judged.summary).unwrap_or_default();
+        if judged.word != Word::Fail {
+            return self.block(format!("could not be judged: {summary}"), Outcome::Blocked).map(Some);
+        }
+        let used = counted(&self.history);
+        if used >= self.budget() {
+            let why =
+                format!("gave up: {used} of {} iterations used; merged, it fails: {summary}", self.budget());
+            return self.block(why, Outcome::Failed).map(Some);
+        }
+        let Some(tip) = commit::bring_up(self.desk.cx, &self.commit_work(), &judged.commit)? else {
+            let why = format!("merged with trunk it fails: {summary}; files in its worktree are in the way");
+            return self.block(why, Outcome::Blocked).map(Some);
+        };
+        self.note(format!("passes, but not together with trunk ({summary}): the branch is brought up to it"));
+        self.tip = tip;
+        self.tree = judged.tree.clone();
+        self.fails();
+        Ok(None)
+    }
+
+    fn review(&mut self) -> Result<End, OpError> {
+        let (cx, id, fence) = (self.desk.cx, &self.task.id, self.task.register.fence);
+        cx.store().transact(&cx.author(), Action::Work, |edit| {
+            let mut task = get(edit, id)?;
+            task.register.check_fence(id, fence)?;
+            task.register = task.register.review(id, &edit.at())?;
+            edit.put_task(task, change("task.review", id, "run", None));
+            Ok::<_, OpError>(())
+        })?;
+        lease::forget(cx, id)?;
+        Ok(End { outcome: Outcome::Review, note: None })
+    }
+
+    /// Sets the task aside for a person.
+    pub(super) fn block(&self, why: String, outcome: Outcome) -> Result<End, OpError> {
+        let why = reason(&why);
+        block(self.desk.cx, &self.task, &why)?;
+        Ok(End { outcome, note: Some(why) })
+    }
+}
+
+/// Sets a task of ours aside.
+pub(super) fn block(
+    cx: &crate::ops::Ctx,
+    task: &crate::domain::task::Task,
+    why: &str,
+) -> Result<(), OpError> {
+    let (id, fence) = (&task.id, task.register.fence);
+    cx.store().transact(&cx.author(), Action::Work, |edit| {
+        let mut task = get(edit, id)?;
+        task.register.check_fence(id, fence)?;
+        task.register = task.register.block(id, &edit.at(), why.to_owned())?;
+        edit.put_task(task, change("task.block", id, "run", Some(why.to_owned())));
+        Ok::<_, OpError>(())
+    })?;
+    lease::forget(cx, id)
+}
+
+/// One line of bounded length.
+pub(super) fn reason(text: &str) -> String {
+    let line = one_line(text);
+    let short: String = line.chars().take(REASON_CHARS).collect();
+    if short.len() < line.len() { format!("{short}…") } else { short }
+}
+
+/// `a, b and 3 more`.
+fn shown(files: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let first = files.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match files.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_one_bounded_line() {
+        assert_eq!(reason(" a\nb\u{1b}[31m c "), "a b c");
+        let long = reason(&"ü".repeat(9000));
+        assert_eq!(long.chars().count(), REASON_CHARS + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn five_files_are_named() {
+        let files = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(shown(&files(2)), "0, 1");
+        assert_eq!(shown(&files(8)), "0, 1, 2, 3, 4 and 3 more");
+    }
+}

@@ -1,0 +1,385 @@
+//! One task from its claim to its end: agent, commit, Ralph, decision, again.
+
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use crate::agent::driver::{AgentError, Driver, Ending, Job};
+use crate::agent::environment::AgentEnv;
+use crate::agent::failing::{Failing, Room, select};
+use crate::agent::prompt::Prompt;
+use crate::agent::prompt_file;
+use crate::agent::render::TaskText;
+use crate::agent::wiggum::{self, Decision, Facts, Feedback, IterationFacts, counted};
+use crate::config::Moment;
+use crate::domain::branch;
+use crate::domain::oid::Oid;
+use crate::domain::role::Team;
+use crate::domain::session::Outcome;
+use crate::domain::task::{Task, Work};
+use crate::domain::verdict::Word;
+use crate::git::Worktree;
+use crate::ops::commit::{self, Committed};
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::progress::Event;
+use crate::ops::ralph::{self, Judged, Request};
+use crate::ops::run::tell;
+use crate::ops::run::worker::Shared;
+use crate::ops::{merge, worktrees};
+use crate::sys::process::Limits;
+
+/// An agent that takes longer is stopped. Silence is no limit: several print only at their end.
+const AGENT_WALL: Duration = Duration::from_secs(2 * 3600);
+
+/// What a task came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) note: Option<String>,
+}
+
+impl End {
+    pub(super) fn interrupted() -> Self {
+        Self { outcome: Outcome::Interrupted, note: Some("`git orch run` goes on with it".to_owned()) }
+    }
+}
+
+/// How a task came to this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the queue.
+    Queue,
+    /// From a session that died.
+    Dead,
+}
+
+/// What a worker gives to the task that it works on.
+pub(super) struct Desk<'a> {
+    pub(super) cx: &'a Ctx,
+    pub(super) shared: &'a Shared,
+    pub(super) events: &'a SyncSender<Event>,
+    /// The first port of the range that is this worker's own.
+    pub(super) port_base: u16,
+}
+
+impl Desk<'_> {
+    pub(super) fn send(&self, event: Event) {
+        // The receiver outlives every worker; without it nobody is left to tell.
+        drop(self.events.send(event));
+    }
+}
+
+/// A task while it is worked on.
+pub(super) struct TaskRun<'a> {
+    pub(super) desk: &'a Desk<'a>,
+    pub(super) task: Task,
+    pub(super) work: Work,
+    pub(super) worktree: Worktree,
+    driver: Box<dyn Driver>,
+    base_tree: Oid,
+    /// Where the branch is.
+    pub(super) tip: Oid,
+    /// The tree of what the worktree has, without what may not be committed.
+    pub(super) tree: Oid,
+    pub(super) history: Vec<IterationFacts>,
+    feedback: Option<Feedback>,
+    failing: Failing,
+    /// The last tree that was judged.
+    judged: Option<(Oid, wiggum::Judged)>,
+}
+
+/// What Ralph's part of an iteration gave.
+enum Ralphed {
+    Judged(Option<wiggum::Judged>),
+    Stopped,
+}
+
+impl<'a> TaskRun<'a> {
+    /// Makes everything ready for the first iteration.
+    pub(super) fn new(desk: &'a Desk<'a>, task: Task, driver: Box<dyn Driver>) -> Result<Self, OpError> {
+        let cx = desk.cx;
+        let work = task.register.work.clone();
+        let work =
+            work.ok_or_else(|| OpError::Bug(format!("task {} was claimed without a branch", task.id)))?;
+        let path = worktrees::ensure(cx, &task.id, &work)?;
+        let worktree = cx.repo.worktree_at(&path)?.ok_or_else(|| not_ours(&path))?;
+        commit::refuse_tampered(cx, &worktree)?;
+        let base_tree = cx.repo.tree_of(&work.base)?;
+        let name = format!("refs/heads/{}", work.branch);
+        let tip = cx.repo.ref_target(&name)?.unwrap_or_else(|| work.base.clone());
+        // Nobody works here now: a lock in the way is a killed git's.
+        crate::sys::fs::remove_file_if_there(&worktree.git_dir.join("index.lock"))?;
+        commit::settle_index(cx, &worktree, &tip)?;
+        let mut run = Self {
+            desk,
+            task,
+            work,
+            worktree,
+            driver,
+            base_tree,
+            tree: tip.clone(),
+            tip,
+            history: Vec::new(),
+            feedback: None,
+            failing: Failing::default(),
+            judged: None,
+        };
+        run.tree = commit::left(cx, &run.commit_work())?;
+        Ok(run)
+    }
+
+    pub(super) fn commit_work(&self) -> commit::Work<'_> {
+        commit::Work { task: &self.task, worktree: &self.worktree, since: &self.tip }
+    }
+
+    pub(super) fn team(&self) -> Team {
+        branch::team(&self.work.branch).unwrap_or_else(|| self.task.effective_role().team())
+    }
+
+    pub(super) fn budget(&self) -> u32 {
+        self.task.effective_role().iterations()
+    }
+
+    pub(super) fn note(&self, text: String) {
+        self.desk.send(Event::Note { task: Some(self.task.id.clone()), text });
+    }
+
+    /// Whether somebody asked this run to stop.
+    pub(super) fn halted(&self) -> bool {
+        self.desk.cx.interrupts.soft()
+    }
+
+    /// Works on the task until something is decided.
+    pub(super) fn run(&mut self, origin: Origin) -> Result<End, OpError> {
+        if let Some(end) = self.go_on(origin)? {
+            return Ok(end);
+        }
+        loop {
+            if self.halted() {
+                return Ok(End::interrupted());
+            }
+            self.recheck()?;
+            let decided = match self.iterate()? {
+                Decision::Allow => self.finish()?,
+                Decision::Retry(feedback) => {
+                    self.feedback = Some(feedback);
+                    None
+                }
+                Decision::Ask(why) => Some(self.block(why, Outcome::Blocked)?),
+                Decision::GiveUp(why) => Some(self.block(format!("gave up: {why}"), Outcome::Failed)?),
+                Decision::Stop => Some(End::interrupted()),
+            };
+            if let Some(end) = decided {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// What an earlier session left: a merge that landed without a record, or work that nobody judged.
+    fn go_on(&mut self, origin: Origin) -> Result<Option<End>, OpError> {
+        let cx = self.desk.cx;
+        let tip_tree = cx.repo.tree_of(&self.tip)?;
+        let settled = self.tree == tip_tree;
+        if origin == Origin::Dead && self.tip != self.work.base && settled {
+            if merge::is_landed(cx, &self.tip)? {
+                return self.land();
+            }
+            if tip_tree != self.base_tree {
+                return match self.judge(&tip_tree)? {
+                    Ralphed::Stopped => Ok(Some(End::interrupted())),
+                    Ralphed::Judged(Some(judged)) if judged.word == Word::Pass => self.finish(),
+                    Ralphed::Judged(_) => Ok(None),
+                };
+            }
+        }
+        if settled {
+            self.look_up(&tip_tree)?;
+        }
+        Ok(None)
+    }
+
+    /// The task as it is now; refused if it is not ours any more, or the mode forbids to go on.
+    fn recheck(&mut self) -> Result<(), OpError> {
+        let snapshot = self.desk.cx.snapshot()?;
+        let mode = snapshot.control()?.mode;
+        if !mode.allows_writes() {
+            let fact = format!("the mode is {}", mode.as_str());
+            return Err(Refused::new(Because::Policy, "mode", fact).into());
+        }
+        let id = &self.task.id;
+        let now = snapshot.task(id)?.ok_or_else(|| OpError::Bug(format!("task {id} is gone")))?;
+        now.register.check_fence(id, self.task.register.fence)?;
+        self.task = now;
+        Ok(())
+    }
+
+    fn iterate(&mut self) -> Result<Decision, OpError> {
+        let cx = self.desk.cx;
+        let start = cx.clock.monotonic();
+        let iteration = counted(&self.history) + 1;
+        let task = self.task.id.clone();
+        let limit = self.budget();
+        self.desk.send(Event::IterationStarted { task: task.clone(), iteration, limit });
+        let before = self.tree.clone();
+        let ending = self.run_agent()?;
+        let (decision, word) = if ending == Ending::Interrupted {
+            worktrees::back_up(cx, &self.worktree, &self.task.id)?;
+            (Decision::Stop, None)
+        } else {
+            let committed = self.commit()?;
+            let ralphed = self.ralph(&committed, &before)?;
+            self.decide(before, ending, ralphed)
+        };
+        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let event = Event::IterationFinished { task, iteration, word, decision: decision.clone(), millis };
+        self.desk.send(event);
+        Ok(decision)
+    }
+
+    fn decide(&mut self, before: Oid, ending: Ending, ralphed: Ralphed) -> (Decision, Option<Word>) {
+        let (judged, stopped) = match ralphed {
+            Ralphed::Judged(judged) => (judged, false),
+            Ralphed::Stopped => (None, true),
+        };
+        let word = judged.as_ref().map(|judged| judged.word);
+        let now = IterationFacts { before, after: self.tree.clone(), judged, ending };
+        let decision = if stopped {
+            Decision::Stop
+        } else {
+            wiggum::decide(&Facts {
+                base: &self.base_tree,
+                budget: self.budget(),
+                prompts: self.driver.prompts(),
+                now: &now,
+                history: &self.history,
+            })
+        };
+        self.history.push(now);
+        (decision, word)
+    }
+
+    fn run_agent(&mut self) -> Result<Ending, OpError> {
+        let cx = self.desk.cx;
+        let job = self.job()?;
+        let limits = Limits::wall(Some(AGENT_WALL), &cx.interrupts);
+        let (desk, id) = (self.desk, &self.task.id);
+        let mut on_event = |event| desk.send(Event::Agent { task: id.clone(), event });
+        self.driver.run(&job, &limits, &mut on_event).map_err(|error| match error {
+            AgentError::NoWorktree(path) => not_ours(&path),
+            AgentError::File(error) => error.into(),
+            AgentError::Process(error) => error.into(),
+            error @ AgentError::Glob { .. } => Refused::new(Because::Policy, "task.files", error.to_string())
+                .next(format!("git orch edit {id} --help"))
+                .into(),
+        })
+    }
+
+    /// What the agent is given, with its prompt written.
+    fn job(&self) -> Result<Job, OpError> {
+        let (cx, shared) = (self.desk.cx, self.desk.shared);
+        let iteration = u32::try_from(self.history.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let (session, task) = (shared.session.clone(), self.task.id.clone());
+        let prompt_file = prompt_file::path(cx.repo.common_dir(), &session, &task, iteration);
+        let text = Prompt {
+            task: &TaskText::of(&self.task),
+            worktree: &self.worktree.path,
+            branch: &self.work.branch,
+            base: &self.work.base,
+            port_base: self.desk.port_base,
+            attempt: counted(&self.history) + 1,
+            budget: self.budget(),
+            contract: &tell::contract(shared.rules.contract(self.task.effective_role())),
+            checks: &tell::checks(&shared.config, Some(self.team())),
+            feedback: self.feedback,
+            failing: &self.failing,
+        };
+        let text = text.render().map_err(|e| OpError::Bug(format!("{e}: {}", e.source)))?;
+        prompt_file::write(&prompt_file, &text)?;
+        Ok(Job {
+            task,
+            session,
+            iteration,
+            worktree: self.worktree.path.clone(),
+            branch: self.work.branch.clone(),
+            base: self.work.base.clone(),
+            port_base: self.desk.port_base,
+            files: self.task.files.iter().cloned().collect(),
+            prompt_file,
+            env: AgentEnv::scrubbed(&cx.env),
+        })
+    }
+
+    fn commit(&mut self) -> Result<Committed, OpError> {
+        let message = commit::message(&self.task)?;
+        let mut sink = |event| self.desk.send(event);
+        let committed = commit::commit_all(self.desk.cx, &self.commit_work(), &message, &mut sink)?;
+        self.tip = committed.tip.clone();
+        self.tree = committed.tree.clone();
+        Ok(committed)
+    }
+
+    /// Ralph on what was committed. A tree that nobody changed is looked up, not run.
+    fn ralph(&mut self, committed: &Committed, before: &Oid) -> Result<Ralphed, OpError> {
+        if !committed.violations.is_empty() {
+            let (judged, failing) = tell::broken(&committed.violations);
+            self.failing = failing;
+            self.judged = Some((self.tree.clone(), judged.clone()));
+            return Ok(Ralphed::Judged(Some(judged)));
+        }
+        let tree = self.tree.clone();
+        if tree == *before || tree == self.base_tree {
+            return Ok(Ralphed::Judged(self.look_up(&tree)?));
+        }
+        // "After the current step": the agent was one, Ralph is the next.
+        if self.halted() { Ok(Ralphed::Stopped) } else { self.judge(&tree) }
+    }
+
+    fn request(&self) -> Request {
+        let mut request = Request::new(self.tip.clone(), Moment::Merge);
+        request.team = branch::team(&self.work.branch);
+        request.task = Some(self.task.id.clone());
+        request
+    }
+
+    /// What is known of the tree at the branch's tip.
+    fn look_up(&mut self, tree: &Oid) -> Result<Option<wiggum::Judged>, OpError> {
+        if let Some((of, judged)) = &self.judged
+            && of == tree
+        {
+            return Ok(Some(judged.clone()));
+        }
+        let known = ralph::recorded(self.desk.cx, &self.request())?;
+        Ok(known.and_then(|judged| self.remember(&judged)))
+    }
+
+    fn judge(&mut self, tree: &Oid) -> Result<Ralphed, OpError> {
+        let mut sink = |event| self.desk.send(event);
+        let judged = ralph::judge(self.desk.cx, &self.request(), &mut sink)?;
+        if judged.stop.is_some() {
+            return Ok(Ralphed::Stopped);
+        }
+        if judged.tree != *tree {
+            return Err(OpError::Bug(format!("{} was judged instead of {tree}", judged.tree)));
+        }
+        Ok(Ralphed::Judged(self.remember(&judged)))
+    }
+
+    /// Keeps a verdict for the decision and for the next prompt.
+    pub(super) fn remember(&mut self, judged: &Judged) -> Option<wiggum::Judged> {
+        let verdict = judged.deciding()?;
+        let word = wiggum::Judged { word: judged.word, ..wiggum::Judged::of(verdict) };
+        self.failing = select(&verdict.steps, Room::default());
+        self.judged = Some((judged.tree.clone(), word.clone()));
+        Some(word)
+    }
+
+    /// The next iteration is told what fails.
+    pub(super) fn fails(&mut self) {
+        self.feedback = Some(Feedback::Failing);
+    }
+}
+
+fn not_ours(path: &std::path::Path) -> OpError {
+    let fact = format!("{} is no worktree of this repository any more", path.display());
+    Refused::new(Because::Policy, "worktree.missing", fact).next("git orch worktree list").into()
+}

@@ -1,0 +1,47 @@
+//! The tasks of sessions that died on this machine.
+
+use std::collections::VecDeque;
+
+use crate::domain::id::TaskId;
+use crate::domain::task::Task;
+use crate::index::{Filter, Row};
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError};
+use crate::ops::run::agents::Agents;
+use crate::ops::take::{self, Checkout};
+use crate::ops::{lease, worktrees};
+use crate::sys::fs;
+
+/// Tasks of workers whose process ended here without giving them back, in the order of `next`.
+pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDeque<TaskId>, OpError> {
+    let mut found = Vec::new();
+    for task in cx.snapshot()?.tasks()?.tasks.into_values() {
+        let Some(lease) = task.register.state.lease() else { continue };
+        // Without its lock file a session is another machine's, and only time tells.
+        let here = lease.owner.worker && fs::exists(&lease::live_path(cx, &lease.owner.session));
+        let row = Row::new(&task, 0);
+        if here && filter.matches(&row) && agents.covers(&row) && lease::is_dead(cx, &task)? {
+            found.push(task);
+        }
+    }
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
+    Ok(found.into_iter().map(|task| task.id).collect())
+}
+
+/// Takes a dead session's task; None if another run was faster.
+pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
+    keep(cx, id)?;
+    match take::start(cx, id, Checkout::None, "run: resume") {
+        Ok(taken) => Ok(Some(taken.task)),
+        Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps what is in a task's worktree before it changes hands. Says whether there was anything.
+pub(super) fn keep(cx: &Ctx, id: &TaskId) -> Result<bool, OpError> {
+    match cx.repo.worktree_at(&worktrees::path(cx, id))? {
+        Some(worktree) => Ok(worktrees::back_up(cx, &worktree, id)?.is_some()),
+        None => Ok(false),
+    }
+}

@@ -1,0 +1,236 @@
+//! A whole run: from its first record to its last.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::domain::actor::{Actor, ActorKind};
+use crate::domain::control::Mode;
+use crate::domain::id::SessionId;
+use crate::domain::session::{Outcome, Session};
+use crate::gate::rule;
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::progress::{Event, Sink};
+use crate::ops::ready::Queue;
+use crate::ops::run::agents::Agents;
+use crate::ops::run::board::Board;
+use crate::ops::run::options::{RunOptions, RunReport, Stopped};
+use crate::ops::run::record::Record;
+use crate::ops::run::worker::Shared;
+use crate::ops::run::{resume, worker};
+use crate::ops::{contract, lease, worktrees};
+use crate::sys::env::var;
+use crate::sys::fs;
+use crate::sys::lock::FileLock;
+use crate::sys::random;
+use crate::sys::signal::Interrupts;
+
+/// How far workers may be ahead of whoever watches.
+const AHEAD: usize = 1024;
+/// Signals only count: somebody has to look.
+const TICK: Duration = Duration::from_millis(100);
+const MODE_TICK: Duration = Duration::from_secs(1);
+
+/// Works on ready tasks until there are none. What a person has to do first is refused at once.
+pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunReport, OpError> {
+    let config = check(cx)?;
+    let agents = Agents::new(options.agent.clone(), config.clone());
+    let id = SessionId::from_bits(random::bits40());
+    let actor =
+        Actor { kind: ActorKind::Agent, name: agents.actor_name().to_owned(), session: Some(id.clone()) };
+    let live = lease::live_path(cx, &id);
+    let alive = FileLock::try_acquire(&live)?
+        .ok_or_else(|| OpError::Bug(format!("somebody holds the fresh session {id}")))?;
+    // Workers have a count of their own, so that a mode or an error can stop them as a person does.
+    let halt = Interrupts::default();
+    let own = cx.for_worker(actor, halt).open()?;
+
+    let dead = resume::find(&own, &options.filter, &agents)?;
+    let (ready, without_agent) = ready(&own, options, &agents)?;
+    if without_agent > 0 {
+        sink(Event::Note { task: None, text: needs_agent(without_agent) });
+    }
+    let jobs = options.jobs.max(1);
+    sink(Event::RunStarted { session: id.clone(), jobs, ready: ready + dead.len() });
+    let nothing = ready + dead.len() == 0;
+    let session = Session {
+        id: id.clone(),
+        by: own.actor.to_string(),
+        started: own.clock.now(),
+        ended: None,
+        tasks: vec![],
+    };
+    if nothing {
+        // Nothing happened that a record would tell.
+        fs::remove_file_if_there(&live)?;
+        let session = Session { ended: Some(own.clock.now()), ..session };
+        return Ok(RunReport { session, without_agent, stopped: None, failure: None });
+    }
+    let shared = Shared {
+        options: options.clone(),
+        config,
+        rules: contract::rules()?,
+        agents,
+        session: id,
+        board: Board::new(options.max_tasks, dead),
+        record: Record::begin(&own, session)?,
+    };
+    let stopped = together(cx, &own, &shared, jobs, sink);
+    end(&own, shared, alive, Totals { without_agent, stopped })
+}
+
+struct Totals {
+    without_agent: usize,
+    stopped: Option<Stopped>,
+}
+
+fn end(own: &Ctx, shared: Shared, alive: FileLock, totals: Totals) -> Result<RunReport, OpError> {
+    let session = shared.record.end(own)?;
+    let failure = shared.board.into_failure();
+    let held = session.tasks.iter().any(|task| task.outcome == Outcome::Interrupted);
+    if !held && failure.is_none() {
+        // Held tasks need the file: it is how the next run knows that their worker is gone, not elsewhere.
+        fs::remove_file_if_there(alive.path())?;
+    }
+    drop(alive);
+    let Totals { without_agent, stopped } = totals;
+    Ok(RunReport { session, without_agent, stopped, failure })
+}
+
+/// What has to be right before anything is taken. Returns the configuration.
+fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
+    let snapshot = cx.snapshot()?;
+    let control = snapshot.control()?;
+    if control.mode != Mode::Normal {
+        let why = control.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let fact = format!("the mode is {}{why}: no task may be taken", control.mode.as_str());
+        return Err(Refused::new(Because::Policy, "mode", fact)
+            .next("git orch mode   # shows who set it and why")
+            .into());
+    }
+    if let Some(task) = cx.env.text(var::ORCH_TASK) {
+        let fact = format!("this runs under an agent that works on task {task}: loops don't nest");
+        return Err(Refused::new(Because::Policy, "run.nested", fact)
+            .next("type it in a terminal of your own")
+            .into());
+    }
+    cx.identity()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let config = cx.config(&trunk)?;
+    if config.ralph.steps.is_empty() {
+        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_ref());
+        return Err(Refused::new(Because::Blocked, rule::NO_STEPS, fact)
+            .next("git orch ralph steps --detect   # proposes a gate")
+            .into());
+    }
+    worktrees::make_root(cx)?;
+    Ok(config)
+}
+
+/// How many ready tasks there are that an agent works on, and how many that none does.
+fn ready(cx: &Ctx, options: &RunOptions, agents: &Agents) -> Result<(usize, usize), OpError> {
+    let snapshot = cx.snapshot()?;
+    let rows = Queue::open(cx, &snapshot)?.ready(&options.filter, usize::MAX)?;
+    let covered = rows.iter().filter(|row| agents.covers(row)).count();
+    Ok((covered, rows.len() - covered))
+}
+
+fn needs_agent(count: usize) -> String {
+    let tasks = if count == 1 { "1 ready task needs" } else { &format!("{count} ready tasks need") };
+    format!("{tasks} an agent: --agent CMD, or [agents] in {}", crate::config::FILE)
+}
+
+/// Starts the workers, and hands on what they tell until the last one is through.
+fn together(cx: &Ctx, own: &Ctx, shared: &Shared, jobs: usize, sink: &mut Sink<'_>) -> Option<Stopped> {
+    let (events, incoming) = mpsc::sync_channel(AHEAD);
+    let mut watch = Watch::new(cx, own, shared);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let seed = own.for_worker(own.actor.clone(), own.interrupts.clone());
+            let events = events.clone();
+            scope.spawn(move || worker::start(seed, shared, events));
+        }
+        drop(events);
+        watch.pump(&incoming, sink);
+    });
+    watch.stopped
+}
+
+/// Watches what may stop a run.
+struct Watch<'a> {
+    /// The caller's context: its interrupts are the person's.
+    cx: &'a Ctx,
+    /// The run's.
+    own: &'a Ctx,
+    shared: &'a Shared,
+    stopped: Option<Stopped>,
+    /// How far we told the workers: 0, 1 (after the current step), 2 (now).
+    told: u8,
+    looked: Instant,
+}
+
+impl<'a> Watch<'a> {
+    fn new(cx: &'a Ctx, own: &'a Ctx, shared: &'a Shared) -> Self {
+        Self { cx, own, shared, stopped: None, told: 0, looked: cx.clock.monotonic() }
+    }
+
+    fn pump(&mut self, incoming: &Receiver<Event>, sink: &mut Sink<'_>) {
+        let mut last = self.cx.clock.monotonic();
+        loop {
+            match incoming.recv_timeout(TICK) {
+                Ok(event) => sink(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Also while events come without a pause.
+            if last.elapsed() >= TICK {
+                last = self.cx.clock.monotonic();
+                self.look(sink);
+            }
+        }
+    }
+
+    fn look(&mut self, sink: &mut Sink<'_>) {
+        if self.cx.interrupts.hard() {
+            self.stop(2, Stopped::Interrupted, sink);
+        } else if self.cx.interrupts.soft() {
+            self.stop(1, Stopped::Interrupted, sink);
+        }
+        if self.looked.elapsed() >= MODE_TICK {
+            self.looked = self.cx.clock.monotonic();
+            // A state that can't be read stops the workers, with its error.
+            let mode = self.own.snapshot().and_then(|snapshot| Ok(snapshot.control()?.mode));
+            if let Ok(mode @ (Mode::Off | Mode::Safe)) = mode {
+                self.stop(2, Stopped::Mode(mode), sink);
+            }
+        }
+        if self.own.interrupts.soft() {
+            self.shared.board.wake();
+        }
+    }
+
+    fn stop(&mut self, how: u8, why: Stopped, sink: &mut Sink<'_>) {
+        if self.told >= how {
+            return;
+        }
+        self.stopped.get_or_insert(why);
+        for _ in self.told..how {
+            self.own.interrupts.raise();
+        }
+        self.told = how;
+        self.shared.board.wake();
+        sink(Event::Stopping { now: how > 1 });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_needs_an_agent_is_said_in_one_line() {
+        assert_eq!(
+            super::needs_agent(1),
+            "1 ready task needs an agent: --agent CMD, or [agents] in orch.toml"
+        );
+        assert!(super::needs_agent(3).starts_with("3 ready tasks need an agent"));
+    }
+}

@@ -1,0 +1,235 @@
+//! One worker: takes tasks, one after the other, until there is none.
+
+use std::sync::mpsc::SyncSender;
+
+use crate::config::{Config, StateSync};
+use crate::domain::control::Mode;
+use crate::domain::id::SessionId;
+use crate::domain::session::{Outcome, SessionTask};
+use crate::domain::task::Task;
+use crate::ops::context::{Ctx, Seed};
+use crate::ops::error::OpError;
+use crate::ops::progress::Event;
+use crate::ops::remote::{self, Fetched};
+use crate::ops::run::agents::Agents;
+use crate::ops::run::board::Board;
+use crate::ops::run::finish;
+use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
+use crate::ops::run::options::RunOptions;
+use crate::ops::run::record::Record;
+use crate::ops::run::resume;
+use crate::ops::run::trouble::{Trouble, classify};
+use crate::ops::take::{self, Checkout, Next};
+use crate::policy::Rules;
+use crate::sys::lock::FileLock;
+
+/// What all workers of a run see.
+pub(super) struct Shared {
+    pub(super) options: RunOptions,
+    pub(super) config: Config,
+    pub(super) rules: Rules,
+    pub(super) agents: Agents,
+    pub(super) session: SessionId,
+    pub(super) board: Board,
+    pub(super) record: Record,
+}
+
+/// One worker.
+struct Worker<'a> {
+    cx: Ctx,
+    shared: &'a Shared,
+    events: SyncSender<Event>,
+    ports: Ports,
+}
+
+/// A range of ports that no other worker in this clone uses, held by a lock.
+struct Ports {
+    base: u16,
+    _lock: FileLock,
+}
+
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 20;
+/// As many ranges as there are below the ports that systems hand out by themselves.
+const RANGES: u16 = 600;
+
+impl Ports {
+    fn take(cx: &Ctx) -> Result<Self, OpError> {
+        for slot in 0..RANGES {
+            if let Some(lock) = FileLock::try_acquire(&cx.file("slots").join(slot.to_string()))? {
+                return Ok(Self { base: FIRST_PORT + slot * PORTS, _lock: lock });
+            }
+        }
+        Err(OpError::Bug(format!("more than {RANGES} workers in one clone")))
+    }
+}
+
+/// A worker's thread.
+pub(super) fn start(seed: Seed, shared: &Shared, events: SyncSender<Event>) {
+    let worker = seed.open().and_then(|cx| {
+        let ports = Ports::take(&cx)?;
+        Ok(Worker { cx, shared, events, ports })
+    });
+    match worker {
+        Ok(worker) => worker.work(),
+        Err(error) => shared.board.fail(error),
+    }
+}
+
+impl Worker<'_> {
+    fn send(&self, event: Event) {
+        // The receiver outlives every worker; without it nobody is left to tell.
+        drop(self.events.send(event));
+    }
+
+    /// Works until nothing is left for it.
+    fn work(self) {
+        let board = &self.shared.board;
+        let stop = || self.cx.interrupts.soft();
+        while !stop() {
+            let Some(mut turn) = board.begin() else { break };
+            match self.take() {
+                Ok(Some((task, origin))) => {
+                    turn.took_one();
+                    if let Err(error) = self.one(&task, origin) {
+                        self.fail(error);
+                    }
+                }
+                Ok(None) => {
+                    let seen = turn.generation;
+                    drop(turn);
+                    if !(self.shared.options.until_empty && board.wait(seen, &stop)) {
+                        break;
+                    }
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// Ends the run: what went wrong concerns every task. The others finish the step that they are at.
+    fn fail(&self, error: OpError) {
+        self.shared.board.fail(error);
+        self.cx.interrupts.raise();
+    }
+
+    /// A task to work on: one that a dead session left, else the next ready one.
+    fn take(&self) -> Result<Option<(Task, Origin)>, OpError> {
+        let taken = self.take_any();
+        match taken.map_err(classify) {
+            Ok(taken) => Ok(taken),
+            Err(Trouble::Mode) => {
+                self.close()?;
+                Ok(None)
+            }
+            Err(Trouble::Halt(error)) => Err(error),
+            Err(Trouble::Block(why) | Trouble::Lost(why)) => {
+                Err(OpError::Bug(format!("no task was taken: {why}")))
+            }
+        }
+    }
+
+    fn take_any(&self) -> Result<Option<(Task, Origin)>, OpError> {
+        while let Some(id) = self.shared.board.next_dead() {
+            if let Some(task) = resume::take_over(&self.cx, &id)? {
+                return Ok(Some((task, Origin::Dead)));
+            }
+        }
+        self.fetch()?;
+        let agents = &self.shared.agents;
+        let filter = &self.shared.options.filter;
+        match take::next_of(&self.cx, filter, &|row| agents.covers(row), Checkout::None, "run")? {
+            Next::Taken(taken) => Ok(Some((taken.task, Origin::Queue))),
+            Next::Nothing(_) => Ok(None),
+        }
+    }
+
+    /// Branches are cut from trunk as the remote has it now.
+    fn fetch(&self) -> Result<(), OpError> {
+        let cx = &self.cx;
+        if cx.local.sync == StateSync::Manual {
+            return Ok(());
+        }
+        let trunk = cx.trunk(&cx.snapshot()?)?;
+        if let Fetched::Offline(said) = remote::fetch_trunk(cx, &trunk)? {
+            tracing::debug!(%said, "trunk is as this clone has it");
+        }
+        Ok(())
+    }
+
+    /// No new tasks: the mode says so.
+    fn close(&self) -> Result<(), OpError> {
+        if self.shared.board.close() {
+            let mode = self.cx.snapshot()?.control()?.mode;
+            if mode != Mode::Normal {
+                let text = format!("the mode is {}: no new task is taken", mode.as_str());
+                self.send(Event::Note { task: None, text });
+            }
+        }
+        Ok(())
+    }
+
+    /// One task from its claim to its end, with its record.
+    fn one(&self, task: &Task, origin: Origin) -> Result<(), OpError> {
+        let start = self.cx.clock.monotonic();
+        let desk =
+            Desk { cx: &self.cx, shared: self.shared, events: &self.events, port_base: self.ports.base };
+        let (worked, iterations) = work_on(&desk, task, origin);
+        let (end, halt) = match worked {
+            Ok(end) => {
+                self.shared.board.no_trouble();
+                (end, None)
+            }
+            Err(error) => self.settle(task, error),
+        };
+        let done = SessionTask { id: task.id.clone(), outcome: end.outcome, iterations, note: end.note };
+        self.shared.record.add(&self.cx, done.clone())?;
+        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.send(Event::TaskFinished { task: done, millis });
+        halt.map_or(Ok(()), Err)
+    }
+
+    /// What becomes of a task that an error ended, and of the run.
+    fn settle(&self, task: &Task, error: OpError) -> (End, Option<OpError>) {
+        let stopped = |note: String| End { outcome: Outcome::Interrupted, note: Some(note) };
+        match classify(error) {
+            Trouble::Mode => (stopped("the mode does not allow to go on".to_owned()), None),
+            Trouble::Lost(what) => {
+                let note = finish::reason(&format!("it is not this run's any more: {what}"));
+                (End { outcome: Outcome::Blocked, note: Some(note) }, None)
+            }
+            Trouble::Halt(error) => (stopped(finish::reason(&error.to_string())), Some(error)),
+            Trouble::Block(why) => {
+                let why = finish::reason(&why);
+                if self.shared.board.is_trouble_for_all() {
+                    let all = OpError::Bug(format!("task after task ends with an error; the last: {why}"));
+                    return (stopped(why), Some(all));
+                }
+                match finish::block(&self.cx, task, &why) {
+                    Ok(()) => (End { outcome: Outcome::Blocked, note: Some(why) }, None),
+                    Err(error) => (stopped(why), Some(error)),
+                }
+            }
+        }
+    }
+}
+
+/// Works on a task; also says how many iterations it took.
+fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> (Result<End, OpError>, u32) {
+    let Some(driver) = desk.shared.agents.driver(task) else {
+        return (Err(OpError::Bug(format!("task {} was taken without an agent for it", task.id))), 0);
+    };
+    desk.send(Event::TaskStarted { task: Box::new(task.clone()), agent: driver.name().to_owned() });
+    if origin == Origin::Queue
+        && let Err(error) = resume::keep(desk.cx, &task.id)
+    {
+        return (Err(error), 0);
+    }
+    match TaskRun::new(desk, task.clone(), driver) {
+        Ok(mut run) => {
+            let end = run.run(origin);
+            (end, u32::try_from(run.history.len()).unwrap_or(u32::MAX))
+        }
+        Err(error) => (Err(error), 0),
+    }
+}

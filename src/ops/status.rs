@@ -1,0 +1,163 @@
+//! Where the repository stands, in one look.
+
+use crate::config::Moment;
+use crate::domain::control::Control;
+use crate::domain::id::SessionId;
+use crate::domain::task::Task;
+use crate::domain::verdict::Word;
+use crate::hook::name::Hook;
+use crate::index::{Filter, Row};
+use crate::ops::attested::{self, Tamper};
+use crate::ops::context::{Ctx, Trunk};
+use crate::ops::error::OpError;
+use crate::ops::ralph::{self, Request};
+use crate::ops::ready::Queue;
+use crate::ops::setup;
+use crate::ops::worktrees::{self, Surveyed};
+use crate::store::Snapshot;
+use crate::sys::fs;
+
+/// Whether git asks us before it commits, pushes and moves trunk, as seen from this worktree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hooks {
+    /// All hooks are there and ours.
+    Enforced,
+    /// These are missing or somebody else's.
+    Partial(Vec<&'static str>),
+    /// They can't be installed where git looks for them; why.
+    NotEnforced(String),
+    /// Switched off in this clone by `git config orch.hooks off`.
+    Off,
+}
+
+/// All that `git orch status` shows.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The mode, with who set it and why.
+    pub control: Control,
+    /// The protected branch and its remote.
+    pub trunk: Trunk,
+    /// The recorded verdict on the policy tip; None while there is none.
+    pub verdict: Option<Word>,
+    /// Each status word with the number of its tasks, in the order of a task's life.
+    pub counts: Vec<(&'static str, usize)>,
+    /// How many of the open ones are ready.
+    pub ready: usize,
+    /// The task that `next` would take.
+    pub next: Option<Task>,
+    /// What this person or session holds.
+    pub yours: Vec<Task>,
+    /// Worktrees of tasks and of the gate.
+    pub worktrees: Vec<Surveyed>,
+    /// The hooks.
+    pub hooks: Hooks,
+    /// Trunk moved past the hooks.
+    pub tamper: Option<Tamper>,
+    /// What could not be read, one line each: a damaged task file, an unusable `orch.toml`.
+    pub problems: Vec<String>,
+}
+
+/// The words of a task's life, in its order.
+const WORDS: [&str; 7] = ["open", "claimed", "blocked", "review", "merging", "done", "closed"];
+
+/// Looks at everything. Nothing that is damaged keeps the rest from being shown.
+pub fn status(cx: &Ctx) -> Result<Status, OpError> {
+    let snapshot = cx.snapshot()?;
+    let trunk = cx.trunk(&snapshot)?;
+    let mut problems = Vec::new();
+    let verdict = verdict(cx, &trunk).unwrap_or_else(|error| {
+        problems.extend(lines_of(&error));
+        None
+    });
+    let rows = Queue::open(cx, &snapshot)?.list(&Filter::default(), usize::MAX)?;
+    let ready: Vec<&Row> = rows.iter().filter(|row| row.ready()).collect();
+    problems.extend(unlisted(&snapshot, rows.len())?);
+    let control = snapshot.control().unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Control::default()
+    });
+    let tamper = attested::tamper(cx, &trunk)?;
+    attested::settle(cx, &trunk);
+    Ok(Status {
+        control,
+        verdict,
+        counts: WORDS.map(|word| (word, rows.iter().filter(|row| row.status == word).count())).to_vec(),
+        ready: ready.len(),
+        next: readable(&snapshot, ready.iter().copied()).next(),
+        yours: yours(cx, &snapshot, &rows)?,
+        worktrees: worktrees::survey(cx)?,
+        hooks: hooks(cx)?,
+        tamper,
+        problems,
+        trunk,
+    })
+}
+
+/// The recorded verdict on the policy tip under its own gate; nothing is run.
+fn verdict(cx: &Ctx, trunk: &Trunk) -> Result<Option<Word>, OpError> {
+    let Some(tip) = trunk.tip() else { return Ok(None) };
+    if cx.config(trunk)?.ralph.steps.is_empty() {
+        return Ok(None);
+    }
+    let judged = ralph::recorded(cx, &Request::new(tip.clone(), Moment::Merge))?;
+    Ok(judged.map(|judged| judged.word))
+}
+
+fn lines_of(error: &OpError) -> Vec<String> {
+    match error {
+        OpError::Config { problems, .. } => problems.iter().map(ToString::to_string).collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+/// Names damaged task files, which the index leaves out. Counting files costs no reading of them.
+fn unlisted(snapshot: &Snapshot<'_>, listed: usize) -> Result<Vec<String>, OpError> {
+    if snapshot.task_ids()?.len() == listed {
+        return Ok(Vec::new());
+    }
+    let damaged = snapshot.tasks()?.damaged;
+    Ok(damaged.into_iter().map(|(path, what)| format!("{path} in the state is damaged: {what}")).collect())
+}
+
+fn readable<'a>(
+    snapshot: &'a Snapshot<'_>,
+    rows: impl Iterator<Item = &'a Row> + 'a,
+) -> impl Iterator<Item = Task> + 'a {
+    rows.filter_map(|row| snapshot.task(&row.id).ok().flatten())
+}
+
+/// What the present session holds: the one in the environment, else this clone's person.
+fn yours(cx: &Ctx, snapshot: &Snapshot<'_>, rows: &[Row]) -> Result<Vec<Task>, OpError> {
+    let Some(session) = session(cx)? else { return Ok(Vec::new()) };
+    let held = rows.iter().filter(|row| row.owner.is_some());
+    let mine = |task: &Task| task.register.state.lease().is_some_and(|lease| lease.owner.session == session);
+    Ok(readable(snapshot, held).filter(mine).collect())
+}
+
+fn session(cx: &Ctx) -> Result<Option<SessionId>, OpError> {
+    if let Some(session) = &cx.actor.session {
+        return Ok(Some(session.clone()));
+    }
+    Ok(fs::read_optional(&cx.file("session"))?.and_then(|text| SessionId::parse(text.trim()).ok()))
+}
+
+/// The hooks of this worktree, from a few sizes; `doctor` compares every byte.
+pub fn hooks(cx: &Ctx) -> Result<Hooks, OpError> {
+    let all = || Hook::ALL.map(Hook::as_str).to_vec();
+    let Some(settings) = setup::installed_settings(cx) else { return Ok(Hooks::Partial(all())) };
+    if !cx.local.hooks || !settings.enabled {
+        return Ok(Hooks::Off);
+    }
+    let place = setup::place_here(cx)?;
+    let Ok(copy) = cx.file("bin/git-orch-hook").metadata() else { return Ok(Hooks::Partial(all())) };
+    let whole = |hook: &Hook| {
+        let meta = place.dir.join(hook.as_str()).symlink_metadata();
+        meta.is_ok_and(|m| m.is_file() && m.len() == copy.len())
+    };
+    let missing: Vec<&str> = Hook::ALL.iter().filter(|hook| !whole(hook)).map(|h| h.as_str()).collect();
+    Ok(match (missing.is_empty(), place.is_ours_to_use(cx)) {
+        (true, _) => Hooks::Enforced,
+        (false, true) => Hooks::Partial(missing),
+        (false, false) => Hooks::NotEnforced(place.why_not()),
+    })
+}
