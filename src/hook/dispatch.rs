@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::hook::decode::{RefUpdate, Value, ref_updates};
 use crate::hook::facts::{Live, state_files};
-use crate::hook::guard::{Decision, Denial, decide, decide_other};
+use crate::hook::guard::{Decision, Denial, decide, decide_other, decide_tracking};
 use crate::hook::hint::{self, Scene};
 use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
@@ -102,11 +102,17 @@ impl<'a> Run<'a> {
         let facts = Live::new(place, settings, updates, self.env, self.cwd);
         let trunk = settings.trunk.as_str();
         let mut alias: Option<Option<String>> = None;
-        for update in updates.iter().filter(|update| update.name.starts_with("refs/heads/")) {
+        for update in updates {
+            let is_tracking = settings.tracking.as_ref() == Some(&update.name);
+            if !is_tracking && !update.name.starts_with("refs/heads/") {
+                continue;
+            }
             let protected = update.name == trunk
                 || alias.get_or_insert_with(|| refs::target(&place.common_dir, trunk)).as_ref()
                     == Some(&update.name);
-            let decision = if protected {
+            let decision = if is_tracking {
+                decide_tracking(trunk, update, &facts)
+            } else if protected {
                 decide(trunk, update, &facts)
             } else if update.new == Value::Zero {
                 decide_other(trunk, &update.name, &facts)

@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commit_policy;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
@@ -25,6 +27,8 @@ mod hooks;
 mod lease;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod project;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
