@@ -18,6 +18,9 @@ use crate::git::read::{from_gix, to_gix};
 use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability, FsError};
 
+/// With more files than this, one flush of the whole file system is cheaper than one of each file.
+const FLUSHED_ONE_BY_ONE: usize = 64;
+
 /// What kind of object to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
@@ -130,11 +133,16 @@ impl<'r> Batch<'r> {
     pub fn persist(self, durability: Durability) -> Result<(), GitError> {
         let objects = self.repo.common_dir().join("objects");
         let mut dirs = BTreeSet::new();
+        // Flushing a few files one by one spares the rest of the file system; thousands are flushed together.
+        let together = durability == Durability::Commit && self.written.len() > FLUSHED_ONE_BY_ONE;
+        if together {
+            fs::sync_file_system(self.quarantine.path())?;
+        }
         for oid in &self.written {
             let (shard, rest) = oid.as_str().split_at(2);
             let from = self.quarantine.path().join(shard).join(rest);
             let dir = objects.join(shard);
-            if durability == Durability::Commit {
+            if durability == Durability::Commit && !together {
                 sync_file(&from)?;
             }
             if !fs::exists(&dir) {
@@ -144,7 +152,9 @@ impl<'r> Batch<'r> {
             fs::rename(&from, &dir.join(rest))?;
             dirs.insert(dir);
         }
-        if durability == Durability::Commit {
+        if together {
+            fs::sync_file_system(&objects)?;
+        } else if durability == Durability::Commit {
             for dir in dirs {
                 fs::sync_dir(&dir)?;
             }

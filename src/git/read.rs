@@ -127,10 +127,16 @@ impl Repo {
         })
     }
 
-    /// The tree of a commit, or the tree itself.
+    /// The tree of a commit, or the tree itself. The rest of the commit is not looked at: the message of a state
+    /// commit may have a line for each of thousands of changes.
     pub fn tree_of(&self, oid: &Oid) -> Result<Oid, GitError> {
-        let kind = self.object(oid)?.kind;
-        if kind == gix::objs::Kind::Tree { Ok(oid.clone()) } else { Ok(self.commit(oid)?.tree) }
+        let object = self.object(oid)?;
+        if object.kind == gix::objs::Kind::Tree {
+            return Ok(oid.clone());
+        }
+        let corrupt = |_| GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
+        let mut lines = gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash());
+        lines.tree_id().map(|id| from_gix(&id)).map_err(corrupt)
     }
 
     /// The entry at `path` (with `/`) below `tree`; None if there is none.

@@ -71,8 +71,9 @@ impl Repo {
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?
             .into();
-        // Task and state files are read one by one; a small cache spares re-inflating shared trees.
-        gix.object_cache_size_if_unset(4 * 1024 * 1024);
+        // Task and state files are read one by one; a small cache spares re-inflating shared trees. Small, because
+        // what fits into it is copied: a commit of thousands of changes is larger, and read once.
+        gix.object_cache_size_if_unset(512 * 1024);
         let common_dir = fs::canonical(gix.common_dir())?;
         let work_tree = match work_tree {
             Some(tree) => Some(tree.to_owned()),
