@@ -139,6 +139,14 @@ impl Repo {
         lines.tree_id().map(|id| from_gix(&id)).map_err(corrupt)
     }
 
+    /// A commit's first parent; None for a root. The message is not looked at.
+    pub fn first_parent(&self, oid: &Oid) -> Result<Option<Oid>, GitError> {
+        let object = self.object(oid)?;
+        let mut parents =
+            gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash()).parent_ids();
+        Ok(parents.next().map(|id| from_gix(&id)))
+    }
+
     /// The entry at `path` (with `/`) below `tree`; None if there is none.
     pub fn entry_at(&self, tree: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
         let mut at = tree.clone();
