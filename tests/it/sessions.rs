@@ -478,7 +478,7 @@ fn what_passes_alone_and_not_with_trunk_goes_back_to_the_agent() {
     assert_eq!(ran.outcomes(), ["merged"], "{:?}", ran.report);
     assert_eq!(world.trunk_file("answer2"), "42");
     assert!(ran.notes().iter().any(|note| note.contains("not together with trunk")), "{:?}", ran.notes());
-    assert!(!world.worktree(&id).exists());
+    assert!(!world.worktree(&id).exists(), "{:?}", ran.notes());
 }
 
 impl World {
