@@ -8,7 +8,7 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::domain::verdict::Word;
 use crate::gate::rule;
-use crate::hook::decode::PushLine;
+use crate::hook::decode::{PushLine, Source};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::contract;
 use crate::ops::error::OpError;
@@ -16,6 +16,10 @@ use crate::ops::progress::Sink;
 use crate::ops::ralph::{self, Judged, Request};
 use crate::policy::Violation;
 use crate::sys::env::var;
+use crate::sys::fs;
+
+/// What git puts, after a comment character, between the message and the diff that `commit -v` shows.
+const SCISSORS: &str = " ------------------------ >8 ------------------------";
 
 /// What a hook answers.
 #[derive(Clone, Debug)]
@@ -45,17 +49,40 @@ pub fn pre_commit(cx: &Ctx) -> Result<Answer, OpError> {
 }
 
 /// `prepare-commit-msg`: the same once more, because `--no-verify` skips the other, and rebase, cherry-pick,
-/// revert and merge run only this one; then the trailers of a task's commit.
-pub fn prepare_commit_msg(cx: &Ctx, message: &Path) -> Result<Answer, OpError> {
+/// revert and merge run only this one; then the trailers of a task's commit, unless the user has yet to write the
+/// message: git gives up on a message that was left empty or as the template is, and must see that it was.
+pub fn prepare_commit_msg(cx: &Ctx, message: &Path, source: Option<&Source>) -> Result<Answer, OpError> {
     let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
     let (violations, task) = contract::judge_commit(cx, &snapshot, &index(cx))?;
     if !violations.is_empty() {
         return Ok(Answer::Broken(violations));
     }
-    if let Some(task) = task {
+    let unwritten = matches!(source, None | Some(Source::Template));
+    if let Some(task) = task.filter(|_| !unwritten) {
         add_trailers(cx, &task, message)?;
     }
     Ok(Answer::Go(None))
+}
+
+/// `commit-msg`: the trailers of a task's commit whose message was written in an editor.
+pub fn commit_msg(cx: &Ctx, message: &Path) -> Result<Answer, OpError> {
+    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
+    let on = contract::branch_here(cx)?;
+    if let Some((task, _)) = contract::task_here(cx, &snapshot, on.as_deref())?
+        && !is_blank(cx, message)?
+    {
+        add_trailers(cx, &task, message)?;
+    }
+    Ok(Answer::Go(None))
+}
+
+/// Whether git will find nothing in the message but comments, and give up.
+fn is_blank(cx: &Ctx, message: &Path) -> Result<bool, OpError> {
+    let text = fs::read(&cx.cwd.join(message))?;
+    let text = String::from_utf8_lossy(&text);
+    let written = text.split(SCISSORS).next().unwrap_or_default();
+    let output = cx.repo.git(["stripspace", "--strip-comments"]).stdin(written).run()?.checked()?;
+    Ok(output.stdout.is_empty())
 }
 
 fn present(cx: &Ctx) -> Result<Option<crate::store::Snapshot<'_>>, OpError> {
@@ -75,7 +102,8 @@ fn add_trailers(cx: &Ctx, task: &Task, message: &Path) -> Result<(), OpError> {
     let fence = format!("Orch-Fence: {}", task.register.fence);
     let path = cx.cwd.join(message);
     cx.repo
-        .git(["interpret-trailers", "--in-place", "--if-exists", "replace"])
+        // Without `--no-divider`, a line of three dashes would end the message.
+        .git(["interpret-trailers", "--in-place", "--no-divider", "--if-exists", "replace"])
         .args(["--trailer".as_ref(), id.as_ref(), "--trailer".as_ref(), fence.as_ref(), path.as_os_str()])
         .run()?
         .checked()?;
