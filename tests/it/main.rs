@@ -26,6 +26,8 @@ mod policy;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
 mod ralph;
 #[cfg(test)]
 mod redact;
