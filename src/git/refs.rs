@@ -1,12 +1,12 @@
 //! Refs: reading any, and moving our own (`refs/orch/*`) durably by compare-and-swap.
 //!
 //! Our own refs are moved with git's lock-file protocol in process: `<ref>.lock` made exclusively, the current
-//! value compared, the new one written and flushed, then renamed. gix's transaction flushes nothing, and
+//! value compared, the new one written elsewhere and flushed, then renamed to the ref; then the lock goes. gix's transaction flushes nothing, and
 //! `git update-ref` costs a process and runs hooks. A person's refs are moved by `git update-ref`, so that
 //! reflogs are written and hooks see it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gix::refs::TargetRef;
 
@@ -16,7 +16,9 @@ use crate::git::read::from_gix;
 use crate::git::repo::{Head, Repo};
 use crate::sys::clock::Clock;
 use crate::sys::fs::{self, Durability};
+use crate::sys::lock::FileLock;
 use crate::sys::process::Cmd;
+use crate::sys::random;
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -63,9 +65,11 @@ impl Repo {
         let mut name = name.to_owned();
         // git follows at most five symbolic refs.
         for _ in 0..5 {
+            // As a full name: of a partial one gix would try six more places.
+            let Ok(full) = gix::refs::FullName::try_from(name.as_str()) else { return Ok(None) };
             let found = self
                 .gix
-                .try_find_reference(name.as_str())
+                .try_find_reference(full.as_ref())
                 .map_err(GitError::gix(format!("read the ref {name}")))?;
             let Some(reference) = found else { return Ok(None) };
             match reference.target() {
@@ -99,7 +103,7 @@ impl Repo {
 
     fn cas_in_files(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
         let path = self.common_dir().join(&change.name);
-        let lock = RefLock::take(&path)?;
+        let lock = RefLock::take(&path, &self.orch_dir())?;
         let current = self.ref_target(&change.name)?;
         if current.as_ref() != change.old.id() {
             return Ok(Cas::Lost(current));
@@ -151,27 +155,49 @@ impl Repo {
     }
 }
 
-/// git's lock on one ref file.
+/// git's lock on one ref file: whoever makes `<ref>.lock` may change the ref.
+///
+/// git leaves such a file behind when it is killed, and nobody can tell whose it is. Ours can be told: it is a
+/// second name of a file that we hold a kernel lock on, and says so. One that nobody holds any more is removed.
 struct RefLock {
     path: PathBuf,
     lock: PathBuf,
-    done: bool,
+    /// Where the new value is written before it gets the ref's name.
+    value: PathBuf,
+    _held: FileLock,
 }
 
+/// How the text of our lock files begins; git's are empty or hold an id.
+const OURS: &str = "process ";
+
 impl RefLock {
-    fn take(path: &Path) -> Result<Self, GitError> {
+    fn take(path: &Path, scratch: &Path) -> Result<Self, GitError> {
         let lock = PathBuf::from(format!("{}.lock", path.display()));
         let start = Clock.monotonic();
+        fs::create_dir_all(scratch)?;
+        let name = format!("ref-{:010x}", random::bits40());
+        let own = scratch.join(&name);
+        let held = FileLock::try_acquire(&own)?.ok_or_else(|| GitError::RefLocked { path: own.clone() })?;
+        let linked = Self::link(&own, &lock, start);
+        fs::remove_file(&own)?;
+        linked?;
+        Ok(Self { path: path.to_owned(), lock, value: scratch.join(format!("{name}-value")), _held: held })
+    }
+
+    fn link(own: &Path, lock: &Path, start: Instant) -> Result<(), GitError> {
         loop {
             // Inside the loop: `git pack-refs` removes directories that it emptied.
-            if let Some(dir) = path.parent() {
+            if let Some(dir) = lock.parent() {
                 fs::create_dir_all(dir)?;
             }
-            match fs::write_new(&lock, b"", 0o644) {
-                Ok(()) => return Ok(Self { path: path.to_owned(), lock, done: false }),
+            match fs::link(own, lock) {
+                Ok(()) => return Ok(()),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                    if FileLock::remove_abandoned(lock, OURS)? {
+                        continue;
+                    }
                     if start.elapsed() > LOCK_PATIENCE {
-                        return Err(GitError::RefLocked { path: lock });
+                        return Err(GitError::RefLocked { path: lock.to_owned() });
                     }
                     Clock.wait(Duration::from_millis(5));
                 }
@@ -181,10 +207,13 @@ impl RefLock {
         }
     }
 
-    fn commit(mut self, new: &Oid, durability: Durability) -> Result<(), GitError> {
-        fs::overwrite(&self.lock, format!("{new}\n").as_bytes(), durability)?;
-        fs::rename(&self.lock, &self.path)?;
-        self.done = true;
+    fn commit(self, new: &Oid, durability: Durability) -> Result<(), GitError> {
+        let text = format!("{new}\n");
+        match durability {
+            Durability::Commit => fs::write_new(&self.value, text.as_bytes(), 0o644)?,
+            Durability::None => fs::write_atomic(&self.value, text.as_bytes(), 0o644, Durability::None)?,
+        }
+        fs::rename(&self.value, &self.path)?;
         if durability == Durability::Commit
             && let Some(dir) = self.path.parent()
         {
@@ -196,10 +225,35 @@ impl RefLock {
 
 impl Drop for RefLock {
     fn drop(&mut self) {
-        if !self.done
-            && let Err(error) = fs::remove_file_if_there(&self.lock)
-        {
+        if let Err(error) = fs::remove_file_if_there(&self.lock) {
             tracing::warn!(path = %self.lock.display(), %error, "lock file left behind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lock_of_ours_that_nobody_holds_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, scratch) = (dir.path().join("refs/x"), dir.path().join("orch"));
+        let lock = dir.path().join("refs/x.lock");
+        let held = RefLock::take(&path, &scratch).unwrap();
+        assert!(!FileLock::remove_abandoned(&lock, OURS).unwrap(), "it is held");
+        drop(held);
+        assert!(!fs::exists(&lock));
+        // As a killed process of ours leaves it.
+        fs::write_new(&lock, b"process 1\n", 0o644).unwrap();
+        drop(RefLock::take(&path, &scratch).unwrap());
+        // As a killed or living git has it.
+        for text in ["", "0123456789"] {
+            fs::write_new(&lock, text.as_bytes(), 0o644).unwrap();
+            assert!(!FileLock::remove_abandoned(&lock, OURS).unwrap());
+            assert!(fs::exists(&lock));
+            fs::remove_file(&lock).unwrap();
+        }
+        assert_eq!(fs::list(&scratch).unwrap(), Vec::<PathBuf>::new(), "nothing is left behind");
     }
 }

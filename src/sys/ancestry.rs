@@ -2,6 +2,7 @@
 //!
 //! Reads `/proc`; elsewhere than on Linux the list is empty, which `override` treats as "unknown".
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::sys::env::var;
@@ -82,6 +83,43 @@ pub fn name_of(pid: i32) -> Option<String> {
     Some(status.lines().find_map(|line| line.strip_prefix("Name:"))?.trim().to_owned())
 }
 
+/// The processes, other than this one, that have all of `variables` in their environment.
+pub fn with_variables(variables: &[(&str, &str)]) -> Vec<i32> {
+    let wanted: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let has_all = |pid: &i32| {
+        let path = PathBuf::from(format!("/proc/{pid}/environ"));
+        let Ok(environ) = crate::sys::fs::read(&path) else { return false };
+        wanted.iter().all(|pair| environ.split(|&b| b == 0).any(|found| found == pair.as_bytes()))
+    };
+    pids.into_iter()
+        .filter_map(|path| path.file_name()?.to_str()?.parse::<i32>().ok())
+        .filter(|pid| *pid != own && has_all(pid))
+        .collect()
+}
+
+/// The processes of the program `name` that work on `path`: it is an argument of theirs, or their
+/// `GIT_WORK_TREE`.
+pub fn naming(name: &str, path: &Path) -> Vec<i32> {
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pid = |path: PathBuf| path.file_name()?.to_str()?.parse::<i32>().ok();
+    let works = |pid: &i32| {
+        let command = command_of(*pid);
+        let is = command.first().is_some_and(|program| Path::new(program).ends_with(name));
+        is && (command.iter().skip(1).any(|word| Path::new(word) == path)
+            || tree_of(*pid).as_deref() == Some(path))
+    };
+    pids.into_iter().filter_map(pid).filter(works).collect()
+}
+
+fn tree_of(pid: i32) -> Option<PathBuf> {
+    let prefix = format!("{}=", var::GIT_WORK_TREE);
+    let environ = crate::sys::fs::read(&PathBuf::from(format!("/proc/{pid}/environ"))).ok()?;
+    let mut values = environ.split(|&b| b == 0).filter_map(|pair| pair.strip_prefix(prefix.as_bytes()));
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(values.next()?)))
+}
+
 /// The processes whose working directory is `dir` or below it, other than this one.
 pub fn inside(dir: &Path) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
@@ -104,6 +142,26 @@ mod tests {
         let chain = super::chain();
         assert_eq!(chain[0].pid, i32::try_from(std::process::id()).unwrap());
         assert!(chain.len() > 1);
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_variables() {
+        let mark = format!("{}-{}", std::process::id(), line!());
+        let dir = tempfile::tempdir().unwrap();
+        let up = dir.path().join("up");
+        let env = crate::sys::env::Env::capture();
+        let run = |line: &str| {
+            crate::sys::process::Cmd::shell(line, dir.path(), &env).env("ORCH_MARK", &mark).env("A", "1")
+        };
+        run("mkfifo up").run().unwrap().checked().unwrap();
+        let cmd = run("echo $$ > up; read x < up; exit 0");
+        std::thread::scope(|scope| {
+            scope.spawn(|| cmd.run().unwrap().checked().unwrap());
+            let pid: i32 = crate::sys::fs::read_string(&up).unwrap().trim().parse().unwrap();
+            assert_eq!(super::with_variables(&[("ORCH_MARK", &mark), ("A", "1")]), [pid]);
+            assert!(super::with_variables(&[("ORCH_MARK", &mark), ("A", "2")]).is_empty());
+            crate::sys::fs::overwrite(&up, b"\n", crate::sys::fs::Durability::None).unwrap();
+        });
     }
 
     #[test]

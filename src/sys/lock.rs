@@ -4,6 +4,7 @@
 //! before `write.lock` (the state). A session's liveness lock is never waited for.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,6 +110,37 @@ impl FileLock {
             }
             clock.wait(pause);
             pause = (pause * 3 / 2).min(Duration::from_millis(10));
+        }
+    }
+
+    /// Removes the lock file at `path` if its text begins with `mark` and nobody holds it. Says whether it did.
+    pub fn remove_abandoned(path: &Path, mark: &str) -> Result<bool, FsError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let failed = |source| FsError { action: "open lock", path: path.to_owned(), source };
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+            Err(source) => return Err(failed(source)),
+        };
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        let mut start = Vec::new();
+        std::io::Read::by_ref(&mut file).take(mark.len() as u64).read_to_end(&mut start).map_err(failed)?;
+        if start != mark.as_bytes() {
+            return Ok(false);
+        }
+        // Held from here on: who else wants to remove this very file must hold it, too. Another file may have its
+        // name by now.
+        let own = file.metadata().map_err(failed)?;
+        match path.symlink_metadata() {
+            Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
+                fs::remove_file_if_there(path)?;
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Ok(true),
         }
     }
 

@@ -344,7 +344,7 @@ fn status_says_where_everything_stands() {
         ]
     );
     assert_eq!((status.ready, status.next.map(|task| task.id)), (1, Some(rest[0].clone())));
-    assert_eq!(status.yours.iter().map(|task| task.id.clone()).collect::<Vec<_>>(), [taken.task.id.clone()]);
+    assert_eq!(status.yours.iter().map(|task| &task.id).collect::<Vec<_>>(), [&taken.task.id]);
     assert_eq!(status.worktrees.len(), 1);
     assert_eq!(status.worktrees[0].dirt.untracked, ["new"]);
     assert_eq!((status.hooks, status.verdict), (Hooks::Enforced, None));
@@ -392,4 +392,26 @@ fn uninstall_keeps_worktrees_with_work_and_what_they_need() {
     assert!(!repo.has(".git/hooks/pre-commit"));
     init(&repo);
     healthy(&repo);
+}
+
+#[test]
+fn the_commands_say_it_with_words_json_and_an_exit_code() {
+    let env = TestEnv::new();
+    let (repo, _) = ready(&env);
+    // Installed by the tests' own path of the program: the command brings it to its own.
+    repo.orch(&["init"]).success();
+    let fine = repo.orch(&["doctor"]);
+    assert_eq!(fine.status(), 0, "{}{}", fine.stdout, fine.stderr);
+    fs::remove_file(&repo.path(".git/hooks/pre-push")).expect("ours");
+    let found = repo.orch(&["doctor", "--json"]);
+    assert_eq!(found.status(), 1, "{}", found.stdout);
+    assert!(found.stdout.contains("pre-push is missing"), "{}", found.stdout);
+    repo.orch(&["doctor", "--fix"]).success();
+    repo.orch(&["doctor"]).success();
+    let status = repo.orch(&["status", "--json"]).success();
+    assert!(
+        status.stdout.contains("\"ready\": 3") || status.stdout.contains("\"ready\":3"),
+        "{}",
+        status.stdout
+    );
 }

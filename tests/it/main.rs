@@ -12,6 +12,8 @@ mod commit_policy;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod env;
@@ -21,6 +23,8 @@ mod guard;
 mod harness;
 #[cfg(test)]
 mod hooks;
+#[cfg(test)]
+mod lease;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
@@ -33,6 +37,8 @@ mod ralph;
 mod redact;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::agent::autofix::look::look;
 use crate::agent::autofix::plan::{Fixer, plan};
 use crate::agent::driver::{AgentError, Driver, Ending, Event, Job, Limit, Prompts};
 use crate::sys::clock::Clock;
-use crate::sys::env::Env;
+use crate::sys::env::{Env, var};
 use crate::sys::process::{Cmd, End, Ended, Limits, find_program};
 
 /// The embedded agent.
@@ -84,7 +84,11 @@ fn one(
         return Ok(Ran::Missing);
     };
     note(format!("{name}: `{}`, because of {}", fixer.argv.join(" "), fixer.why));
-    let cmd = Cmd::new(program, &dir, job.env.as_env()).args(&fixer.argv[1..]);
+    // By these a fixer that outlives a killed run is known.
+    let cmd = Cmd::new(program, &dir, job.env.as_env())
+        .args(&fixer.argv[1..])
+        .env(var::ORCH_TASK, job.task.as_str())
+        .env(var::ORCH_SESSION, job.session.as_str());
     let ended = cmd.supervise(limits, &mut |line| on_event(Event::Line(line.to_owned())))?;
     let mut note = |text: String| on_event(Event::Note(text));
     match ended.end {
@@ -123,7 +127,6 @@ mod tests {
     use crate::agent::environment::AgentEnv;
     use crate::domain::id::{SessionId, TaskId};
     use crate::domain::oid::Oid;
-    use crate::sys::env::var;
     use crate::sys::fs::{self, Durability};
     use crate::sys::signal::Interrupts;
 

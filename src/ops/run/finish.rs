@@ -41,7 +41,7 @@ impl TaskRun<'_> {
             }
             merge::Outcome::Conflict { files, .. } => {
                 let why = format!("conflicts with trunk in {}", shown(&files));
-                self.block(why, Outcome::Blocked).map(Some)
+                self.block(&why, Outcome::Blocked).map(Some)
             }
             merge::Outcome::Rejected { judged, .. } => self.rejected(&judged),
         }
@@ -66,17 +66,17 @@ impl TaskRun<'_> {
         }
         let summary = self.remember(judged).map(|judged| judged.summary).unwrap_or_default();
         if judged.word != Word::Fail {
-            return self.block(format!("could not be judged: {summary}"), Outcome::Blocked).map(Some);
+            return self.block(&format!("could not be judged: {summary}"), Outcome::Blocked).map(Some);
         }
         let used = counted(&self.history);
         if used >= self.budget() {
             let why =
                 format!("gave up: {used} of {} iterations used; merged, it fails: {summary}", self.budget());
-            return self.block(why, Outcome::Failed).map(Some);
+            return self.block(&why, Outcome::Failed).map(Some);
         }
         let Some(tip) = commit::bring_up(self.desk.cx, &self.commit_work(), &judged.commit)? else {
             let why = format!("merged with trunk it fails: {summary}; files in its worktree are in the way");
-            return self.block(why, Outcome::Blocked).map(Some);
+            return self.block(&why, Outcome::Blocked).map(Some);
         };
         self.note(format!("passes, but not together with trunk ({summary}): the branch is brought up to it"));
         self.tip = tip;
@@ -99,8 +99,8 @@ impl TaskRun<'_> {
     }
 
     /// Sets the task aside for a person.
-    pub(super) fn block(&self, why: String, outcome: Outcome) -> Result<End, OpError> {
-        let why = reason(&why);
+    pub(super) fn block(&self, why: &str, outcome: Outcome) -> Result<End, OpError> {
+        let why = reason(why);
         block(self.desk.cx, &self.task, &why)?;
         Ok(End { outcome, note: Some(why) })
     }

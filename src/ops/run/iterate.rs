@@ -165,8 +165,8 @@ impl<'a> TaskRun<'a> {
                     self.feedback = Some(feedback);
                     None
                 }
-                Decision::Ask(why) => Some(self.block(why, Outcome::Blocked)?),
-                Decision::GiveUp(why) => Some(self.block(format!("gave up: {why}"), Outcome::Failed)?),
+                Decision::Ask(why) => Some(self.block(&why, Outcome::Blocked)?),
+                Decision::GiveUp(why) => Some(self.block(&format!("gave up: {why}"), Outcome::Failed)?),
                 Decision::Stop => Some(End::interrupted()),
             };
             if let Some(end) = decided {
@@ -226,8 +226,10 @@ impl<'a> TaskRun<'a> {
             worktrees::back_up(cx, &self.worktree, &self.task.id)?;
             (Decision::Stop, None)
         } else {
+            let since = self.tip.clone();
             let committed = self.commit()?;
-            let ralphed = self.ralph(&committed, &before)?;
+            let idle = self.tree == before && self.tip == since;
+            let ralphed = self.ralph(&committed, idle)?;
             self.decide(before, ending, ralphed)
         };
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -318,16 +320,15 @@ impl<'a> TaskRun<'a> {
         Ok(committed)
     }
 
-    /// Ralph on what was committed. A tree that nobody changed is looked up, not run.
-    fn ralph(&mut self, committed: &Committed, before: &Oid) -> Result<Ralphed, OpError> {
+    /// Ralph on what was committed. What nobody changed is looked up, not run.
+    fn ralph(&mut self, committed: &Committed, idle: bool) -> Result<Ralphed, OpError> {
         if !committed.violations.is_empty() {
             let (judged, failing) = tell::broken(&committed.violations);
             self.failing = failing;
-            self.judged = Some((self.tree.clone(), judged.clone()));
             return Ok(Ralphed::Judged(Some(judged)));
         }
         let tree = self.tree.clone();
-        if tree == *before || tree == self.base_tree {
+        if idle || tree == self.base_tree {
             return Ok(Ralphed::Judged(self.look_up(&tree)?));
         }
         // "After the current step": the agent was one, Ralph is the next.

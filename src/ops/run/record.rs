@@ -38,12 +38,12 @@ impl Record {
         session.ended = Some(cx.clock.now());
         let short = shortened(&session);
         let handoff = handoff(cx, &short)?;
-        put(cx, &session, "session.end", Some(handoff))?;
+        put(cx, &session, "session.end", Some(&handoff))?;
         Ok(session)
     }
 }
 
-fn put(cx: &Ctx, session: &Session, action: &'static str, handoff: Option<String>) -> Result<(), OpError> {
+fn put(cx: &Ctx, session: &Session, action: &'static str, handoff: Option<&str>) -> Result<(), OpError> {
     let short = shortened(session);
     let change = |action, note: Option<String>| Change {
         action,
@@ -54,7 +54,7 @@ fn put(cx: &Ctx, session: &Session, action: &'static str, handoff: Option<String
     let note = session.tasks.last().map(|task| format!("{} {}", task.id, task.outcome.as_str()));
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         edit.put_session(&short, change(action, note.clone()));
-        if let Some(text) = &handoff {
+        if let Some(text) = handoff {
             edit.put_handoff(&session.id, text, change("session.handoff", None));
         }
         Ok::<_, OpError>(())

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::id::TaskId;
+use crate::domain::id::{SessionId, TaskId};
 use crate::domain::task::Task;
 use crate::index::{Filter, Row};
 use crate::ops::context::Ctx;
@@ -10,7 +10,8 @@ use crate::ops::error::{Because, OpError};
 use crate::ops::run::agents::Agents;
 use crate::ops::take::{self, Checkout};
 use crate::ops::{lease, worktrees};
-use crate::sys::fs;
+use crate::sys::env::var;
+use crate::sys::{ancestry, fs, process};
 
 /// Tasks of workers whose process ended here without giving them back, in the order of `next`.
 pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDeque<TaskId>, OpError> {
@@ -28,13 +29,38 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDequ
     Ok(found.into_iter().map(|task| task.id).collect())
 }
 
-/// Takes a dead session's task; None if another run was faster.
+/// Takes a dead session's task; None if another run was faster. What its agent left running is ended first: two
+/// agents in one worktree spoil each other's work.
 pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
+    if let Some(task) = cx.snapshot()?.task(id)?
+        && let Some(lease) = task.register.state.lease()
+        && lease::is_dead(cx, &task)?
+    {
+        end_orphans(id, &lease.owner.session);
+    }
     keep(cx, id)?;
     match take::start(cx, id, Checkout::None, "run: resume") {
         Ok(taken) => Ok(Some(taken.task)),
         Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Kills the processes that `session`, whose own process is gone, started for the task: known by the variables that
+/// it gave them.
+fn end_orphans(id: &TaskId, session: &SessionId) {
+    let mine = [(var::ORCH_TASK, id.as_str()), (var::ORCH_SESSION, session.as_str())];
+    // Again, until there are none: one may have started another meanwhile.
+    for _ in 0..8 {
+        let pids = ancestry::with_variables(&mine);
+        if pids.is_empty() {
+            return;
+        }
+        for pid in pids {
+            if let Err(error) = process::kill(pid) {
+                tracing::debug!(pid, %error, "an orphan of a dead session can't be killed");
+            }
+        }
     }
 }
 

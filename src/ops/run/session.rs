@@ -79,6 +79,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     end(&own, shared, alive, Totals { without_agent, stopped })
 }
 
+#[derive(Clone, Copy)]
 struct Totals {
     without_agent: usize,
     stopped: Option<Stopped>,

@@ -198,6 +198,21 @@ pub(crate) fn install_in(
     Ok(!plan.steps.is_empty())
 }
 
+/// Installs the hooks of a new worktree where it has a hooks directory of its own: with a relative
+/// `core.hooksPath` (husky) git would silently run none there. Nothing where the hooks are not installed.
+pub(crate) fn cover_worktree(cx: &Ctx, path: &Path) -> Result<(), OpError> {
+    if cx.settings.hooks_path.is_none() || installed_settings(cx).is_none() {
+        return Ok(());
+    }
+    let Some(worktree) = cx.repo.worktree_at(path)? else { return Ok(()) };
+    let place = place_of(cx, &worktree)?;
+    if place.is_ours_to_use(cx) {
+        let trunk = cx.trunk(&cx.snapshot()?)?;
+        install_in(cx, &place, &trunk, &Programs::running()?)?;
+    }
+    Ok(())
+}
+
 /// Whether things are done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
