@@ -66,7 +66,9 @@ impl Repo {
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
-            .open_path_as_is(true);
+            .open_path_as_is(true)
+            // As for the `git` program: no object stands for another.
+            .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix: gix::Repository = options
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?

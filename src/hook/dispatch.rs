@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::domain::branch;
 use crate::hook::decode::{RefUpdate, Value, ref_updates};
 use crate::hook::facts::{Live, state_files};
 use crate::hook::guard::{Decision, Denial, decide, decide_other, decide_tracking};
@@ -16,6 +17,7 @@ use crate::hook::place::Place;
 use crate::hook::settings::Settings;
 use crate::hook::{chain, install, refs};
 use crate::sys::env::Env;
+use crate::sys::fs;
 use crate::sys::process::Cmd;
 use crate::sys::term;
 
@@ -153,6 +155,8 @@ impl<'a> Run<'a> {
         }
         let settings = match Place::find(self.env, self.cwd).map(|place| Settings::read(&place.orch())) {
             Some(Ok(settings)) => settings,
+            // It checks nothing even when all is well.
+            Some(Err(_)) if hook == Some(Hook::CommitMsg) => return self.end_as_previous(None),
             Some(Err(error)) => {
                 term::say(&format!("git-orch: this hook checked nothing: {}", with_causes(&error)));
                 return self.end_as_previous(None);
@@ -162,10 +166,25 @@ impl<'a> Run<'a> {
         if !settings.enabled {
             return self.end_as_previous(None);
         }
+        let hook = match hook {
+            Some(Hook::CommitMsg) if !self.wants_trailers() => return self.end_as_previous(None),
+            other => other,
+        };
         match hook.map_or(Order::After, Hook::order) {
             Order::After => self.previous_then_main(hook, &settings),
             Order::Before => self.main_then_previous(hook, &settings),
         }
+    }
+
+    /// Whether this may be a task's commit whose message has no trailers yet.
+    fn wants_trailers(&self) -> bool {
+        let message =
+            self.args.first().and_then(|file| fs::read(&self.cwd.join(file)).ok()).unwrap_or_default();
+        let has_them = String::from_utf8_lossy(&message).lines().any(|line| line.starts_with("Orch-Task: "));
+        let head = Place::find(self.env, self.cwd)
+            .and_then(|place| fs::read_string(&place.git_dir.join("HEAD")).ok())
+            .and_then(|text| Some(text.strip_prefix("ref: refs/heads/")?.trim_end().to_owned()));
+        !has_them && head.is_none_or(|name| branch::task_of(&name).is_some())
     }
 
     fn previous_then_main(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
@@ -207,7 +226,7 @@ impl<'a> Run<'a> {
     /// The main binary is gone: what has to be checked is refused, everything else passes.
     fn without_main(&self, hook: Option<Hook>, problem: &str) -> i32 {
         let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
-        if hook.is_none() || hooks_are_off(&off) {
+        if hook.is_none_or(|hook| hook == Hook::CommitMsg) || hooks_are_off(&off) {
             return 0;
         }
         term::say(&format!(

@@ -59,7 +59,15 @@ fn a_refused_commit_on_trunk_names_the_way_out_and_the_way_works() {
     let repo = &project.repo;
     repo.write("src/a", "1\n2\nthree\n");
     let done = repo.git(&["commit", "-am", "x"]).any();
-    insta::assert_snapshot!(done, @"");
+    insta::assert_snapshot!(done, @"
+    ---- stderr
+    error: this commit would be made directly on main: trunk only moves to what Ralph has verified
+    rule: branch.trunk
+    next: git orch start --here   (a task and its branch from here; index and files stay as they are)
+          git switch -c NAME   (a free branch)
+          git orch override --reason TEXT -- git commit …   (a person, this once, recorded)
+    [exit: 1]
+    ");
     let shown = repo.orch(&["start", "--here", "--title", "Three", "--json"]).success().json();
     assert_eq!(
         repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(),
@@ -98,7 +106,7 @@ fn a_pull_fast_forwards_and_a_diverged_one_does_not_merge() {
     other.git(&["push", "--quiet", "origin", "main"]).success();
     line_refused(repo, "git pull -q --no-rebase --no-edit", "branch.trunk");
     repo.git(&["merge", "--abort"]).success();
-    line_refused(repo, "git pull -q --rebase", "trunk.direct");
+    line_refused(repo, "git pull -q --rebase", "branch.trunk");
 }
 
 #[test]
@@ -300,24 +308,19 @@ fn files_paths_additions_and_deletions_are_limited() {
 }
 
 #[test]
-fn lines_are_counted_whatever_attributes_say() {
+fn lines_are_counted_whatever_the_branch_says_of_its_files() {
     let project = Project::new();
-    let task = bugfix(&project);
-    let info = project.repo.path(".git/info/attributes");
-    task.repo
-        .sh(&format!(
-            "mkdir -p {0} && echo '* -diff' > {0}/attributes",
-            info.parent().expect("it has").display()
-        ))
-        .success();
-    task.repo.write("src/a", &numbered(120));
-    line_refused(&task.repo, "git commit -qam x", "contract.lines");
-    task.repo.sh(&format!("rm {}", info.display())).success();
-    // In the tree: the dev team may add files, and this one would hide the others.
+    project.repo.commit("lock", &[(".gitattributes", "lock -diff\n"), ("lock", "1\n")]);
+    // The dev team may add files, and this one would hide the others.
     let dev = project.task(&["--kind", "feature"]);
     dev.repo.write("src/a", &numbered(600));
-    dev.repo.write("src/.gitattributes", "* binary\n");
-    line_refused(&dev.repo, "git add -A && git commit -qm x", "contract.lines");
+    for attributes in [".gitattributes", "src/.gitattributes"] {
+        dev.repo.write(attributes, "* binary\n");
+        line_refused(&dev.repo, "git add -A && git commit -qm x", "contract.lines");
+    }
+    // What trunk calls so, is so.
+    dev.repo.sh("git reset -q --hard && git clean -fdq").success();
+    dev.commits("lock", &numbered(900));
     // What is binary has no lines.
     let dev = project.task(&["--kind", "feature"]);
     dev.repo.sh("head -c 100000 /dev/urandom > src/blob && printf '\\0' >> src/blob && git add src/blob && git commit --quiet -m x").success();
@@ -387,11 +390,19 @@ fn a_tasks_commits_say_whose_they_are_once() {
         assert!(!body.stdout.contains('#'), "{}", body.stdout);
         assert_eq!(trailers(&task.repo), ours, "{verbose}: {}", body.stdout);
     }
+    // Three dashes are part of the message.
+    task.repo.git(&["commit", "--quiet", "--allow-empty", "-m", "x\n\n---\ny"]).success();
+    assert_eq!(trailers(&task.repo), ours);
+    assert!(
+        task.repo.git(&["log", "-1", "--format=%B"]).success().stdout.starts_with("x\n\n---\ny\n\nOrch-Task")
+    );
     // The next owner has the next fence.
     task.repo.orch(&["release", &task.id]).success();
     let again = project.start(&task.id);
+    let fence = project.shown(&task.id)["fence"].as_u64().expect("a number");
+    assert!(fence > 1);
     again.commits("src/a", "1\n2\n3\n4\n");
-    assert_eq!(trailers(&again.repo)[1], "Orch-Fence: 2");
+    assert_eq!(trailers(&again.repo)[1], format!("Orch-Fence: {fence}"));
 }
 
 #[test]

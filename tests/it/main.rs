@@ -30,6 +30,10 @@ mod policy;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
+mod ralph;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod run;
