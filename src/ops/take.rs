@@ -14,7 +14,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, tasks, worktrees};
+use crate::ops::{lease, making, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot};
 
@@ -225,7 +225,7 @@ fn base_of(trunk: &Trunk) -> Result<Oid, OpError> {
 fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>) -> Result<Taken, OpError> {
     lease::remember(cx, &task.id, task.register.fence)?;
     let path = match (checkout, &task.register.work) {
-        (Checkout::Worktree, Some(work)) => match worktrees::ensure(cx, &task.id, work) {
+        (Checkout::Worktree, Some(work)) => match making::ensure(cx, &task.id, work) {
             Ok(path) => Some(path),
             Err(error) => {
                 tasks::step(cx, &task.id, &tasks::Step::Release)?;
