@@ -8,6 +8,7 @@ use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::domain::id::TaskId;
 use crate::domain::task::{State, Task};
+use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
@@ -84,6 +85,10 @@ pub(crate) fn filter(pick: &PickArgs) -> Filter {
 
 /// Why nothing is ready.
 pub(crate) fn idle(idle: &Idle) -> IdleView {
+    let need = |id: &TaskId| match idle.stuck.get(id) {
+        Some(word) => format!("{id} ({word})"),
+        None => id.to_string(),
+    };
     let held = |task: &Task| Held {
         id: task.id.to_string(),
         title: task.title.value.clone(),
@@ -100,7 +105,7 @@ pub(crate) fn idle(idle: &Idle) -> IdleView {
             .map(|(task, needs)| Waiting {
                 id: task.id.to_string(),
                 title: task.title.value.clone(),
-                needs: needs.iter().map(ToString::to_string).collect(),
+                needs: needs.iter().map(need).collect(),
             })
             .collect(),
         held: idle.held.iter().map(held).collect(),
@@ -139,6 +144,9 @@ impl From<Refused> for CommandError {
     }
 }
 
+const LOCKED: &str =
+    "wait until git is done; if no git is at work here, the file was left by a killed one and can go";
+
 impl From<OpError> for CommandError {
     fn from(error: OpError) -> Self {
         match error {
@@ -164,12 +172,16 @@ impl From<OpError> for CommandError {
                     StoreError::Corrupt { .. } => this.rule("state.damaged").next("git orch doctor"),
                     StoreError::TooNew { .. } => this.rule("state.newer").next("install a newer git-orch"),
                     StoreError::NoState => this.rule("init.missing").next("git orch init"),
+                    StoreError::Git(GitError::RefLocked { .. }) => this.rule("git.lock").next(LOCKED),
                     StoreError::TooLarge { .. }
                     | StoreError::Contended { .. }
                     | StoreError::NotReadBack
                     | StoreError::Lock(_)
                     | StoreError::Git(_) => this.next("git orch doctor"),
                 }
+            }
+            OpError::Git(GitError::RefLocked { .. }) => {
+                Self::from_error(Exit::Environment, &error).rule("git.lock").next(LOCKED)
             }
             OpError::Git(_) | OpError::Fs(_) | OpError::Process(_) | OpError::Lock(_) => {
                 Self::from_error(Exit::Environment, &error)

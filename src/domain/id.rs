@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an id (8 or more of 0-9 a-z without i, l, o, u)")]
+#[error("`{0}` is not an id or the beginning of one (0-9 a-z without i, l, o, u)")]
 pub struct IdError(pub String);
 
 fn normalise(c: char) -> Option<char> {

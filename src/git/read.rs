@@ -127,10 +127,24 @@ impl Repo {
         })
     }
 
-    /// The tree of a commit, or the tree itself.
+    /// The tree of a commit, or the tree itself. The rest of the commit is not looked at: the message of a state
+    /// commit may have a line for each of thousands of changes.
     pub fn tree_of(&self, oid: &Oid) -> Result<Oid, GitError> {
-        let kind = self.object(oid)?.kind;
-        if kind == gix::objs::Kind::Tree { Ok(oid.clone()) } else { Ok(self.commit(oid)?.tree) }
+        let object = self.object(oid)?;
+        if object.kind == gix::objs::Kind::Tree {
+            return Ok(oid.clone());
+        }
+        let corrupt = |_| GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
+        let mut lines = gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash());
+        lines.tree_id().map(|id| from_gix(&id)).map_err(corrupt)
+    }
+
+    /// A commit's first parent; None for a root. The message is not looked at.
+    pub fn first_parent(&self, oid: &Oid) -> Result<Option<Oid>, GitError> {
+        let object = self.object(oid)?;
+        let mut parents =
+            gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash()).parent_ids();
+        Ok(parents.next().map(|id| from_gix(&id)))
     }
 
     /// The entry at `path` (with `/`) below `tree`; None if there is none.

@@ -66,13 +66,16 @@ impl Repo {
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
-            .open_path_as_is(true);
+            .open_path_as_is(true)
+            // As for the `git` program: no object stands for another.
+            .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix: gix::Repository = options
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?
             .into();
-        // Task and state files are read one by one; a small cache spares re-inflating shared trees.
-        gix.object_cache_size_if_unset(4 * 1024 * 1024);
+        // Task and state files are read one by one; a small cache spares re-inflating shared trees. Small, because
+        // what fits into it is copied: a commit of thousands of changes is larger, and read once.
+        gix.object_cache_size_if_unset(512 * 1024);
         let common_dir = fs::canonical(gix.common_dir())?;
         let work_tree = match work_tree {
             Some(tree) => Some(tree.to_owned()),
@@ -119,10 +122,20 @@ impl Repo {
 
     /// The main worktree's top, or the bare directory: what `<path>.orch` stands beside.
     pub fn main_path(&self) -> PathBuf {
-        let bare = self.gix.config_snapshot().boolean("core.bare").unwrap_or(false);
-        match self.common_dir.parent() {
-            Some(parent) if !bare && self.common_dir.ends_with(".git") => parent.to_owned(),
-            Some(_) | None => self.common_dir.clone(),
+        let config = self.gix.config_snapshot();
+        if config.boolean("core.bare").unwrap_or(false) {
+            return self.common_dir.clone();
+        }
+        // A submodule's git directory is elsewhere, and this says where its worktree is.
+        if let Some(dir) = config.string("core.worktree") {
+            let path = self.common_dir.join(dir.to_string());
+            return fs::canonical(&path).unwrap_or(path);
+        }
+        match (self.common_dir.parent(), &self.work_tree) {
+            (Some(parent), _) if self.common_dir.ends_with(".git") => parent.to_owned(),
+            // `git init --separate-git-dir`: only the main worktree knows where it is.
+            (_, Some(top)) if self.git_dir == self.common_dir => top.clone(),
+            (_, _) => self.common_dir.clone(),
         }
     }
 

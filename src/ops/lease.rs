@@ -3,12 +3,14 @@
 //! The register in the state says who holds a task; `<common dir>/orch/leases/<id>` says which fence *we* hold.
 //! A caller whose fence is not the register's lost the task in between, whatever its name is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::id::{SessionId, TaskId};
 use crate::domain::task::{Claim, Lease, Owner, Refusal, State, Task};
+use crate::git::Worktree;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::worktrees;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 
@@ -46,8 +48,7 @@ pub(crate) fn owner(cx: &Ctx) -> Result<Owner, OpError> {
 
 /// A new lease for this context.
 pub(crate) fn lease(cx: &Ctx) -> Result<Lease, OpError> {
-    let millis = i64::try_from(cx.local.person_lease.millis()).unwrap_or(i64::MAX);
-    Ok(Lease { owner: owner(cx)?, claim: Claim::Local, expires: cx.clock.now().plus_millis(millis) })
+    Ok(Lease { owner: owner(cx)?, claim: Claim::Local, expires: cx.clock.now().plus_millis(millis(cx)) })
 }
 
 /// Whether the lease is this context's own.
@@ -86,5 +87,30 @@ pub(crate) fn is_dead(cx: &Ctx, task: &Task) -> Result<bool, OpError> {
     if lease.owner.worker && fs::exists(&live) {
         return Ok(!FileLock::is_held(&live)?);
     }
-    Ok(cx.clock.now() > lease.expires)
+    let expired = cx.clock.now() > lease.expires;
+    Ok(expired && !(is_person(lease) && is_active(cx, &task.id)?))
+}
+
+fn is_person(lease: &Lease) -> bool {
+    !lease.owner.worker
+}
+
+/// Whether anything happened in the task's worktree for as long as a person's lease lasts: a git command, or a file
+/// that was written. Looked at only when a lease is over, so that activity renews it without a change of state.
+fn is_active(cx: &Ctx, id: &TaskId) -> Result<bool, OpError> {
+    let Some(worktree) = cx.repo.worktree_at(&worktrees::path(cx, id))?.filter(Worktree::exists) else {
+        return Ok(false);
+    };
+    let since = cx.clock.now().millis() - millis(cx);
+    let recent = |path: &Path| fs::modified(path).is_some_and(|time| time.millis() > since);
+    if ["index", "HEAD", "logs/HEAD"].iter().any(|name| recent(&worktree.git_dir.join(name))) {
+        return Ok(true);
+    }
+    let dirt = cx.repo.dirt(&worktree)?;
+    Ok(dirt.changed.iter().chain(&dirt.untracked).any(|path| recent(&worktree.path.join(path))))
+}
+
+/// How long a person's lease lasts.
+fn millis(cx: &Ctx) -> i64 {
+    i64::try_from(cx.local.person_lease.millis()).unwrap_or(i64::MAX)
 }

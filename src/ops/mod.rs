@@ -16,6 +16,7 @@ pub mod editor;
 pub mod error;
 pub mod hooks;
 mod lease;
+mod making;
 pub mod merge;
 pub mod mode;
 pub mod people;

@@ -1,5 +1,6 @@
 //! Taking tasks: `next`, `start`, and what a worker does with the tasks of the dead.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::domain::draft::Draft;
@@ -50,6 +51,8 @@ pub struct Idle {
     pub review: Vec<Task>,
     /// Ready tasks that the filter leaves out.
     pub filtered: usize,
+    /// Of the needed tasks, those that nobody will merge as things are, with a word for why.
+    pub stuck: BTreeMap<TaskId, &'static str>,
 }
 
 /// How `next` ended.
@@ -78,7 +81,12 @@ pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Row, Idle>, OpError> {
 fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
     let tasks = snapshot.tasks()?.tasks;
     let mut unmet = tasks::unmet(&tasks);
-    let mut idle = Idle::default();
+    let stuck = |id: &TaskId| match tasks.get(id).map(|task| task.register.state.status()) {
+        Some("closed") => Some((id.clone(), "closed")),
+        Some(_) => None,
+        None => Some((id.clone(), "not there")),
+    };
+    let mut idle = Idle { stuck: unmet.values().flatten().filter_map(stuck).collect(), ..Idle::default() };
     for task in tasks.into_values() {
         let missing = unmet.remove(&task.id).unwrap_or_default();
         let row = Row::new(&task, u64::try_from(missing.len()).unwrap_or(1));
@@ -185,8 +193,8 @@ fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<
     };
     task.register = task.register.claim(&task.id, &edit.at(), how.lease.clone(), work)?;
     let note = format!("fence {}", task.register.fence);
-    edit.put_task(task.clone(), change("task.claim", &task.id, how.cause, Some(note)));
-    Ok(task)
+    let change = change("task.claim", &task.id, how.cause, Some(note));
+    Ok(edit.put_task(task, change))
 }
 
 /// Trunk, fetched if there is a remote and a worktree is to be cut from it.
@@ -243,8 +251,7 @@ pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<T
             if lease::is_dead(cx, &task)? {
                 task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
                 let note = format!("fence {}", task.register.fence);
-                edit.put_task(task.clone(), change("task.takeover", id, cause, Some(note)));
-                return Ok(task);
+                return Ok(edit.put_task(task, change("task.takeover", id, cause, Some(note))));
             }
         }
         if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {

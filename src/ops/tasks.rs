@@ -1,6 +1,6 @@
 //! The queue by hand: add, edit, depend, block, close, reopen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::draft::{Draft, Need};
 use crate::domain::graph;
@@ -29,8 +29,16 @@ pub fn resolve(snapshot: &Snapshot<'_>, text: &str) -> Result<TaskId, OpError> {
 fn resolve_prefix(snapshot: &Snapshot<'_>, prefix: &IdPrefix, text: &str) -> Result<TaskId, OpError> {
     let mut found = snapshot.resolve(prefix)?;
     if let Some(kind) = prefix.kind {
+        let all = found.clone();
         let of_kind = |id: &TaskId| snapshot.task(id).is_ok_and(|t| t.is_some_and(|t| t.kind.value == kind));
         found.retain(of_kind);
+        if let (true, [other, ..]) = (found.is_empty(), all.as_slice()) {
+            let what = find(snapshot, other)?.kind.value.as_str();
+            let fact = format!("task {other} is a {what}, no {}", kind.as_str());
+            return Err(Refused::new(Because::Usage, "id.kind", fact)
+                .next(format!("git orch show {other}"))
+                .into());
+        }
     }
     match found.as_slice() {
         [one] => Ok(one.clone()),
@@ -49,10 +57,11 @@ fn unknown(snapshot: &Snapshot<'_>, text: &str) -> Result<Refused, OpError> {
         let same_length = id.as_str().get(..typed.len()).unwrap_or(id.as_str());
         strsim::damerau_levenshtein(&typed, same_length)
     };
-    let mut ids = snapshot.task_ids()?;
+    // Of two characters, everything is two wrong ones away.
+    let near = |id: &TaskId| distance(id) <= 2 && 2 * distance(id) < typed.len();
+    let mut ids: Vec<TaskId> = snapshot.task_ids()?.into_iter().filter(near).collect();
     ids.sort_by_cached_key(|id| (distance(id), id.clone()));
-    let near: Vec<String> =
-        ids.iter().take(3).filter(|id| distance(id) <= 2).map(|id| format!("git orch show {id}")).collect();
+    let near: Vec<String> = ids.iter().take(3).map(|id| format!("git orch show {id}")).collect();
     let refused = Refused::new(Because::Usage, "id.unknown", format!("no task's id begins with `{text}`"));
     Ok(if near.is_empty() {
         refused.next("git orch list --all")
@@ -91,18 +100,19 @@ pub fn add(cx: &Ctx, drafts: &[Draft], cause: &str) -> Result<Vec<Task>, OpError
             tasks.push(build(cx, edit, draft, id, &ids)?);
         }
         refuse_cycles(edit, &tasks)?;
-        for task in &tasks {
-            let title = Some(task.title.value.clone());
-            edit.put_task(task.clone(), change("task.add", &task.id, cause, title));
-        }
-        Ok::<_, OpError>(tasks)
+        let put = |task: Task| {
+            let change = change("task.add", &task.id, cause, Some(task.title.value.clone()));
+            edit.put_task(task, change)
+        };
+        Ok::<_, OpError>(tasks.into_iter().map(put).collect::<Vec<_>>())
     })?;
     Ok(tasks)
 }
 
-/// Ids that no task has; longer after repeated collisions.
+/// Ids that no task has; longer after repeated collisions. In order, because tasks of one moment are handed out
+/// by their ids: what is added together is worked on in the order that it was written in.
 fn fresh_ids(snapshot: &Snapshot<'_>, count: usize) -> Result<Vec<TaskId>, OpError> {
-    let mut ids: Vec<TaskId> = Vec::new();
+    let mut ids = BTreeSet::new();
     while ids.len() < count {
         let mut id = TaskId::from_bits(random::bits40());
         for _ in 0..4 {
@@ -112,9 +122,9 @@ fn fresh_ids(snapshot: &Snapshot<'_>, count: usize) -> Result<Vec<TaskId>, OpErr
             let longer = format!("{id}{}", &TaskId::from_bits(random::bits40()).as_str()[..2]);
             id = TaskId::parse(&longer)?;
         }
-        ids.push(id);
+        ids.insert(id);
     }
-    Ok(ids)
+    Ok(ids.into_iter().collect())
 }
 
 fn build(
@@ -177,15 +187,33 @@ fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     for task in changed {
         for need in task.needs.iter() {
             if let Some(path) = graph::cycle(&edges, &task.id, need) {
-                let shown: Vec<&str> = path.iter().map(TaskId::as_str).collect();
-                let fact = format!("this would be a cycle of dependencies: {}", shown.join(" -> "));
-                return Err(Refused::new(Because::Policy, "deps.cycle", fact)
-                    .next(format!("git orch dep tree {need}"))
-                    .into());
+                return Err(cycle(edit, changed, &path)?.into());
             }
         }
     }
     Ok(())
+}
+
+/// The refusal of a cycle. A task that is not added yet has no id that anybody knows: its title stands for it.
+fn cycle(edit: &Edit<'_, '_>, changed: &[Task], path: &[TaskId]) -> Result<Refused, OpError> {
+    let mut shown = Vec::new();
+    let mut known = None;
+    for id in path {
+        let new = changed.iter().find(|task| task.id == *id);
+        match (edit.snapshot().task(id)?, new) {
+            (None, Some(task)) => shown.push(format!("`{}`", task.title.value)),
+            (_, _) => {
+                shown.push(id.to_string());
+                known = Some(id);
+            }
+        }
+    }
+    let fact = format!("this would be a cycle of dependencies: {}", shown.join(" -> "));
+    let refused = Refused::new(Because::Policy, "deps.cycle", fact);
+    Ok(match known {
+        Some(id) => refused.next(format!("git orch dep tree {id}")),
+        None => refused.next("correct what they need; nothing was added"),
+    })
 }
 
 /// What to do with a task's role.
@@ -231,7 +259,7 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
         let mut task = get(edit, id)?;
         let changed = apply_edit(edit, &mut task, what);
         if !changed.is_empty() {
-            edit.put_task(task.clone(), change("task.edit", id, "edit", Some(changed.join(", "))));
+            task = edit.put_task(task, change("task.edit", id, "edit", Some(changed.join(", "))));
         }
         Ok::<_, OpError>(task)
     })?;
@@ -294,7 +322,7 @@ pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError>
         }
         refuse_cycles(edit, std::slice::from_ref(&task))?;
         if !added.is_empty() {
-            edit.put_task(task.clone(), change("task.needs", id, "dep add", Some(added.join(", "))));
+            task = edit.put_task(task, change("task.needs", id, "dep add", Some(added.join(", "))));
         }
         Ok::<_, OpError>(task)
     })?;
@@ -314,8 +342,7 @@ pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> 
             }
         }
         let gone: Vec<&str> = needs.iter().map(TaskId::as_str).collect();
-        edit.put_task(task.clone(), change("task.free", id, "dep rm", Some(gone.join(", "))));
-        Ok::<_, OpError>(task)
+        Ok::<_, OpError>(edit.put_task(task, change("task.free", id, "dep rm", Some(gone.join(", ")))))
     })?;
     Ok(task)
 }
@@ -349,8 +376,7 @@ pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
             Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
         };
         task.register = next;
-        edit.put_task(task.clone(), change(action, id, action.trim_start_matches("task."), note));
-        Ok::<_, OpError>(task)
+        Ok::<_, OpError>(edit.put_task(task, change(action, id, action.trim_start_matches("task."), note)))
     })?;
     if task.register.state.lease().is_none() {
         lease::forget(cx, id)?;

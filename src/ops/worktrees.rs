@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::id::TaskId;
 use crate::domain::oid::{MaybeOid, Oid};
-use crate::domain::task::{State, Task, Work};
+use crate::domain::task::{State, Task};
 use crate::git::{Cas, Dirt, NewCommit, RefChange, Worktree};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
@@ -16,7 +16,9 @@ use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::sys::process::Cmd;
 
-const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) use crate::ops::making::ensure;
+
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where worktrees go: `orch.worktrees`, else `<main worktree>.orch`.
 pub fn root(cx: &Ctx) -> PathBuf {
@@ -75,31 +77,6 @@ pub(crate) fn free_branch(cx: &Ctx, task: &Task) -> Result<String, OpError> {
         number += 1;
     }
     Ok(name)
-}
-
-/// Makes the worktree of a task on its branch, or finds it. The branch is made at the base if it is not there.
-pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpError> {
-    let path = make_root(cx)?.join(id.as_str());
-    let _lock = lock(cx)?;
-    if let Some(found) = cx.repo.worktree_at(&path)? {
-        if found.exists() && fs::exists(&path.join(".git")) {
-            return Ok(path);
-        }
-        cx.repo.forget_missing_worktrees()?;
-    }
-    if fs::exists(&path) && !fs::list(&path)?.is_empty() {
-        let fact = format!("{} is there and is no worktree of this repository", path.display());
-        return Err(Refused::new(Because::Environment, "worktrees.occupied", fact)
-            .next("move it away; nothing in it was touched")
-            .into());
-    }
-    let branch_ref = format!("refs/heads/{}", work.branch);
-    if cx.repo.ref_target(&branch_ref)?.is_some() {
-        cx.repo.add_worktree_on(&path, &work.branch)?;
-    } else {
-        cx.repo.add_worktree(&path, &work.branch, &work.base)?;
-    }
-    Ok(path)
 }
 
 /// A worktree below the root, with what is known of its task.
@@ -234,7 +211,9 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     if let Some(task) = &entry.task {
         match &task.register.state {
             State::Claimed(lease) | State::Merging(lease) => {
-                return Ok(Some(format!("{} works on it", lease.owner.actor)));
+                let owner = &lease.owner.actor;
+                let name = owner.split_once(':').map_or(owner.as_str(), |(_, name)| name);
+                return Ok(Some(format!("{name} works on it")));
             }
             State::Review => return Ok(Some("it waits for review".into())),
             State::Open | State::Blocked(_) | State::Done(_) | State::Closed(_) => {}

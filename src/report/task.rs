@@ -61,7 +61,8 @@ fn head(task: &TaskView, page: Page) -> String {
 fn facts(task: &TaskView, page: Page) -> String {
     let when = |time: &str| format!("{} ({})", minute(time), relative(page.now, time));
     let owner = |o: &String| format!("{} ({}, fence {})", actor(o), task.claim, task.fence);
-    let rows: [(&str, Vec<String>); 9] = [
+    let rows: [(&str, Vec<String>); 10] = [
+        ("reason", task.reason.iter().cloned().collect()),
         ("role", task.role.iter().map(ToString::to_string).collect()),
         ("labels", one(task.labels.join(", "))),
         ("needs", one(task.needs.join(", "))),

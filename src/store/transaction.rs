@@ -125,12 +125,13 @@ impl<'s, 'r> Edit<'s, 'r> {
         self.now
     }
 
-    /// Writes a task; `updated` is set.
-    pub fn put_task(&mut self, mut task: Task, change: Change) {
+    /// Writes a task; `updated` is set. Returns it as it was written.
+    pub fn put_task(&mut self, mut task: Task, change: Change) -> Task {
         task.updated = self.now;
         self.files.insert(layout::task(&task.id), Some(encode_task(&task).into_bytes()));
-        self.tasks.insert(task.id.clone(), task);
+        self.tasks.insert(task.id.clone(), task.clone());
         self.changes.push(change);
+        task
     }
 
     /// Writes the mode.

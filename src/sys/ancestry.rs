@@ -2,6 +2,7 @@
 //!
 //! Reads `/proc`; elsewhere than on Linux the list is empty, which `override` treats as "unknown".
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::sys::env::var;
@@ -96,6 +97,27 @@ pub fn with_variables(variables: &[(&str, &str)]) -> Vec<i32> {
         .filter_map(|path| path.file_name()?.to_str()?.parse::<i32>().ok())
         .filter(|pid| *pid != own && has_all(pid))
         .collect()
+}
+
+/// The processes of the program `name` that work on `path`: it is an argument of theirs, or their
+/// `GIT_WORK_TREE`.
+pub fn naming(name: &str, path: &Path) -> Vec<i32> {
+    let pids = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pid = |path: PathBuf| path.file_name()?.to_str()?.parse::<i32>().ok();
+    let works = |pid: &i32| {
+        let command = command_of(*pid);
+        let is = command.first().is_some_and(|program| Path::new(program).ends_with(name));
+        is && (command.iter().skip(1).any(|word| Path::new(word) == path)
+            || tree_of(*pid).as_deref() == Some(path))
+    };
+    pids.into_iter().filter_map(pid).filter(works).collect()
+}
+
+fn tree_of(pid: i32) -> Option<PathBuf> {
+    let prefix = format!("{}=", var::GIT_WORK_TREE);
+    let environ = crate::sys::fs::read(&PathBuf::from(format!("/proc/{pid}/environ"))).ok()?;
+    let mut values = environ.split(|&b| b == 0).filter_map(|pair| pair.strip_prefix(prefix.as_bytes()));
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(values.next()?)))
 }
 
 /// The processes whose working directory is `dir` or below it, other than this one.

@@ -9,7 +9,7 @@ pub struct Waiting {
     pub id: String,
     /// Its title.
     pub title: String,
-    /// The unmerged tasks that it needs.
+    /// The unmerged tasks that it needs; with a word where nobody will merge one as things are.
     pub needs: Vec<String>,
 }
 

@@ -51,6 +51,9 @@ pub struct TaskView {
     pub created: String,
     /// When anything in it last changed, RFC 3339.
     pub updated: String,
+    /// Why it is blocked or closed. For people only: contract.md lists the fields that programs see.
+    #[serde(skip)]
+    pub reason: Option<String>,
 }
 
 impl TaskView {
@@ -78,7 +81,15 @@ impl TaskView {
             path: path.map(|p| p.display().to_string()),
             created: task.created.to_string(),
             updated: task.updated.to_string(),
+            reason: reason(&task.register.state),
         }
+    }
+}
+
+fn reason(state: &State) -> Option<String> {
+    match state {
+        State::Blocked(why) | State::Closed(why) => Some(why.clone()),
+        State::Open | State::Claimed(_) | State::Review | State::Merging(_) | State::Done(_) => None,
     }
 }
 
@@ -134,7 +145,7 @@ impl<'a> From<&'a Row> for TaskLine<'a> {
 pub struct NextView {
     /// The task, with `path` and `branch` where it was really taken.
     pub task: TaskView,
-    /// Why it waits or was given up before, if it was: the text that came with its state.
+    /// What whoever had it before left to say, if anything.
     pub note: Option<String>,
     /// When the lease ends unless renewed, RFC 3339; None for `--peek`.
     pub expires: Option<String>,
@@ -145,13 +156,9 @@ pub struct NextView {
 impl NextView {
     /// The view of a task that was taken, or that would be.
     pub fn new(task: &Task, ready: bool, path: Option<&Path>) -> Self {
-        let note = match &task.register.state {
-            State::Blocked(why) | State::Closed(why) => Some(why.clone()),
-            State::Open | State::Claimed(_) | State::Review | State::Merging(_) | State::Done(_) => None,
-        };
         Self {
             task: TaskView::new(task, ready, path),
-            note,
+            note: None,
             expires: task.register.state.lease().map(|l| l.expires.to_string()),
             lessons: Vec::new(),
         }

@@ -8,7 +8,13 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commit_policy;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
@@ -18,7 +24,15 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod project;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
+mod ralph;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]

@@ -46,9 +46,8 @@ fn shown(repo: &TestRepo, report: &Report) -> String {
         };
         format!("{mark} {}: {}\n", l.what, l.detail)
     };
-    let text: String = report.lines.iter().map(line).collect();
-    let next: String = report.next.iter().map(|l| format!("> {l}\n")).collect();
-    repo.env().redacted(&format!("{text}{next}"))
+    let lines = report.lines.iter().map(line).chain(report.next.iter().map(|l| format!("> {l}\n")));
+    repo.env().redacted(&lines.collect::<Vec<_>>().concat())
 }
 
 /// Every file below `dir` with its permission bits and bytes, but what `skip` says.
@@ -75,7 +74,7 @@ fn files(dir: &Path, skip: &[&str]) -> BTreeMap<String, (u32, Vec<u8>)> {
 const CARGO: &str = "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
 const LIB: &str = "#[test]\nfn works() {}\n";
 
-fn cargo(env: &TestEnv) -> TestRepo {
+pub(crate) fn cargo(env: &TestEnv) -> TestRepo {
     let repo = env.unborn("r é");
     // The library reads the configuration of the process that runs the tests, not that of `env`.
     for (key, value) in [("core.abbrev", "12"), ("user.name", "Ann Lee"), ("user.email", "ann@example.com")] {
@@ -94,7 +93,7 @@ fn a_plain_repository_is_set_up_and_a_second_run_changes_nothing() {
     = trunk: main, in this clone only: there is no remote
     + state: made refs/orch/state
     + orch.toml: committed on main as OID1: a gate of fmt, clippy, test
-    + hooks: pre-commit, prepare-commit-msg, pre-push, reference-transaction in $ROOT/r é/.git/hooks
+    + hooks: pre-commit, prepare-commit-msg, commit-msg, pre-push, reference-transaction in $ROOT/r é/.git/hooks
     > git orch ralph   # judges HEAD
     > git orch add "TITLE"   # a task for the queue
     > git orch next   # takes the first one
@@ -418,4 +417,151 @@ fn an_agent_may_neither_set_up_nor_take_out() {
     assert_eq!(refused(setup::init_with(&cx, &InitOptions::default(), &programs())).1, "person.only");
     init(&repo);
     assert_eq!(refused(setup::uninstall(&cx, StateRefs::Keep)).1, "person.only");
+}
+
+/// Takes the right to write from everybody, or gives it back to the owner.
+fn set_writable(dir: &Path, writable: bool) {
+    let mut todo = vec![dir.to_owned()];
+    while let Some(at) = todo.pop() {
+        let mode = if writable { 0o755 } else { 0o555 };
+        std::fs::set_permissions(&at, std::fs::Permissions::from_mode(mode)).expect("ours");
+        todo.extend(fs::list(&at).expect("readable").into_iter().filter(|p| p.is_dir() && !p.is_symlink()));
+    }
+}
+
+#[test]
+fn a_read_only_repository_is_refused_before_anything_is_tried() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    for program in [ORCH, HOOK] {
+        let name = Path::new(program).file_name().expect("a program");
+        fs::create_dir_all(&env.root().join("bin")).expect("ours");
+        fs::copy(Path::new(program), &env.root().join("bin").join(name)).expect("ours");
+    }
+    std::fs::set_permissions(env.root(), std::fs::Permissions::from_mode(0o755)).expect("ours");
+    set_writable(&repo.path(""), false);
+    let program = env.root().join("bin/git-orch").display().to_string();
+    // The superuser may write anywhere: then somebody else types it.
+    let mut line = vec![program.as_str(), "init"];
+    if rustix::process::geteuid().is_root() {
+        line.splice(0..0, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    }
+    let outcome = repo.cmd(line[0]).args(&line[1..]).run();
+    let plan = repo.cmd(line[0]).args(&[&line[1..], &["--dry-run"]].concat()).run();
+    set_writable(&repo.path(""), true);
+    assert_eq!(outcome.status(), 8, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("can't be written"), "{}", outcome.stderr);
+    assert_eq!(plan.status(), 0, "{}", plan.stderr);
+    assert!(!repo.has(".git/orch"));
+}
+
+#[test]
+fn init_by_its_command() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init", "--dry-run"]).success();
+    assert!(!repo.has(".git/orch"));
+    repo.orch(&["init"]).success();
+    let refused = repo.git(&["commit", "--allow-empty", "--no-verify", "-m", "direct"]);
+    assert_ne!(refused.status(), 0);
+    assert!(refused.stderr.contains("branch.trunk"), "{}", refused.stderr);
+    repo.orch(&["uninstall"]).success();
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "direct"]).success();
+    let outside = env.orch(&["init"]);
+    assert_eq!(outside.status(), 8, "{}", outside.stderr);
+}
+
+#[test]
+fn a_git_directory_that_is_elsewhere() {
+    let env = TestEnv::new();
+    env.git(&["init", "--quiet", "--separate-git-dir", "store", "apart"]).success();
+    let apart = env.at("apart");
+    apart.commit("first", &[("a", "1\n")]);
+    let (sub, top) = (cargo(&env), env.repo("top"));
+    let url = sub.path("").display().to_string();
+    top.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "sub"]).success();
+    let submodule = env.at("top/sub");
+    submodule.git(&["remote", "remove", "origin"]).success();
+    for (repo, root) in [(&apart, "apart.orch"), (&submodule, "top/sub.orch")] {
+        init(repo);
+        assert!(repo.has("orch.toml"));
+        assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+        repo.orch(&["add", "a task"]).success();
+        repo.orch(&["next"]).success();
+        assert_eq!(fs::list(&env.root().join(root)).expect("worktrees are beside it").len(), 1);
+        assert!(!init(repo).changes());
+    }
+}
+
+#[test]
+fn hooks_of_husky_keep_running_in_every_worktree_and_go_back() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.commit("husky", &[(".husky/pre-commit", "true\n")]);
+    for (file, text) in
+        [(".husky/_/.gitignore", "*\n"), (".husky/_/pre-commit", "#!/bin/sh\necho husky >&2\n")]
+    {
+        repo.write(file, text);
+    }
+    let shim = repo.path(".husky/_/pre-commit");
+    std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    repo.git(&["config", "core.hooksPath", ".husky/_"]).success();
+    repo.git(&["worktree", "add", "--quiet", "-b", "topic", "../topic"]).success();
+    let topic = env.at("topic");
+    let before = (files(&repo.path(".husky"), &[]), files(&topic.path(".husky"), &[]));
+
+    let report = init(&repo);
+    assert!(shown(&repo, &report).contains("husky owns hooks here"), "{}", shown(&repo, &report));
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert_eq!(topic.git(&["status", "--porcelain"]).success().stdout, "", "what was made there is hidden");
+    assert!(!init(&topic).changes(), "both worktrees are set up");
+    repo.git(&["switch", "--quiet", "-c", "other"]).success();
+    let commit = repo.git(&["commit", "--allow-empty", "-m", "x"]).success();
+    assert!(commit.stderr.contains("husky"), "{}", commit.stderr);
+    for from in [&repo, &topic] {
+        let tree = from.git(&["commit-tree", "-p", "main", "-m", "x", "main^{tree}"]).success().line();
+        assert_ne!(from.git(&["update-ref", "refs/heads/main", &tree]).status(), 0, "guarded");
+    }
+
+    setup::uninstall(&context(&repo), StateRefs::Keep).expect("works");
+    assert_eq!((files(&repo.path(".husky"), &[]), files(&topic.path(".husky"), &[])), before);
+    assert_eq!(repo.git(&["config", "core.hooksPath"]).success().line(), ".husky/_");
+}
+
+#[test]
+fn an_init_that_was_killed_is_carried_on() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    init(&repo);
+    // As it is between the move of trunk and the checkout: the mark is there, the file is not.
+    repo.write(".git/orch/placing", &format!("{}\n", repo.rev("main")));
+    repo.git(&["rm", "--quiet", "--cached", "orch.toml"]).success();
+    fs::remove_file(&repo.path("orch.toml")).expect("ours");
+    for hook in ["pre-commit", "reference-transaction"] {
+        fs::remove_file(&repo.path(".git/hooks").join(hook)).expect("ours");
+    }
+    assert!(init(&repo).changes());
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert!(!init(&repo).changes());
+    // A person's own deletion is left alone.
+    repo.git(&["rm", "--quiet", "orch.toml"]).success();
+    init(&repo);
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "D  orch.toml\n");
+}
+
+#[test]
+fn a_new_worktree_with_a_hooks_directory_of_its_own_is_guarded() {
+    let env = TestEnv::new();
+    let repo = env.repo("mine");
+    // As husky leaves it: relative, made by a package manager in each checkout, and ignored.
+    repo.git(&["config", "core.hooksPath", ".husky/_"]).success();
+    repo.sh("mkdir -p .husky/_ && echo '*' > .husky/_/.gitignore").success();
+    repo.orch(&["init"]).success();
+    repo.orch(&["add", "Guarded"]).success();
+    let path = repo.orch(&["next", "--json"]).success().json()["path"].as_str().unwrap().to_owned();
+    let task = env.at(&path);
+    assert!(task.has(".husky/_/pre-commit"), "hooks are where git looks for them");
+    task.git(&["switch", "--quiet", "--create", "elsewhere"]).success();
+    let refused = task.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]).code(1);
+    assert!(refused.to_string().contains("branch.task"), "{refused}");
 }

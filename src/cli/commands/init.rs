@@ -47,5 +47,8 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &InitArgs) -> Result
     };
     let view = wire::actions(setup::init(&cx, &options)?);
     out.data(&report::actions(&view, out.page()));
+    if !view.next.is_empty() {
+        out.data(&format!("\n{}", report::next_commands(&view.next)));
+    }
     Ok(Exit::Done)
 }

@@ -91,6 +91,19 @@ impl ListArgs {
     }
 }
 
+impl ListArgs {
+    /// What is said of an empty list.
+    fn nothing(&self, filter: &Filter) -> &'static str {
+        let plain = Filter { statuses: filter.statuses.clone(), ..Filter::default() };
+        let all = self.status.is_empty() && !self.ready && self.search.is_none() && *filter == plain;
+        match (all, self.all) {
+            (true, true) => "There are no tasks.",
+            (true, false) => "There are no unfinished tasks.",
+            (false, _) => "No task matches.",
+        }
+    }
+}
+
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
     let snapshot = cx.snapshot()?;
@@ -110,8 +123,8 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result
         let views: Vec<_> = tasks.map(|(task, ready)| wire::view_ready(&cx, &task, ready)).collect();
         out.json(&views);
     } else if rows.is_empty() {
-        out.status("No task matches.");
-        out.hint("git orch add TITLE, or git orch list --all");
+        out.status(args.nothing(&filter));
+        out.hint(if args.all { "git orch add TITLE" } else { "git orch add TITLE, or git orch list --all" });
     } else {
         out.data(&report::task_table(rows.iter().map(TaskLine::from), out.page()));
     }

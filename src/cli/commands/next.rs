@@ -101,7 +101,8 @@ pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), Command
 /// Shows a task that was taken, and how to go there.
 pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
     if let Some(said) = &taken.offline {
-        out.warn(&format!("trunk could not be fetched; the branch is cut from what is here ({said})"));
+        let said = said.lines().next().unwrap_or_default();
+        out.warn(&format!("trunk could not be fetched, so the branch is cut from what is here: {said}"));
     }
     let view = NextView::new(&taken.task, false, taken.path.as_deref());
     if json {

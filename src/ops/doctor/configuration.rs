@@ -66,7 +66,7 @@ mod tests {
         let checks = of(b"[ralph]\nsteup = []\n", "orch.toml");
         insta::assert_debug_snapshot!((&checks[0].what, &checks[0].place, &checks[0].next), @r#"
         (
-            "unknown key `steup`",
+            "unknown key `steup` in [ralph]",
             Some(
                 "orch.toml:2:1",
             ),

@@ -105,13 +105,13 @@ fn wrong_in(cx: &Ctx, place: &Place, programs: &Programs) -> Result<Vec<String>,
         }
     }
     if wrong.is_empty() {
-        wrong.extend(canary(cx, place)?);
+        wrong.extend(canary(cx, place));
     }
     Ok(wrong)
 }
 
 /// Runs the guard as git would, on a transaction without a ref, in each worktree.
-fn canary(cx: &Ctx, place: &Place) -> Result<Option<String>, OpError> {
+fn canary(cx: &Ctx, place: &Place) -> Option<String> {
     let program = place.dir.join(Hook::ReferenceTransaction.as_str());
     let env = scrubbed(&cx.env);
     let bare = (cx.repo.common_dir().to_owned(), cx.repo.common_dir().to_owned());
@@ -125,12 +125,12 @@ fn canary(cx: &Ctx, place: &Place) -> Result<Option<String>, OpError> {
         match run {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
-                return Ok(Some(did_not_run(&dir, &format!("{} {}", output.status, output.stderr))));
+                return Some(did_not_run(&dir, &format!("{} {}", output.status, output.stderr)));
             }
-            Err(error) => return Ok(Some(did_not_run(&dir, &error.to_string()))),
+            Err(error) => return Some(did_not_run(&dir, &error.to_string())),
         }
     }
-    Ok(None)
+    None
 }
 
 fn did_not_run(dir: &Path, why: &str) -> String {

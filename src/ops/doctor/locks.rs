@@ -42,13 +42,10 @@ fn judge(cx: &Ctx, path: &Path, whose: Whose, living: &Living, mend: Mend) -> Re
             let line = format!("{old}; git is at work here (process {})", pids.join(", "));
             return Ok(Check::note(NAME, line).at_path(path));
         }
-        Living::None if age < YOUNG => {
+        Living::None | Living::Unknown if age < YOUNG => {
             return Ok(Check::note(NAME, format!("{old}; git may be at work")).at_path(path));
         }
         Living::None => Check::problem(NAME, format!("{old}, and no git is at work here: one was killed")),
-        Living::Unknown if age < YOUNG => {
-            return Ok(Check::note(NAME, format!("{old}; git may be at work")).at_path(path));
-        }
         Living::Unknown => {
             Check::problem(NAME, format!("{old}; whether a git is at work can't be seen here"))
         }

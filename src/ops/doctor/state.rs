@@ -1,6 +1,8 @@
 //! The state: every file of it can be read; the index says the same.
 
-use crate::index::Index;
+use std::time::Duration;
+
+use crate::index::{Index, IndexError};
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
@@ -58,6 +60,17 @@ fn repair(cx: &Ctx) -> Result<Vec<Check>, OpError> {
     Ok(checks)
 }
 
+/// Asks again while another process works on the index, for about a second.
+fn patiently<T>(cx: &Ctx, ask: impl Fn() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    for _ in 0..20 {
+        match ask() {
+            Err(IndexError::Busy) => cx.clock.wait(Duration::from_millis(50)),
+            other => return other,
+        }
+    }
+    ask()
+}
+
 /// The derived index. It is never needed; a broken one only costs time.
 pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     const NAME: &str = "index";
@@ -66,7 +79,7 @@ pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     if !fs::exists(&file) {
         return Ok(vec![Check::ok(NAME, "not made yet; the next command makes it")]);
     }
-    let error = match Index::open(&dir).and_then(|index| index.check()) {
+    let error = match patiently(cx, || Index::open(&dir).and_then(|index| index.check())) {
         Ok(()) => return Ok(vec![Check::ok(NAME, "consistent").at_path(&file)]),
         Err(error) => error,
     };
@@ -78,7 +91,8 @@ pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     }
     let snapshot = cx.store().snapshot()?;
     let tasks = snapshot.tasks()?.tasks;
-    let check = match Index::rebuild(&dir, snapshot.commit(), tasks.into_values()) {
+    let again = || Index::rebuild(&dir, snapshot.commit(), tasks.values().cloned());
+    let check = match patiently(cx, again) {
         Ok(_) => Check::fixed(NAME, format!("{error}; made anew")),
         Err(again) => Check::problem(NAME, format!("{error}; and it can't be made anew: {again}")),
     };

@@ -18,6 +18,9 @@ use crate::policy::grant::Action;
 use crate::store::Change;
 use crate::sys::fs::{self, Durability};
 
+/// The file that names the commit whose `orch.toml` is not yet in the checkouts of trunk.
+const PLACING: &str = "placing";
+
 /// What is to be done about `orch.toml`.
 #[derive(Debug)]
 pub(super) enum Plan {
@@ -152,8 +155,28 @@ pub(super) fn perform(cx: &Ctx, plan: &Plan, trunk: &Trunk, report: &mut Report)
             commit(cx, trunk, onto, proposal, report)?;
             hints(proposal, report);
         }
-        Plan::InForce | Plan::Kept(_) | Plan::Nowhere(_) => tell_kept(plan, trunk, report),
+        Plan::InForce | Plan::Kept(_) | Plan::Nowhere(_) => {
+            tell_kept(plan, trunk, report);
+            resume(cx, trunk, report)?;
+        }
     }
+    Ok(())
+}
+
+/// Carries on from an init that was killed between its commit and the checkouts: they would show the file as
+/// deleted, and the next commit there would delete it.
+fn resume(cx: &Ctx, trunk: &Trunk, report: &mut Report) -> Result<(), OpError> {
+    let mark = cx.file(PLACING);
+    let Some(text) = fs::read_optional(&mark)? else { return Ok(()) };
+    if let Some(tip) = &trunk.local
+        && tip.as_str() == text.trim()
+        && let Some(entry) = cx.repo.entry_at(&cx.repo.tree_of(tip)?, FILE)?
+    {
+        let bytes = cx.repo.blob(&entry.oid)?;
+        place(cx, trunk, &entry.oid, &String::from_utf8_lossy(&bytes), report)?;
+        report.push(Done::Made, FILE, "placed where trunk is checked out");
+    }
+    fs::remove_file_if_there(&mark)?;
     Ok(())
 }
 
@@ -183,10 +206,13 @@ fn commit(
     batch.persist(Durability::Commit)?;
     let old = MaybeOid::Id(onto.clone());
     let change = RefChange { name: trunk.local_ref.clone(), old: old.clone(), new: new.clone() };
+    fs::create_dir_all(&cx.repo.orch_dir())?;
+    fs::write_atomic(&cx.file(PLACING), format!("{new}\n").as_bytes(), 0o644, Durability::Commit)?;
     let ticket = ticket::issue(&cx.repo.orch_dir(), &trunk.local_ref, &old, &new)?;
     let moved = cx.repo.move_user_ref(&change, "git-orch: init")?;
     drop(ticket);
     if moved != Cas::Moved {
+        fs::remove_file_if_there(&cx.file(PLACING))?;
         report.push(
             Done::Warned,
             FILE,
@@ -197,7 +223,9 @@ fn commit(
     record(cx, trunk, &new)?;
     let short = cx.repo.abbreviate(&new);
     report.push(Done::Made, FILE, format!("committed on {} as {short}: {}", trunk.name, summary(proposal)));
-    place(cx, trunk, &blob, &text, report)
+    place(cx, trunk, &blob, &text, report)?;
+    fs::remove_file_if_there(&cx.file(PLACING))?;
+    Ok(())
 }
 
 fn record(cx: &Ctx, trunk: &Trunk, new: &Oid) -> Result<(), OpError> {

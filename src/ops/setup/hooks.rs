@@ -198,6 +198,21 @@ pub(crate) fn install_in(
     Ok(!plan.steps.is_empty())
 }
 
+/// Installs the hooks of a new worktree where it has a hooks directory of its own: with a relative
+/// `core.hooksPath` (husky) git would silently run none there. Nothing where the hooks are not installed.
+pub(crate) fn cover_worktree(cx: &Ctx, path: &Path) -> Result<(), OpError> {
+    if cx.settings.hooks_path.is_none() || installed_settings(cx).is_none() {
+        return Ok(());
+    }
+    let Some(worktree) = cx.repo.worktree_at(path)? else { return Ok(()) };
+    let place = place_of(cx, &worktree)?;
+    if place.is_ours_to_use(cx) {
+        let trunk = cx.trunk(&cx.snapshot()?)?;
+        install_in(cx, &place, &trunk, &Programs::running()?)?;
+    }
+    Ok(())
+}
+
 /// Whether things are done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
@@ -224,14 +239,11 @@ pub(super) fn install_all(
             install::execute(&plan).map_err(failed)?;
         }
         let dir = place.dir.display();
-        match (plan.enforced, plan.steps.is_empty()) {
-            (false, _) => {}
-            (true, true) => report.push(Done::Kept, "hooks", format!("installed in {dir}")),
-            (true, false) if act == Act::Do => {
-                let names = Hook::ALL.map(Hook::as_str).join(", ");
-                report.push(Done::Made, "hooks", format!("{names} in {dir}"));
-            }
-            (true, false) => {}
+        if plan.enforced && plan.steps.is_empty() {
+            report.push(Done::Kept, "hooks", format!("installed in {dir}"));
+        } else if plan.enforced && act == Act::Do {
+            let names = Hook::ALL.map(Hook::as_str).join(", ");
+            report.push(Done::Made, "hooks", format!("{names} in {dir}"));
         }
         for note in plan.notes {
             let done = if plan.enforced { Done::Kept } else { Done::Warned };

@@ -15,7 +15,7 @@ mod state;
 mod trunk;
 mod uninstall;
 
-pub(crate) use hooks::{Place, install_in, installed_settings, place_here, places, settings};
+pub(crate) use hooks::{Place, cover_worktree, install_in, installed_settings, place_here, places, settings};
 pub use hooks::{Programs, refresh};
 pub use init::{InitOptions, OrchToml, init, init_with};
 pub use report::{Done, Line, Report};

@@ -56,7 +56,7 @@ pub(super) fn perform(cx: &Ctx, plan: &Plan, trunk: &str, report: &mut Report) -
             report.push(Done::Made, "state", format!("joined {from}'s {STATE_REF}"));
         }
         Plan::Create => {
-            let id: String = random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = format!("{:016x}", u64::from_be_bytes(random::bytes::<8>()));
             let meta = Meta::new(id, trunk.to_owned());
             cx.store().create(&cx.author(), cx.clock.now(), &meta)?;
             report.push(Done::Made, "state", format!("made {STATE_REF}"));

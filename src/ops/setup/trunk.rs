@@ -76,9 +76,8 @@ impl Remote {
             }
         }
         Ok(match self {
-            Self::None => Known::No,
             Self::Online(found) if found.refs.contains_key(&format!("refs/heads/{name}")) => Known::Yes,
-            Self::Online(_) => Known::No,
+            Self::None | Self::Online(_) => Known::No,
             Self::Offline(_) => Known::Unknown,
         })
     }

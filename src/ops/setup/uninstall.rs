@@ -37,7 +37,7 @@ pub fn uninstall(cx: &Ctx, refs: StateRefs) -> Result<Report, OpError> {
     let orch = cx.repo.orch_dir();
     let installed = fs::exists(&orch);
     let state = cx.store().tip()?.is_some();
-    if !installed && !(state && refs == StateRefs::BundleAndDelete) {
+    if !installed && (!state || refs == StateRefs::Keep) {
         report.push(Done::Kept, "git-orch", "is not installed in this clone");
         return Ok(report);
     }

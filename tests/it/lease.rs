@@ -1,0 +1,32 @@
+//! A person's lease: over after a time, unless something happens in the worktree.
+
+use crate::env::{TestEnv, TestRepo};
+
+/// Another session of this clone asks for the task.
+fn other_session_starts(repo: &TestRepo, id: &str) -> crate::run::Outcome {
+    repo.cmd(crate::env::ORCH).args(&["start", id]).var("ORCH_SESSION", "0ther000").run()
+}
+
+/// Gives every record of activity in the task's worktree this time.
+fn touch(repo: &TestRepo, id: &str, when: &str) {
+    repo.sh(&format!("cd .git/worktrees/{id} && touch -d '{when}' index HEAD logs/HEAD")).success();
+}
+
+#[test]
+fn activity_in_the_worktree_renews_a_persons_lease() {
+    let env = TestEnv::new();
+    let repo = env.repo("mine");
+    repo.orch(&["init"]).success();
+    let id = repo.orch(&["add", "Mine"]).success().line();
+    repo.git(&["config", "orch.personLease", "1ms"]).success();
+    repo.orch(&["next"]).success();
+    touch(&repo, &id, "1 hour");
+    let refused = other_session_starts(&repo, &id).code(6);
+    assert!(refused.to_string().contains("is held by person:ann@example.com"), "{refused}");
+    touch(&repo, &id, "1 hour ago");
+    other_session_starts(&repo, &id).success();
+    let task = repo.orch(&["show", &id, "--json"]).success().json();
+    assert_eq!(task["fence"], 2, "a takeover raises the fence");
+    let late = repo.orch(&["release", &id]).code(6);
+    assert!(late.to_string().contains("is held by"), "{late}");
+}
