@@ -73,7 +73,7 @@ impl NewCommit {
 impl Repo {
     /// Writes one commit durably; its tree and parents must be there already.
     pub fn write_commit(&self, commit: &NewCommit) -> Result<Oid, GitError> {
-        let mut batch = Batch::new(self)?;
+        let mut batch = Batch::new(self);
         let oid = batch.commit(commit)?;
         batch.persist(Durability::Commit)?;
         Ok(oid)

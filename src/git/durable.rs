@@ -52,9 +52,9 @@ pub struct Batch<'r> {
 
 impl<'r> Batch<'r> {
     /// An empty batch.
-    pub fn new(repo: &'r Repo) -> Result<Self, GitError> {
+    pub fn new(repo: &'r Repo) -> Self {
         let objects = repo.common_dir().join("objects");
-        Ok(Self { repo, objects, written: BTreeMap::new() })
+        Self { repo, objects, written: BTreeMap::new() }
     }
 
     /// Adds an object; returns its id. One that the repository has already is not written again.
