@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::git::config::command_line_settings;
 use crate::git::error::GitError;
 use crate::git::refs::read_head_file;
 use crate::sys::env::{Env, var};
@@ -66,7 +67,8 @@ impl Repo {
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
-            .open_path_as_is(true);
+            .open_path_as_is(true)
+            .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()));
         let mut gix: gix::Repository = options
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?

@@ -24,7 +24,11 @@ mod hooks;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod next;
+#[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod queue;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
@@ -39,3 +43,5 @@ mod store;
 mod tidy;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod worktrees;
