@@ -13,7 +13,7 @@
 //! | 2 | [`policy`] [`sys`] [`assets`] | decisions; the outside world; what is embedded |
 //! | 3 | [`git`] [`config`] | the repository; `orch.toml` |
 //! | 4 | [`store`] [`hook`] | the state ref; the hook protocol |
-//! | 5 | [`index`] [`gate`] [`agent`] [`queue`] [`scan`] | engines that never import each other |
+//! | 5 | [`index`] [`gate`] [`agent`] | engines that never import each other |
 //! | 6 | [`ops`] [`view`] | one user action, one function; plain structs for screens |
 //! | 7 | [`report`] | view to text and JSON |
 //! | 8 | [`cli`] | parse, call ops, render |
@@ -34,8 +34,6 @@ pub mod store;
 pub mod agent;
 pub mod gate;
 pub mod index;
-pub mod queue;
-pub mod scan;
 
 pub mod ops;
 pub mod view;

@@ -34,12 +34,16 @@ pub struct FileChange {
     pub deleted: Option<u64>,
 }
 
+/// Where attributes are read (git 2.41): at the base. What the change itself calls binary is counted.
+const ATTR_SOURCE: &str = "GIT_ATTR_SOURCE";
+
 impl Repo {
     /// What the tree of `new` changes against that of `base`.
     pub fn file_changes(&self, base: &Oid, new: &Oid) -> Result<Vec<FileChange>, GitError> {
         let output = self
             .git(["diff-tree", "-r", "-M", "--raw", "--numstat", "-z", "--no-ext-diff", "--no-textconv"])
             .args([base.as_str(), new.as_str()])
+            .env(ATTR_SOURCE, base.as_str())
             .run()?
             .checked()?;
         parse(&output.stdout)
@@ -51,6 +55,7 @@ impl Repo {
             .git(["diff-index", "--cached", "-M", "--raw", "--numstat", "-z", "--no-ext-diff"])
             .args(["--no-textconv", base.as_str(), "--"])
             .env(var::GIT_INDEX_FILE, index)
+            .env(ATTR_SOURCE, base.as_str())
             .run()?
             .checked()?;
         parse(&output.stdout)

@@ -1,14 +1,14 @@
 //! Writing objects so that they survive a power cut.
 //!
-//! A `Batch` writes loose objects into a quarantine directory (`objects/tmp_objdir-orch-*`, which `git gc`
-//! clears if we are killed), then flushes each file, renames it to its place and flushes the directories.
-//! In this order a name never stands for half an object: a truncated object that stood under its final name
-//! would be taken for written by every later writer.
+//! A `Batch` writes loose objects as temporary files (`objects/tmp_obj_orch*`, which `git prune` clears if we are
+//! killed), then flushes each, renames it to its place and flushes the directories. In this order a name never
+//! stands for half an object: a truncated object that stood under its final name would be taken for written by
+//! every later writer. gix's own writer renames without a flush.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use gix::objs::Write as _;
 use gix::objs::tree::EntryKind as GixEntryKind;
 
 use crate::domain::oid::Oid;
@@ -17,6 +17,9 @@ use crate::git::error::GitError;
 use crate::git::read::{from_gix, to_gix};
 use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability, FsError};
+
+/// With more files than this, one flush of the whole file system is cheaper than one of each file.
+const FLUSHED_ONE_BY_ONE: usize = 64;
 
 /// What kind of object to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +46,15 @@ impl Object {
 #[must_use = "objects of a batch are dropped unless it is persisted"]
 pub struct Batch<'r> {
     repo: &'r Repo,
-    quarantine: tempfile::TempDir,
-    store: gix::odb::loose::Store,
-    written: BTreeSet<Oid>,
+    objects: PathBuf,
+    written: BTreeMap<Oid, tempfile::TempPath>,
 }
 
 impl<'r> Batch<'r> {
     /// An empty batch.
     pub fn new(repo: &'r Repo) -> Result<Self, GitError> {
         let objects = repo.common_dir().join("objects");
-        let quarantine = tempfile::Builder::new()
-            .prefix("tmp_objdir-orch-")
-            .tempdir_in(&objects)
-            .map_err(|source| FsError { action: "make a directory in", path: objects, source })?;
-        let store = gix::odb::loose::Store::at(quarantine.path(), repo.gix.object_hash());
-        Ok(Self { repo, quarantine, store, written: BTreeSet::new() })
+        Ok(Self { repo, objects, written: BTreeMap::new() })
     }
 
     /// Adds an object; returns its id. One that the repository has already is not written again.
@@ -65,11 +62,29 @@ impl<'r> Batch<'r> {
         let id = gix::objs::compute_hash(self.repo.gix.object_hash(), object.kind(), bytes)
             .map_err(GitError::gix("hash an object"))?;
         let oid = from_gix(&id);
-        if !self.written.contains(&oid) && !self.repo.gix.has_object(id) {
-            self.store.write_buf(object.kind(), bytes).map_err(GitError::gix("write an object"))?;
-            self.written.insert(oid.clone());
+        if !self.written.contains_key(&oid) && !self.repo.gix.has_object(id) {
+            let file = self.write(object, bytes).map_err(|source| FsError {
+                action: "write an object in",
+                path: self.objects.clone(),
+                source,
+            })?;
+            self.written.insert(oid.clone(), file);
         }
         Ok(oid)
+    }
+
+    /// A temporary file with the object as git stores it loose: a header and the bytes, deflated.
+    fn write(&self, object: Object, bytes: &[u8]) -> std::io::Result<tempfile::TempPath> {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
+        let file =
+            tempfile::Builder::new().prefix("tmp_obj_orch").permissions(mode).tempfile_in(&self.objects)?;
+        let size = u64::try_from(bytes.len()).map_err(std::io::Error::other)?;
+        let header = gix::objs::encode::loose_header(object.kind(), size);
+        let mut deflate = gix::zlib::stream::deflate::Write::new(file, self.repo.gix.loose_compression());
+        deflate.write_all(&header)?;
+        deflate.write_all(bytes)?;
+        deflate.flush()?;
+        Ok(deflate.into_inner().into_temp_path())
     }
 
     /// The tree that `root` (None: the empty tree) becomes by `edits`: path to blob, or None to remove.
@@ -128,23 +143,29 @@ impl<'r> Batch<'r> {
 
     /// Moves everything to its place. With `Durability::Commit` all of it survives a power cut after this.
     pub fn persist(self, durability: Durability) -> Result<(), GitError> {
-        let objects = self.repo.common_dir().join("objects");
+        // Flushing a few files one by one spares the rest of the file system; thousands are flushed together.
+        let together = durability == Durability::Commit && self.written.len() > FLUSHED_ONE_BY_ONE;
+        if together {
+            fs::sync_file_system(&self.objects)?;
+        }
         let mut dirs = BTreeSet::new();
-        for oid in &self.written {
+        for (oid, file) in self.written {
             let (shard, rest) = oid.as_str().split_at(2);
-            let from = self.quarantine.path().join(shard).join(rest);
-            let dir = objects.join(shard);
-            if durability == Durability::Commit {
-                sync_file(&from)?;
+            let dir = self.objects.join(shard);
+            if durability == Durability::Commit && !together {
+                sync_file(&file)?;
             }
             if !fs::exists(&dir) {
                 fs::create_dir_all(&dir)?;
-                dirs.insert(objects.clone());
+                dirs.insert(self.objects.clone());
             }
-            fs::rename(&from, &dir.join(rest))?;
+            let to = dir.join(rest);
+            file.persist(&to).map_err(|e| FsError { action: "write", path: to, source: e.error })?;
             dirs.insert(dir);
         }
-        if durability == Durability::Commit {
+        if together {
+            fs::sync_file_system(&self.objects)?;
+        } else if durability == Durability::Commit {
             for dir in dirs {
                 fs::sync_dir(&dir)?;
             }
@@ -153,7 +174,7 @@ impl<'r> Batch<'r> {
     }
 }
 
-fn sync_file(path: &std::path::Path) -> Result<(), FsError> {
+fn sync_file(path: &Path) -> Result<(), FsError> {
     let error = |source| FsError { action: "flush", path: path.to_owned(), source };
     std::fs::File::open(path).map_err(error)?.sync_all().map_err(error)
 }

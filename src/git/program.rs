@@ -86,6 +86,9 @@ impl Repo {
             .env("LC_ALL", "C")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_DIR", git_dir)
+            // What is judged is what gets pushed: no object stands for another, no parent for another.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_GRAFT_FILE", "/dev/null")
             .args(SWITCHES);
         if let Some(tree) = work_tree {
             cmd = cmd.env("GIT_WORK_TREE", tree);

@@ -127,10 +127,24 @@ impl Repo {
         })
     }
 
-    /// The tree of a commit, or the tree itself.
+    /// The tree of a commit, or the tree itself. The rest of the commit is not looked at: the message of a state
+    /// commit may have a line for each of thousands of changes.
     pub fn tree_of(&self, oid: &Oid) -> Result<Oid, GitError> {
-        let kind = self.object(oid)?.kind;
-        if kind == gix::objs::Kind::Tree { Ok(oid.clone()) } else { Ok(self.commit(oid)?.tree) }
+        let object = self.object(oid)?;
+        if object.kind == gix::objs::Kind::Tree {
+            return Ok(oid.clone());
+        }
+        let corrupt = |_| GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
+        let mut lines = gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash());
+        lines.tree_id().map(|id| from_gix(&id)).map_err(corrupt)
+    }
+
+    /// A commit's first parent; None for a root. The message is not looked at.
+    pub fn first_parent(&self, oid: &Oid) -> Result<Option<Oid>, GitError> {
+        let object = self.object(oid)?;
+        let mut parents =
+            gix::objs::CommitRefIter::from_bytes(&object.data, self.gix.object_hash()).parent_ids();
+        Ok(parents.next().map(|id| from_gix(&id)))
     }
 
     /// The entry at `path` (with `/`) below `tree`; None if there is none.
@@ -166,12 +180,24 @@ impl Repo {
     }
 
     /// The best common ancestor; None for unrelated histories.
+    ///
+    /// Costs a `git` process unless one of the two is the answer. gix is believed only then: among commits of the
+    /// same second it takes an older common ancestor for the best one, or misses that one contains the other.
     pub fn merge_base(&self, one: &Oid, two: &Oid) -> Result<Option<Oid>, GitError> {
         let base = self
             .gix
             .merge_base(to_gix(one)?, to_gix(two)?)
             .map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
-        Ok(base.map(|id| from_gix(id.as_ref())))
+        let base = base.map(|id| from_gix(id.as_ref()));
+        if base.as_ref().is_some_and(|base| base == one || base == two) {
+            return Ok(base);
+        }
+        let output = self.git(["merge-base", one.as_str(), two.as_str()]).run()?;
+        if output.status.code() == Some(1) && output.stdout.is_empty() {
+            return Ok(None);
+        }
+        let text = output.checked()?.text();
+        Ok(Some(Oid::parse(text.lines().next().unwrap_or_default())?))
     }
 
     /// The blobs at which `new` differs from `old` (None: from nothing), below `prefix` (empty: everywhere).

@@ -65,9 +65,11 @@ impl Repo {
         let mut name = name.to_owned();
         // git follows at most five symbolic refs.
         for _ in 0..5 {
+            // As a full name: of a partial one gix would try six more places.
+            let Ok(full) = gix::refs::FullName::try_from(name.as_str()) else { return Ok(None) };
             let found = self
                 .gix
-                .try_find_reference(name.as_str())
+                .try_find_reference(full.as_ref())
                 .map_err(GitError::gix(format!("read the ref {name}")))?;
             let Some(reference) = found else { return Ok(None) };
             match reference.target() {

@@ -68,13 +68,16 @@ impl Repo {
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
             .open_path_as_is(true)
-            .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()));
+            .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()))
+            // As for the `git` program: no object stands for another.
+            .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix: gix::Repository = options
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?
             .into();
-        // Task and state files are read one by one; a small cache spares re-inflating shared trees.
-        gix.object_cache_size_if_unset(4 * 1024 * 1024);
+        // Task and state files are read one by one; a small cache spares re-inflating shared trees. Small, because
+        // what fits into it is copied: a commit of thousands of changes is larger, and read once.
+        gix.object_cache_size_if_unset(512 * 1024);
         let common_dir = fs::canonical(gix.common_dir())?;
         let work_tree = match work_tree {
             Some(tree) => Some(tree.to_owned()),

@@ -19,6 +19,11 @@ pub enum Event {
         /// The commit that the message was taken from (`-c`, `-C`, `--amend`), as git wrote it.
         commit: Option<String>,
     },
+    /// `commit-msg`.
+    CommitMsg {
+        /// The message's file, absolute or relative to the working directory.
+        file: String,
+    },
     /// `pre-push`.
     PrePush {
         /// The remote's name, or its URL if it has none.
@@ -160,6 +165,7 @@ pub fn decode(name: &str, args: &[String], stdin: &[u8]) -> Event {
             source: args.get(1).filter(|word| !word.is_empty()).map(|word| Source::parse(word)),
             commit: args.get(2).filter(|word| !word.is_empty()).cloned(),
         },
+        "commit-msg" => Event::CommitMsg { file: arg(0) },
         "pre-push" => {
             let (lines, unreadable) = push_lines(stdin);
             Event::PrePush { remote: arg(0), url: arg(1), lines, unreadable }

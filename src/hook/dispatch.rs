@@ -7,15 +7,17 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::domain::branch;
 use crate::hook::decode::{RefUpdate, Value, ref_updates};
 use crate::hook::facts::{Live, state_files};
-use crate::hook::guard::{Decision, Denial, decide, decide_other};
+use crate::hook::guard::{Decision, Denial, decide, decide_other, decide_tracking};
 use crate::hook::hint::{self, Scene};
 use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
 use crate::hook::settings::Settings;
 use crate::hook::{chain, install, refs};
 use crate::sys::env::Env;
+use crate::sys::fs;
 use crate::sys::process::Cmd;
 use crate::sys::term;
 
@@ -102,11 +104,17 @@ impl<'a> Run<'a> {
         let facts = Live::new(place, settings, updates, self.env, self.cwd);
         let trunk = settings.trunk.as_str();
         let mut alias: Option<Option<String>> = None;
-        for update in updates.iter().filter(|update| update.name.starts_with("refs/heads/")) {
+        for update in updates {
+            let is_tracking = settings.tracking.as_ref() == Some(&update.name);
+            if !is_tracking && !update.name.starts_with("refs/heads/") {
+                continue;
+            }
             let protected = update.name == trunk
                 || alias.get_or_insert_with(|| refs::target(&place.common_dir, trunk)).as_ref()
                     == Some(&update.name);
-            let decision = if protected {
+            let decision = if is_tracking {
+                decide_tracking(trunk, update, &facts)
+            } else if protected {
                 decide(trunk, update, &facts)
             } else if update.new == Value::Zero {
                 decide_other(trunk, &update.name, &facts)
@@ -147,6 +155,8 @@ impl<'a> Run<'a> {
         }
         let settings = match Place::find(self.env, self.cwd).map(|place| Settings::read(&place.orch())) {
             Some(Ok(settings)) => settings,
+            // It checks nothing even when all is well.
+            Some(Err(_)) if hook == Some(Hook::CommitMsg) => return self.end_as_previous(None),
             Some(Err(error)) => {
                 term::say(&format!("git-orch: this hook checked nothing: {}", with_causes(&error)));
                 return self.end_as_previous(None);
@@ -156,10 +166,25 @@ impl<'a> Run<'a> {
         if !settings.enabled {
             return self.end_as_previous(None);
         }
+        let hook = match hook {
+            Some(Hook::CommitMsg) if !self.wants_trailers() => return self.end_as_previous(None),
+            other => other,
+        };
         match hook.map_or(Order::After, Hook::order) {
             Order::After => self.previous_then_main(hook, &settings),
             Order::Before => self.main_then_previous(hook, &settings),
         }
+    }
+
+    /// Whether this may be a task's commit whose message has no trailers yet.
+    fn wants_trailers(&self) -> bool {
+        let message =
+            self.args.first().and_then(|file| fs::read(&self.cwd.join(file)).ok()).unwrap_or_default();
+        let has_them = String::from_utf8_lossy(&message).lines().any(|line| line.starts_with("Orch-Task: "));
+        let head = Place::find(self.env, self.cwd)
+            .and_then(|place| fs::read_string(&place.git_dir.join("HEAD")).ok())
+            .and_then(|text| Some(text.strip_prefix("ref: refs/heads/")?.trim_end().to_owned()));
+        !has_them && head.is_none_or(|name| branch::task_of(&name).is_some())
     }
 
     fn previous_then_main(&self, hook: Option<Hook>, settings: &Settings) -> i32 {
@@ -201,7 +226,7 @@ impl<'a> Run<'a> {
     /// The main binary is gone: what has to be checked is refused, everything else passes.
     fn without_main(&self, hook: Option<Hook>, problem: &str) -> i32 {
         let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
-        if hook.is_none() || hooks_are_off(&off) {
+        if hook.is_none_or(|hook| hook == Hook::CommitMsg) || hooks_are_off(&off) {
             return 0;
         }
         term::say(&format!(

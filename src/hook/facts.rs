@@ -70,6 +70,23 @@ impl<'a> Live<'a> {
         Ok(Oid::parse(&text).map_or(MaybeOid::Zero, MaybeOid::Id))
     }
 
+    /// The remote's trunk here: as the settings have it, unless there is no such ref; then as git's configuration
+    /// has it now, for a remote that was added or renamed since.
+    fn tracking_ref(&self) -> Result<Option<String>, FactError> {
+        let updated = |name: &str| self.updates.iter().any(|update| update.name == name);
+        match &self.settings.tracking {
+            Some(name) if updated(name) || self.value(name)?.id().is_some() => Ok(Some(name.clone())),
+            Some(_) | None => self.configured_tracking(),
+        }
+    }
+
+    fn configured_tracking(&self) -> Result<Option<String>, FactError> {
+        let output = self.git(&["config", "--get-regexp", r"^(orch\.remote|remote\..*\.url)$"]).run()?;
+        let remote = hint::remote(&output.text());
+        let trunk = self.settings.trunk.strip_prefix("refs/heads/");
+        Ok(remote.zip(trunk).map(|(remote, trunk)| format!("refs/remotes/{remote}/{trunk}")))
+    }
+
     fn head_branch(&self) -> Option<String> {
         let text = fs::read_string(&self.place.git_dir.join("HEAD")).ok()?;
         Some(text.strip_prefix("ref: refs/heads/")?.trim_end().to_owned())
@@ -88,14 +105,14 @@ impl Facts for Live<'_> {
     }
 
     fn tracking(&self) -> Result<Option<Oid>, FactError> {
-        let Some(name) = &self.settings.tracking else { return Ok(None) };
+        let Some(name) = self.tracking_ref()? else { return Ok(None) };
         let here = self.updates.iter().find_map(|update| match &update.new {
-            Value::Id(oid) if update.name == *name => Some(oid.clone()),
+            Value::Id(oid) if update.name == name => Some(oid.clone()),
             Value::Id(_) | Value::Zero | Value::Ref(_) | Value::Other(_) => None,
         });
         match here {
             Some(oid) => Ok(Some(oid)),
-            None => Ok(self.value(name)?.id().cloned()),
+            None => Ok(self.value(&name)?.id().cloned()),
         }
     }
 
@@ -117,6 +134,15 @@ impl Facts for Live<'_> {
 
     fn rename(&self) -> Option<Rename> {
         hint::rename(self.command(), self.head_branch().as_deref())
+    }
+
+    fn tracked(&self, name: &str) -> Result<MaybeOid, FactError> {
+        self.value(name)
+    }
+
+    fn is_news(&self, name: &str) -> bool {
+        let trunk = self.settings.trunk.as_str();
+        hint::is_news(self.command(), name, trunk.strip_prefix("refs/heads/").unwrap_or(trunk))
     }
 }
 

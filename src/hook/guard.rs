@@ -25,6 +25,10 @@ pub trait Facts {
     fn is_overridden(&self, old: &MaybeOid) -> Result<bool, Self::Error>;
     /// The rename that the running git was asked for, if it is one and we can tell.
     fn rename(&self) -> Option<Rename>;
+    /// The value now of the ref that the guard follows, `refs/remotes/<remote>/<trunk>`.
+    fn tracked(&self, name: &str) -> Result<MaybeOid, Self::Error>;
+    /// Whether the running git brings `name` from the remote that it is named after, or can't be seen.
+    fn is_news(&self, name: &str) -> bool;
 }
 
 /// `git branch -m FROM TO`, short names.
@@ -48,7 +52,7 @@ pub enum Decision {
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The rule's id: `trunk.direct`, `trunk.delete`, `trunk.rename`, `trunk.unreadable`.
+    /// The rule's id: `trunk.direct`, `trunk.delete`, `trunk.rename`, `trunk.tracking`, `trunk.unreadable`.
     pub rule: &'static str,
     /// What broke it.
     pub fact: String,
@@ -80,6 +84,34 @@ pub fn decide_other<F: Facts>(trunk: &str, name: &str, facts: &F) -> Decision {
     }
 }
 
+/// Decides on the update of `name`, the remote's trunk as this clone knows it. Trunk follows that ref, and the
+/// gate is read there: only a fetch from the remote, or a push to it, says where it is.
+pub fn decide_tracking<F: Facts>(trunk: &str, update: &RefUpdate, facts: &F) -> Decision {
+    let name = update.name.as_str();
+    let judged = || {
+        let new = match &update.new {
+            // `git remote remove` and `git fetch --prune`: what is gone lets nothing through.
+            Value::Zero => return Ok(true),
+            Value::Id(new) => new,
+            Value::Ref(_) | Value::Other(_) => return Ok(false),
+        };
+        Ok(facts.is_news(name)
+            || facts.tracked(name)?.id() == Some(new)
+            || facts.is_overridden(&facts.current()?)?)
+    };
+    match judged() {
+        Ok(true) => Decision::Allow,
+        Ok(false) => {
+            let fact = format!("{name} would move without the remote saying so, and {trunk} follows it");
+            deny("trunk.tracking", fact, None)
+        }
+        Err(error) => {
+            let error: F::Error = error;
+            deny("trunk.unreadable", format!("{name}: {error}"), None)
+        }
+    }
+}
+
 fn judge<F: Facts>(trunk: &str, update: &RefUpdate, facts: &F) -> Result<Decision, F::Error> {
     let new = match &update.new {
         Value::Zero => return judge_deletion(trunk, update, facts),
@@ -93,6 +125,9 @@ fn judge<F: Facts>(trunk: &str, update: &RefUpdate, facts: &F) -> Result<Decisio
     if current.id() == Some(new) {
         return Ok(Decision::Allow);
     }
+    if facts.has_ticket(&current, new)? {
+        return Ok(Decision::Allow);
+    }
     let tracking = facts.tracking()?;
     let allowed = match (&current, &tracking) {
         // The first commit of a new repository.
@@ -101,7 +136,7 @@ fn judge<F: Facts>(trunk: &str, update: &RefUpdate, facts: &F) -> Result<Decisio
         (MaybeOid::Id(old), Some(remote)) => remote == new && facts.is_ancestor(old, new)?,
         (MaybeOid::Id(_), None) => false,
     };
-    if allowed || facts.has_ticket(&current, new)? || facts.is_overridden(&current)? {
+    if allowed || facts.is_overridden(&current)? {
         return Ok(Decision::Allow);
     }
     let fact = match &current {
@@ -141,6 +176,7 @@ fn deny(rule: &'static str, fact: String, wanted: Option<Oid>) -> Decision {
             "git orch merge BRANCH   (work on a branch: verify and merge it)",
             anyway,
         ],
+        "trunk.tracking" => &["git fetch   (asks the remote)", anyway],
         _ => &[anyway],
     };
     let way_out = way_out.iter().map(|line| (*line).to_owned()).collect();
@@ -169,6 +205,7 @@ mod tests {
         ticket: bool,
         overridden: bool,
         rename: Option<(&'static str, &'static str)>,
+        news: bool,
         broken: bool,
         expensive: Cell<u32>,
     }
@@ -200,6 +237,12 @@ mod tests {
         }
         fn rename(&self) -> Option<Rename> {
             self.rename.map(|(from, to)| Rename { from: from.into(), to: to.into() })
+        }
+        fn tracked(&self, _: &str) -> Result<MaybeOid, String> {
+            Ok(self.tracking.map_or(MaybeOid::Zero, |c| MaybeOid::Id(oid(c))))
+        }
+        fn is_news(&self, _: &str) -> bool {
+            self.news
         }
     }
 
@@ -257,6 +300,25 @@ mod tests {
         assert_eq!(rule('a', '0', &Table { overridden: true, ..at('a') }), "allow");
         assert_eq!(rule('a', '0', &Table { rename: Some(("main", "main")), ..at('a') }), "allow");
         assert_eq!(rule('a', '0', &Table { rename: Some(("main", "x")), ..at('a') }), "trunk.delete");
+    }
+
+    #[test]
+    fn only_the_remote_says_where_its_trunk_is() {
+        let rule = |new, facts: &Table| {
+            let update =
+                RefUpdate { old: Value::Zero, new: value(new), name: "refs/remotes/origin/main".into() };
+            match decide_tracking(MAIN, &update, facts) {
+                Decision::Allow => "allow",
+                Decision::Deny(denial) => denial.rule,
+            }
+        };
+        let pulled = || Table { tracking: Some('a'), ..at('a') };
+        assert_eq!(rule('b', &pulled()), "trunk.tracking");
+        assert_eq!(rule('b', &Table { news: true, ..pulled() }), "allow");
+        assert_eq!(rule('b', &Table { overridden: true, ..pulled() }), "allow");
+        assert_eq!(rule('a', &pulled()), "allow", "pack-refs writes what is there");
+        assert_eq!(rule('0', &pulled()), "allow");
+        assert_eq!(rule('b', &Table { broken: true, ..pulled() }), "trunk.unreadable");
     }
 
     #[test]

@@ -65,6 +65,70 @@ pub(in crate::hook) fn rename(command: &[String], head: Option<&str>) -> Option<
     Some(Rename { from, to })
 }
 
+/// Options of `git fetch` and `git pull` that take the next word.
+const FETCH_WITH_VALUE: [&str; 10] = [
+    "--depth",
+    "--deepen",
+    "--shallow-since",
+    "--shallow-exclude",
+    "--refmap",
+    "-j",
+    "--jobs",
+    "-o",
+    "--server-option",
+    "--negotiation-tip",
+];
+
+/// Whether a command line that is about to move `name` (`refs/remotes/<remote>/<branch>`) brings `branch` from that
+/// remote, or has pushed it there. A command line that can't be seen is taken at its word.
+pub(in crate::hook) fn is_news(command: &[String], name: &str, branch: &str) -> bool {
+    let Some((word, words)) = subcommand(command) else { return command.is_empty() };
+    let remote = name.strip_prefix("refs/remotes/").and_then(|n| n.strip_suffix(branch)?.strip_suffix('/'));
+    match word {
+        "push" | "remote" | "clone" => true,
+        "fetch" | "pull" => {
+            let mut named = Vec::new();
+            let mut rest = words.iter();
+            while let Some(word) = rest.next() {
+                if FETCH_WITH_VALUE.contains(&word.as_str()) {
+                    rest.next();
+                } else if !word.starts_with('-') {
+                    named.push(word.as_str());
+                }
+            }
+            let Some((from, specs)) = named.split_first() else { return true };
+            let is_other = |spec: &&str| {
+                let spec = spec.strip_prefix('+').unwrap_or(spec);
+                spec.split_once(':').is_some_and(|(src, dst)| {
+                    dst == name && src.strip_prefix("refs/heads/").unwrap_or(src) != branch
+                })
+            };
+            Some(*from) == remote && !specs.iter().any(is_other)
+        }
+        _ => false,
+    }
+}
+
+/// The remote in force by the lines of `git config --get-regexp` (`orch.remote X`, `remote.X.url U`): the
+/// configured one, else `origin`, else the only one.
+pub(in crate::hook) fn remote(lines: &str) -> Option<String> {
+    let value = |line: &str| line.strip_prefix("orch.remote ").map(|name| name.trim().to_owned());
+    let name = |line: &str| {
+        let (key, _) = line.split_once(' ')?;
+        Some(key.strip_prefix("remote.")?.strip_suffix(".url")?.to_owned())
+    };
+    if let Some(chosen) = lines.lines().filter_map(value).next_back() {
+        return Some(chosen);
+    }
+    let mut names: Vec<String> = lines.lines().filter_map(name).collect();
+    names.sort();
+    names.dedup();
+    match names.as_slice() {
+        [only] => Some(only.clone()),
+        many => many.iter().find(|name| *name == "origin").cloned(),
+    }
+}
+
 /// The line that tells how to get back to before the refused command; None if it left nothing.
 pub(in crate::hook) fn after(scene: &Scene, wanted: Option<&Oid>) -> Option<String> {
     let files = scene.files;
@@ -176,5 +240,46 @@ mod tests {
         git update-ref refs/heads/main x: -
         git fetch origin main:main: if this was a fetch of the remote's trunk: the remote's side has arrived, run it once more
         ");
+    }
+
+    #[test]
+    fn what_brings_the_remotes_trunk() {
+        let news = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            is_news(&words, "refs/remotes/origin/main", "main")
+        };
+        for line in [
+            "",
+            "git fetch",
+            "git fetch --quiet --prune origin",
+            "git fetch --depth 3 origin main",
+            "git -c http.x=y fetch origin +refs/heads/*:refs/remotes/origin/*",
+            "git fetch origin +refs/heads/main:refs/remotes/origin/main",
+            "git pull --ff-only",
+            "git push /somewhere main",
+            "git remote rename upstream origin",
+        ] {
+            assert!(news(line), "{line}");
+        }
+        for line in [
+            "git fetch . HEAD:refs/remotes/origin/main",
+            "git fetch origin wip:refs/remotes/origin/main",
+            "git fetch /elsewhere main:refs/remotes/origin/main",
+            "git update-ref refs/remotes/origin/main x",
+            "git receive-pack .",
+            "git-receive-pack .",
+        ] {
+            assert!(!news(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_remote_in_force() {
+        let lines = "remote.fork.url u\nremote.fork.url v\n";
+        assert_eq!(remote(lines).as_deref(), Some("fork"));
+        assert_eq!(remote("remote.a.b.url u\nremote.origin.url v\n").as_deref(), Some("origin"));
+        assert_eq!(remote("remote.a.url u\nremote.b.url v\n"), None);
+        assert_eq!(remote("remote.a.url u\norch.remote b\n").as_deref(), Some("b"));
+        assert_eq!(remote(""), None);
     }
 }

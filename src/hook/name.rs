@@ -9,6 +9,8 @@ pub enum Hook {
     PreCommit,
     /// Before a commit is made, by whatever makes it; not skipped by `--no-verify`.
     PrepareCommitMsg,
+    /// After the user has written the message; skipped by `--no-verify`.
+    CommitMsg,
     /// Before a push, after git has opened the connection.
     PrePush,
     /// Around every change of a ref.
@@ -29,14 +31,15 @@ pub const PREVIOUS: &str = ".orch-prev";
 
 impl Hook {
     /// All of them, in the order of installation. `reference-transaction` is last, and goes first.
-    pub const ALL: [Self; 4] =
-        [Self::PreCommit, Self::PrepareCommitMsg, Self::PrePush, Self::ReferenceTransaction];
+    pub const ALL: [Self; 5] =
+        [Self::PreCommit, Self::PrepareCommitMsg, Self::CommitMsg, Self::PrePush, Self::ReferenceTransaction];
 
     /// Its name, as git spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
             Self::PrepareCommitMsg => "prepare-commit-msg",
+            Self::CommitMsg => "commit-msg",
             Self::PrePush => "pre-push",
             Self::ReferenceTransaction => "reference-transaction",
         }
@@ -50,7 +53,7 @@ impl Hook {
     /// When our part runs.
     pub fn order(self) -> Order {
         match self {
-            Self::PreCommit | Self::PrepareCommitMsg => Order::After,
+            Self::PreCommit | Self::PrepareCommitMsg | Self::CommitMsg => Order::After,
             Self::PrePush | Self::ReferenceTransaction => Order::Before,
         }
     }

@@ -13,6 +13,7 @@ use crate::ops::error::OpError;
 use crate::ops::{lease, worktrees};
 use crate::policy::{self, Change, ChangeKind, CommitFacts, Place, Rules, TaskFacts, Violation};
 use crate::store::Snapshot;
+use crate::sys::env::var;
 use crate::sys::fs;
 
 /// The built-in contracts.
@@ -57,6 +58,8 @@ pub(crate) fn task_here(
 fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, OpError> {
     let Some(work) = &task.register.work else { return Ok(None) };
     let held = match task.register.state.lease() {
+        // A worker that lost the task to another one of this clone has a session of its own.
+        Some(held) if cx.actor.session.is_some() && !lease::is_ours(cx, held)? => false,
         Some(_) => lease::held(cx, &task.id)?.is_none_or(|fence| fence == task.register.fence),
         // Nobody holds it: work on its branch is nobody's theft (review, blocked, released).
         None => true,
@@ -67,6 +70,7 @@ fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, 
         role: task.effective_role(),
         place,
         held,
+        other: cx.env.text(var::ORCH_TASK).filter(|other| *other != task.id.as_str()).map(str::to_owned),
     }))
 }
 
@@ -169,7 +173,7 @@ pub(crate) fn judge_branch(
         trunk: trunk.name.clone(),
         trunk_exists: trunk.local.is_some(),
         branch: Some(task.branch.clone()),
-        task: Some(TaskFacts { held: true, ..task }),
+        task: Some(TaskFacts { held: true, other: None, ..task }),
         changes: cx.repo.file_changes(base, tree)?.into_iter().map(to_policy).collect(),
     };
     Ok(policy::evaluate(&rules()?, &facts))

@@ -8,14 +8,20 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::domain::verdict::Word;
 use crate::gate::rule;
-use crate::hook::decode::PushLine;
+use crate::hook::decode::{PushLine, Source};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::contract;
 use crate::ops::error::OpError;
+use crate::ops::people;
 use crate::ops::progress::Sink;
 use crate::ops::ralph::{self, Judged, Request};
+use crate::ops::worktrees;
 use crate::policy::Violation;
 use crate::sys::env::var;
+use crate::sys::fs;
+
+/// What git puts, after a comment character, between the message and the diff that `commit -v` shows.
+const SCISSORS: &str = " ------------------------ >8 ------------------------";
 
 /// What a hook answers.
 #[derive(Clone, Debug)]
@@ -45,17 +51,40 @@ pub fn pre_commit(cx: &Ctx) -> Result<Answer, OpError> {
 }
 
 /// `prepare-commit-msg`: the same once more, because `--no-verify` skips the other, and rebase, cherry-pick,
-/// revert and merge run only this one; then the trailers of a task's commit.
-pub fn prepare_commit_msg(cx: &Ctx, message: &Path) -> Result<Answer, OpError> {
+/// revert and merge run only this one; then the trailers of a task's commit, unless the user has yet to write the
+/// message: git gives up on a message that was left empty or as the template is, and must see that it was.
+pub fn prepare_commit_msg(cx: &Ctx, message: &Path, source: Option<&Source>) -> Result<Answer, OpError> {
     let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
     let (violations, task) = contract::judge_commit(cx, &snapshot, &index(cx))?;
     if !violations.is_empty() {
         return Ok(Answer::Broken(violations));
     }
-    if let Some(task) = task {
+    let unwritten = matches!(source, None | Some(Source::Template));
+    if let Some(task) = task.filter(|_| !unwritten) {
         add_trailers(cx, &task, message)?;
     }
     Ok(Answer::Go(None))
+}
+
+/// `commit-msg`: the trailers of a task's commit whose message was written in an editor.
+pub fn commit_msg(cx: &Ctx, message: &Path) -> Result<Answer, OpError> {
+    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
+    let on = contract::branch_here(cx)?;
+    if let Some((task, _)) = contract::task_here(cx, &snapshot, on.as_deref())?
+        && !is_blank(cx, message)?
+    {
+        add_trailers(cx, &task, message)?;
+    }
+    Ok(Answer::Go(None))
+}
+
+/// Whether git will find nothing in the message but comments, and give up.
+fn is_blank(cx: &Ctx, message: &Path) -> Result<bool, OpError> {
+    let text = fs::read(&cx.cwd.join(message))?;
+    let text = String::from_utf8_lossy(&text);
+    let written = text.split(SCISSORS).next().unwrap_or_default();
+    let output = cx.repo.git(["stripspace", "--strip-comments"]).stdin(written).run()?.checked()?;
+    Ok(output.stdout.is_empty())
 }
 
 fn present(cx: &Ctx) -> Result<Option<crate::store::Snapshot<'_>>, OpError> {
@@ -75,7 +104,8 @@ fn add_trailers(cx: &Ctx, task: &Task, message: &Path) -> Result<(), OpError> {
     let fence = format!("Orch-Fence: {}", task.register.fence);
     let path = cx.cwd.join(message);
     cx.repo
-        .git(["interpret-trailers", "--in-place", "--if-exists", "replace"])
+        // Without `--no-divider`, a line of three dashes would end the message.
+        .git(["interpret-trailers", "--in-place", "--no-divider", "--if-exists", "replace"])
         .args(["--trailer".as_ref(), id.as_ref(), "--trailer".as_ref(), fence.as_ref(), path.as_os_str()])
         .run()?
         .checked()?;
@@ -90,19 +120,26 @@ pub(crate) fn trailers(task: &Task) -> String {
 /// `pre-push`: the tip of each pushed branch needs a PASS. Recorded ones are found; a missing one is run until
 /// `push.budget` is up, and then nothing is recorded and the push is refused.
 pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>) -> Result<Answer, OpError> {
-    let Some(snapshot) = present(cx)? else { return Ok(Answer::Go(None)) };
-    let trunk = cx.trunk(&snapshot)?;
+    let branches: Vec<Pushed<'_>> = lines.iter().filter_map(Pushed::of).collect();
+    if branches.is_empty() {
+        return Ok(Answer::Go(None));
+    }
+    // Without the state nothing is known: passing then would make removing it the way around the gate.
+    let trunk = cx.trunk(&cx.snapshot()?)?;
     let config = cx.config(&trunk)?;
     let mut tips = Vec::new();
-    for line in lines {
-        let (Some(tip), Some(name)) = (line.local.id(), line.remote_ref.strip_prefix("refs/heads/")) else {
-            continue;
-        };
-        let exempt = is_exempt(&config.push.exempt, name);
-        if exempt || is_on_remote(cx, remote, tip)? || contract::is_overridden(cx, local_branch(line))? {
+    for pushed in branches {
+        if contract::is_overridden(cx, pushed.local_branch())? {
             continue;
         }
-        tips.push((line, tip.clone(), name.to_owned()));
+        if pushed.branch == trunk.name {
+            if let Some(violation) = not_onto_trunk(cx, &trunk, &pushed) {
+                return Ok(Answer::Broken(vec![violation]));
+            }
+        } else if is_exempt(&config.push.exempt, pushed.branch) || is_on_remote(cx, remote, pushed.tip)? {
+            continue;
+        }
+        tips.push(pushed);
     }
     if tips.is_empty() {
         return Ok(Answer::Go(None));
@@ -110,8 +147,8 @@ pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>)
     let deadline = cx.clock.monotonic() + config.push.budget.duration();
     let mut refused = Vec::new();
     let mut warning = None;
-    for (line, tip, name) in tips {
-        let mut request = request(&trunk, &tip, &name);
+    for pushed in tips {
+        let mut request = request(&trunk, pushed.tip, pushed.branch);
         request.deadline = Some(deadline);
         let judged = ralph::judge(cx, &request, sink)?;
         match judged.word {
@@ -120,7 +157,7 @@ pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>)
                 warning = judged.deciding().and_then(|v| v.fact.clone());
             }
             Word::Fail | Word::Blocked => {
-                refused.push(Unverified { local_ref: line.local_ref.clone(), judged });
+                refused.push(Unverified { local_ref: pushed.line.local_ref.clone(), judged });
             }
         }
     }
@@ -134,8 +171,42 @@ pub(crate) fn request(trunk: &Trunk, tip: &Oid, name: &str) -> Request {
     request
 }
 
-fn local_branch(line: &PushLine) -> Option<&str> {
-    line.local_ref.strip_prefix("refs/heads/")
+/// A line that gives a branch of the remote a commit.
+struct Pushed<'a> {
+    line: &'a PushLine,
+    /// The commit.
+    tip: &'a Oid,
+    /// The branch at the remote, short.
+    branch: &'a str,
+}
+
+impl<'a> Pushed<'a> {
+    fn of(line: &'a PushLine) -> Option<Self> {
+        Some(Self { line, tip: line.local.id()?, branch: line.remote_ref.strip_prefix("refs/heads/")? })
+    }
+
+    fn local_branch(&self) -> Option<&'a str> {
+        self.line.local_ref.strip_prefix("refs/heads/")
+    }
+}
+
+/// Why the remote's trunk may not be pushed from here: an agent's work gets there by the merge gate, which looks
+/// at more than a tree.
+fn not_onto_trunk(cx: &Ctx, trunk: &Trunk, pushed: &Pushed<'_>) -> Option<Violation> {
+    let here = cx.repo.work_tree().and_then(|top| worktrees::task_at(cx, top));
+    let fact = match (people::agent_above(cx), here) {
+        (Some(task), _) => format!("the agent of task {task} would move the remote's {}", trunk.name),
+        (None, Some(task)) if trunk.local.as_ref() != Some(pushed.tip) => {
+            format!("the remote's {} would move to what is in the worktree of task {task}", trunk.name)
+        }
+        (None, _) => return None,
+    };
+    Some(Violation {
+        rule: "trunk.push",
+        reason: "a task's work gets into trunk by the merge gate".to_owned(),
+        fact,
+        way_out: vec!["git orch merge   (this checkout's task)".to_owned()],
+    })
 }
 
 /// Whether `push.exempt` (globs over branch names) covers a branch.

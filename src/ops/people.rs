@@ -50,6 +50,13 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// The task of the agent that this was started by, if one was: by the environment, or by that of a process above.
+/// What an agent runs is given its environment by the agent, the programs on `PATH` too.
+pub(crate) fn agent_above(cx: &Ctx) -> Option<String> {
+    let here = cx.env.text(var::ORCH_TASK).map(str::to_owned);
+    here.or_else(|| ancestry::chain().into_iter().find_map(|process| process.task))
+}
+
 /// Records that a rule was overridden.
 pub(crate) fn record_override(cx: &Ctx, subject: &str, note: &str) -> Result<(), OpError> {
     cx.store().transact(&cx.author(), Action::Record, |edit| {

@@ -12,16 +12,21 @@ use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::worktrees;
 use crate::sys::env::var;
-use crate::sys::fs;
+use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
+use crate::sys::process::Cmd;
 
 /// A checkout of one commit, held until it is dropped.
 pub(crate) struct Checkout {
-    pub(crate) worktree: Worktree,
+    worktree: Worktree,
     commit: Oid,
     tree: Oid,
     _lock: FileLock,
 }
+
+/// Against a sparse checkout, and against configuration of this one worktree.
+const WHOLE: [&str; 6] =
+    ["-c", "core.sparseCheckout=false", "-c", "core.sparseCheckoutCone=false", "-c", "index.sparse=false"];
 
 /// The most gate worktrees that are made.
 const SLOTS: usize = 64;
@@ -64,18 +69,46 @@ fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
         .ok_or_else(|| OpError::Bug(format!("git made no worktree at {}", path.display())))
 }
 
+/// A carried path as a pattern from the top; one that begins with `**/` is meant everywhere.
+fn anchored(path: &str) -> String {
+    if path.starts_with('/') || path.starts_with("**/") { path.to_owned() } else { format!("/{path}") }
+}
+
 impl Checkout {
+    /// `git` in the checkout, whole whatever the clone is set to: a sparse one would hide files, and their tests.
+    fn command(&self, cx: &Ctx, args: &[&str]) -> Cmd {
+        cx.repo.git_in(&self.worktree, WHOLE).args(args)
+    }
+
     fn git(&self, cx: &Ctx, args: &[&str]) -> Result<(), OpError> {
-        cx.repo.git_in(&self.worktree, args).run()?.checked()?;
+        self.command(cx, args).run()?.checked()?;
         Ok(())
+    }
+
+    /// Writes the worktree's link to its git directory again if it is not what git wrote: the steps' own git
+    /// follows it, and a step of an earlier run may have changed it.
+    fn mend_link(&self) -> Result<(), OpError> {
+        let link = self.worktree.path.join(".git");
+        let wanted = format!("gitdir: {}\n", self.worktree.git_dir.display());
+        let is_link = link.symlink_metadata().is_ok_and(|meta| meta.is_file());
+        if is_link && fs::read(&link)? == wanted.as_bytes() {
+            return Ok(());
+        }
+        if link.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+            fs::remove_dir_all(&link)?;
+        }
+        Ok(fs::write_atomic(&link, wanted.as_bytes(), 0o644, Durability::None)?)
     }
 
     fn make_exact(&self, cx: &Ctx, carry: &[String]) -> Result<(), OpError> {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
+        self.mend_link()?;
         self.git(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()])?;
         let mut clean = vec!["clean", "-ffdxq"];
-        for path in carry {
+        // From the top, as `orch.toml` means it: not everything below that has the same name.
+        let carry: Vec<String> = carry.iter().map(|path| anchored(path)).collect();
+        for path in &carry {
             clean.extend(["-e", path]);
         }
         self.git(cx, &clean)?;
@@ -109,7 +142,7 @@ impl Checkout {
                 source,
             })?;
         let index = dir.path().join("index");
-        let git = |args: &[&str]| cx.repo.git_in(&self.worktree, args).env(var::GIT_INDEX_FILE, &index);
+        let git = |args: &[&str]| self.command(cx, args).env(var::GIT_INDEX_FILE, &index);
         git(&["read-tree", self.tree.as_str()]).run()?.checked()?;
         // The new index has no file times: every file is compared by content.
         let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;

@@ -13,6 +13,7 @@ use crate::domain::verdict::{Scope, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::tasks;
@@ -309,7 +310,13 @@ fn run(
     let subject = Subject { tree, gate: &gate, made: cx.clock.now(), by: &by };
     match gate::verdict(&outcome, &subject, &key) {
         Some(verdict) => {
-            record(cx, request, &verdict)?;
+            match people::agent_above(cx) {
+                None => record(cx, request, &verdict)?,
+                Some(task) => {
+                    let text = format!("not recorded: it was run by the agent of task {task}");
+                    sink(Event::Note { task: request.task.clone(), text });
+                }
+            }
             Ok((verdict, None))
         }
         None => Ok((unsealed(cx, &outcome, tree, definition), outcome.stop)),

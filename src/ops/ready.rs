@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::index::{Applied, Changes, Filter, Index, IndexError, Row};
 use crate::ops::context::Ctx;
@@ -143,7 +144,8 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
             drop(index);
             return rebuild(cx, snapshot).map(Some);
         };
-        if cx.repo.is_ancestor(tip, &base).map_err(OtherError)? {
+        let behind = follows(cx, &base, tip)?;
+        if !behind && (follows(cx, tip, &base)? || cx.repo.is_ancestor(tip, &base).map_err(OtherError)?) {
             // Another command indexed a later commit meanwhile: its answers are newer and as consistent.
             return Ok(Some(index));
         }
@@ -155,6 +157,20 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
         }
     }
     Ok(None)
+}
+
+/// Whether `tip` comes a few commits after `base` in first-parent order: the common case, without a search.
+fn follows(cx: &Ctx, base: &Oid, tip: &Oid) -> Result<bool, IndexedError> {
+    const FEW: usize = 32;
+    let mut at = tip.clone();
+    for _ in 0..FEW {
+        match cx.repo.first_parent(&at).map_err(OtherError)? {
+            Some(parent) if parent == *base => return Ok(true),
+            Some(parent) => at = parent,
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 fn rebuild(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Index, IndexedError> {

@@ -37,6 +37,8 @@ pub struct TaskFacts {
     pub place: Place,
     /// Whether this clone still holds the task: the fence of its lease is the task's.
     pub held: bool,
+    /// The other task that whoever commits was started for.
+    pub other: Option<String>,
 }
 
 /// How a commit belongs to a task.
@@ -101,6 +103,9 @@ pub fn evaluate(rules: &Rules, facts: &CommitFacts) -> Vec<Violation> {
         return if facts.trunk_exists { vec![trunk(facts)] } else { Vec::new() };
     }
     let Some(task) = &facts.task else { return Vec::new() };
+    if let Some(other) = &task.other {
+        return vec![not_its_own(task, other)];
+    }
     if !task.held {
         // The worktree is no task's any more: its work can be kept on any free branch.
         let on_task = on == Some(task.branch.as_str()) || (on.is_none() && task.place == Place::Worktree);
@@ -146,6 +151,15 @@ fn not_held(task: &TaskFacts) -> Violation {
             format!("git switch -c kept/{}   (keeps this work on a free branch)", task.id),
             format!("git orch show {}   (who holds it now)", task.id),
         ],
+    }
+}
+
+fn not_its_own(task: &TaskFacts, other: &str) -> Violation {
+    Violation {
+        rule: "task.other",
+        reason: "an agent works on the task that it was started for".to_owned(),
+        fact: format!("this would be a commit of task {}, made by an agent of task {other}", task.id),
+        way_out: vec![format!("cd \"$(git orch worktree path {other})\"")],
     }
 }
 
@@ -289,7 +303,7 @@ mod tests {
 
     fn task() -> TaskFacts {
         let branch = "fix/7k3fabcd-x".to_owned();
-        TaskFacts { id: id(), branch, role: Role::Bugfix, place: Place::Worktree, held: true }
+        TaskFacts { id: id(), branch, role: Role::Bugfix, place: Place::Worktree, held: true, other: None }
     }
 
     fn on(branch: &str, task: Option<TaskFacts>) -> CommitFacts {
@@ -358,6 +372,12 @@ mod tests {
             ..on("fix/7k3fabcd-x", Some(there))
         };
         assert_eq!(broken_by(&facts), ["contract.lines"]);
+    }
+
+    #[test]
+    fn an_agent_commits_only_for_its_own_task() {
+        let foreign = TaskFacts { other: Some("0123abcd".into()), ..task() };
+        assert_eq!(broken_by(&on("fix/7k3fabcd-x", Some(foreign))), ["task.other"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Snapshot<'r> {
 
 impl<'r> Snapshot<'r> {
     pub(crate) fn at(repo: &'r Repo, commit: Oid) -> Result<Self, StoreError> {
-        let tree = repo.commit(&commit)?.tree;
+        let tree = repo.tree_of(&commit)?;
         Ok(Self { repo, commit, tree })
     }
 
@@ -156,7 +156,7 @@ impl<'r> Snapshot<'r> {
             Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
         };
         let old = match base {
-            Some(commit) => subtree(&self.repo.commit(commit)?.tree)?,
+            Some(commit) => subtree(&self.repo.tree_of(commit)?)?,
             None => None,
         };
         let new = subtree(&self.tree)?;

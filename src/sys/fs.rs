@@ -135,6 +135,19 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     at("flush", dir, file.sync_all())
 }
 
+/// Flushes everything that was written to the file system that `dir` is on.
+pub fn sync_file_system(dir: &Path) -> Result<(), FsError> {
+    let file = at("open", dir, std::fs::File::open(dir))?;
+    #[cfg(target_os = "linux")]
+    let flushed = rustix::fs::syncfs(&file).map_err(io::Error::from);
+    #[cfg(not(target_os = "linux"))]
+    let flushed = {
+        rustix::fs::sync();
+        file.sync_all()
+    };
+    at("flush", dir, flushed)
+}
+
 /// Makes a directory and those above it.
 #[expect(clippy::disallowed_methods, reason = "adds the path")]
 pub fn create_dir_all(path: &Path) -> Result<(), FsError> {

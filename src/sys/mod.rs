@@ -14,5 +14,6 @@ pub mod panic;
 pub mod process;
 pub mod random;
 pub mod signal;
+mod stream;
 pub mod term;
 pub mod terminal;

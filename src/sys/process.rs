@@ -5,7 +5,7 @@
 //! hang, print without end or leave children behind (gate steps, fixers, agents).
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal};
 use crate::sys::clock::Clock;
 use crate::sys::env::Env;
 use crate::sys::signal::Interrupts;
+use crate::sys::stream::{Tail, read_lines};
 
 /// A child process to be started.
 #[derive(Clone, Debug)]
@@ -149,16 +150,12 @@ pub enum End {
 pub struct Ended {
     /// How it ended.
     pub end: End,
-    /// The last lines of standard output and error, interleaved as they came; at most `TAIL_BYTES`.
+    /// The last lines of standard output and error, interleaved as they came; at most 16 KiB.
     pub tail: String,
     /// How long it took.
     pub took: Duration,
 }
 
-/// How much of a supervised child's output is kept in memory.
-pub const TAIL_BYTES: usize = 16 * 1024;
-/// A longer line is cut, so that a child that prints no line end can't fill the memory.
-const LINE_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(15);
 /// How many lines may wait to be handed on; a child that is further ahead waits for us.
 const AHEAD: usize = 256;
@@ -434,45 +431,6 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
     }
 }
 
-fn read_lines(reader: io::PipeReader, lines: &mpsc::SyncSender<String>) {
-    let mut reader = BufReader::new(reader);
-    loop {
-        let mut line = Vec::new();
-        match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
-                if lines.send(text).is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// The end of a stream of lines.
-#[derive(Default)]
-struct Tail {
-    lines: std::collections::VecDeque<String>,
-    bytes: usize,
-}
-
-impl Tail {
-    fn push(&mut self, line: &str) {
-        self.bytes += line.len() + 1;
-        self.lines.push_back(line.to_owned());
-        while self.bytes > TAIL_BYTES && self.lines.len() > 1 {
-            if let Some(first) = self.lines.pop_front() {
-                self.bytes -= first.len() + 1;
-            }
-        }
-    }
-
-    fn text(self) -> String {
-        Vec::from(self.lines).join("\n")
-    }
-}
-
 /// Kills a process at once. One that is gone already is no error.
 pub fn kill(pid: i32) -> io::Result<()> {
     let Some(pid) = Pid::from_raw(pid) else { return Ok(()) };
@@ -508,6 +466,8 @@ pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     fn shell(line: &str) -> Cmd {

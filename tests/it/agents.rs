@@ -42,7 +42,7 @@ impl Work {
 
     /// The id of the tree, as far as this test has one: its answer.
     fn tree(answer: &str) -> Oid {
-        let hex: String = answer.bytes().map(|b| format!("{b:02x}")).collect();
+        let hex = answer.bytes().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
         Oid::parse(&format!("{hex:a>40}")).expect("short enough")
     }
 

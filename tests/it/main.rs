@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commit_policy;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
@@ -28,7 +30,13 @@ mod next;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod project;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod ralph;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]

@@ -39,7 +39,8 @@ fn each_role_has_its_limits() {
 fn broken_by(role: Role, path: &str, kind: ChangeKind) -> Vec<&'static str> {
     let branch = format!("{}7k3fabcd-x", role.team().branch_prefix());
     let id = TaskId::parse("7k3fabcd").expect("valid");
-    let task = TaskFacts { id, branch: branch.clone(), role, place: Place::Worktree, held: true };
+    let task =
+        TaskFacts { id, branch: branch.clone(), role, place: Place::Worktree, held: true, other: None };
     let change = Change { path: path.into(), kind, lines_added: 1, lines_deleted: 0, binary: false };
     let facts = CommitFacts {
         trunk: "main".into(),

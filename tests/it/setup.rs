@@ -93,7 +93,7 @@ fn a_plain_repository_is_set_up_and_a_second_run_changes_nothing() {
     = trunk: main, in this clone only: there is no remote
     + state: made refs/orch/state
     + orch.toml: committed on main as OID1: a gate of fmt, clippy, test
-    + hooks: pre-commit, prepare-commit-msg, pre-push, reference-transaction in $ROOT/r é/.git/hooks
+    + hooks: pre-commit, prepare-commit-msg, commit-msg, pre-push, reference-transaction in $ROOT/r é/.git/hooks
     > git orch ralph   # judges HEAD
     > git orch add "TITLE"   # a task for the queue
     > git orch next   # takes the first one

@@ -16,6 +16,7 @@ use crate::policy::Violation;
 use crate::report;
 use crate::sys::term;
 use std::ffi::OsString;
+use std::path::Path;
 
 /// Run a hook's rules; git's hooks call it
 #[derive(Clone, Debug, clap::Args)]
@@ -34,9 +35,10 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &HookArgs) -> Result
     let event = decode::decode(&args.name, &words, &stdin);
     let answer = match event {
         decode::Event::PreCommit => hooks::pre_commit(&wire::open(cx, out)?)?,
-        decode::Event::PrepareCommitMsg { file, .. } => {
-            hooks::prepare_commit_msg(&wire::open(cx, out)?, std::path::Path::new(&file))?
+        decode::Event::PrepareCommitMsg { file, source, .. } => {
+            hooks::prepare_commit_msg(&wire::open(cx, out)?, Path::new(&file), source.as_ref())?
         }
+        decode::Event::CommitMsg { file } => hooks::commit_msg(&wire::open(cx, out)?, Path::new(&file))?,
         decode::Event::PrePush { remote, lines, .. } => {
             let cx = wire::open_long(cx, out)?;
             let mut progress = Progress::new(out, Events::Words);

@@ -296,6 +296,7 @@ mod tests {
         write installed.toml, for `git orch uninstall`
         install /r/.git/hooks/pre-commit: checks branch and role policy on exactly what is about to be committed
         install /r/.git/hooks/prepare-commit-msg: checks the same where --no-verify, cherry-pick, revert, merge or rebase skip pre-commit; adds the task's trailers
+        install /r/.git/hooks/commit-msg: adds the task's trailers to a message that was written in an editor
         install /r/.git/hooks/pre-push: looks up Ralph's verdict for every pushed branch
         install /r/.git/hooks/reference-transaction: lets trunk move only by a verified merge, a pull, or a recorded override
         ");

@@ -1,0 +1,48 @@
+//! What a child prints, line by line, and the end of it.
+
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::sync::mpsc;
+
+/// How much of a supervised child's output is kept in memory.
+const TAIL_BYTES: usize = 16 * 1024;
+/// A longer line is cut, so that a child that prints no line end can't fill the memory.
+const LINE_BYTES: u64 = 64 * 1024;
+
+pub(super) fn read_lines(reader: io::PipeReader, lines: &mpsc::SyncSender<String>) {
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+                if lines.send(text).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The end of a stream of lines.
+#[derive(Default)]
+pub(super) struct Tail {
+    lines: std::collections::VecDeque<String>,
+    bytes: usize,
+}
+
+impl Tail {
+    pub(super) fn push(&mut self, line: &str) {
+        self.bytes += line.len() + 1;
+        self.lines.push_back(line.to_owned());
+        while self.bytes > TAIL_BYTES && self.lines.len() > 1 {
+            if let Some(first) = self.lines.pop_front() {
+                self.bytes -= first.len() + 1;
+            }
+        }
+    }
+
+    pub(super) fn text(self) -> String {
+        Vec::from(self.lines).join("\n")
+    }
+}

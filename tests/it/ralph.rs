@@ -1,0 +1,480 @@
+//! Issue 2, point 6: the gate's word, how it comes about, and everything that must not bring a PASS about.
+
+use rustix::process::Signal;
+
+use crate::env::{ORCH, TestEnv, TestRepo};
+use crate::project::{Project, gate, refused, wait_for};
+use crate::run::{Done, Outcome};
+
+/// The verdict word is the last line of stdout, and the exit code is the word's.
+#[track_caller]
+fn word(outcome: Outcome, word: &str) -> Done {
+    let code = match word {
+        "PASS" => 0,
+        "FAIL" => 1,
+        _ => 3,
+    };
+    let done = outcome.code(code);
+    assert_eq!(done.stdout.lines().last(), Some(word), "{}", done.stdout);
+    done
+}
+
+/// What HEAD of a project with this gate is.
+#[track_caller]
+fn judged_by(gate: &str, expected: &str) -> (Project, Done) {
+    let project = Project::with(&TestEnv::new(), gate);
+    let done = word(project.repo.orch(&["ralph"]), expected);
+    (project, done)
+}
+
+#[test]
+fn the_word_is_the_last_line_and_the_exit_code() {
+    let project = Project::new();
+    let repo = &project.repo;
+    word(repo.orch(&["ralph"]), "PASS");
+    word(repo.orch(&["gate"]), "PASS");
+    let bad = repo.commit("bad", &[("bad", "")]);
+    repo.git(&["update-ref", "--no-deref", "HEAD", &bad]).success();
+    let done = word(repo.orch(&["ralph", &bad]), "FAIL");
+    assert!(done.stdout.contains("check"), "{}", done.stdout);
+    // The commit before, by a revision; a branch; a task's id.
+    word(repo.orch(&["ralph", "HEAD~1"]), "PASS");
+    word(repo.orch(&["ralph", "main"]), "FAIL");
+    let json = repo.orch(&["ralph", "--json"]).code(1).json();
+    assert_eq!(json["verdict"], "FAIL");
+    assert_eq!(json["trust"], "unsandboxed");
+    refused(repo.orch(&["ralph", "nonsense"]), 2, "rev.unknown");
+}
+
+#[test]
+fn what_could_not_be_judged_is_blocked_and_names_what_was_missing() {
+    let steps = |run: &str, more: &str| {
+        format!("[[ralph.step]]\nname = \"s\"\nkind = \"custom\"\nrun = {run}\n{more}\n")
+    };
+    for (gate, says) in [
+        (steps("\"no-such-tool --check\"", ""), "no-such-tool: not found"),
+        (steps("[\"no-such-tool\", \"x\"]", ""), "no-such-tool: not found"),
+        (steps("\"true && exit 127\"", ""), "127"),
+        (steps("\"exit 126\"", ""), "126"),
+        (steps("\"sleep 30\"", "timeout = \"1s\""), "timed out after 1s"),
+        (steps("\"kill -9 $$\"", ""), "SIGKILL"),
+        (steps("\"true\"", "min_tests = 1").replace("custom", "test"), "min_tests"),
+    ] {
+        let (_, done) = judged_by(&gate, "BLOCKED");
+        assert!(done.stdout.contains(says), "{gate}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn no_steps_is_blocked() {
+    for gate in ["", "[push]\nbudget = \"5s\"\n"] {
+        let (project, done) = judged_by(gate, "BLOCKED");
+        assert!(done.stdout.contains("ralph.no_steps"), "{}", done.stdout);
+        let json = project.repo.orch(&["ralph", "--json"]).code(3).json();
+        assert_eq!(json["rule"], "ralph.no_steps");
+    }
+}
+
+#[test]
+fn a_fail_beats_a_pass_and_blocked_is_neither() {
+    let step = |name: &str, run: &str| {
+        format!("[[ralph.step]]\nname = \"{name}\"\nkind = \"custom\"\nrun = \"{run}\"\n")
+    };
+    judged_by(&(step("a", "true") + &step("b", "false")), "FAIL");
+    judged_by(&(step("a", "true") + &step("b", "exit 127")), "BLOCKED");
+    let (_, done) = judged_by(&(step("a", "exit 127") + &step("b", "false")), "FAIL");
+    assert!(done.stdout.contains('b'), "{}", done.stdout);
+}
+
+#[test]
+fn exactly_the_commit_is_judged_whatever_lies_around() {
+    let project = Project::with(
+        &TestEnv::new(),
+        &gate(
+            "test \"$(cat src/a src/b)\" = \"$(printf '1\\n2\\n3\\nb')\" && test ! -e extra && test ! -e ignored && test -z \"$(git status --porcelain --ignored)\"",
+        ),
+    );
+    let repo = &project.repo;
+    repo.write("src/a", "changed");
+    repo.write("src/b", "staged");
+    repo.git(&["add", "src/b"]).success();
+    repo.write("extra", "untracked");
+    repo.write(".git/info/exclude", "ignored\n");
+    repo.write("ignored", "x");
+    let done = word(repo.orch(&["ralph", "--fresh"]), "PASS");
+    assert!(done.stdout.contains("not committed"), "{}", done.stdout);
+    // What an earlier run left in the pool is not there either.
+    let pool = project.env().at("repo.orch/gate-0");
+    pool.write("extra", "left");
+    pool.write("ignored", "left");
+    pool.write("src/a", "left");
+    pool.sh("git update-index --assume-unchanged src/b && echo left > src/b && git init -q deep/nested && rm .gitignore").any();
+    word(repo.orch(&["ralph", "--fresh"]), "PASS");
+    pool.sh("git rm -q --cached src/a; git sparse-checkout set --no-cone /orch.toml; git checkout -q -b mine; touch $(git rev-parse --git-dir)/index.lock").any();
+    word(repo.orch(&["ralph", "--fresh"]), "PASS");
+    // A link that leads to another repository: the steps' own git would look there.
+    project.env().repo("decoy");
+    pool.write(".git", &format!("gitdir: {}\n", project.env().root().join("decoy/.git").display()));
+    word(repo.orch(&["ralph", "--fresh"]), "PASS");
+    pool.sh("rm .git && cp -r ../../decoy/.git .git").success();
+    word(repo.orch(&["ralph", "--fresh"]), "PASS");
+}
+
+#[test]
+fn a_sparse_checkout_hides_nothing_from_the_gate() {
+    let project = Project::with(&TestEnv::new(), &gate("test -e src/a && test -e docs/x"));
+    let repo = &project.repo;
+    repo.commit("docs", &[("docs/x", "x\n")]);
+    repo.git(&["sparse-checkout", "set", "src"]).success();
+    assert!(!repo.has("docs/x"));
+    word(repo.orch(&["ralph"]), "PASS");
+}
+
+#[test]
+fn an_object_that_stands_for_another_is_not_judged_in_its_place() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let good = repo.rev("HEAD");
+    let bad = repo.commit("bad", &[("bad", "")]);
+    repo.git(&["replace", &repo.rev(&format!("{bad}^{{tree}}")), &repo.rev(&format!("{good}^{{tree}}"))])
+        .success();
+    word(repo.orch(&["ralph", &bad]), "FAIL");
+    repo.git(&["replace", &bad, &good]).success();
+    word(repo.orch(&["ralph", &bad, "--fresh"]), "FAIL");
+}
+
+#[test]
+fn a_step_that_changes_the_tree_is_blocked() {
+    for (run, says) in [
+        ("echo more >> src/a", "src/a"),
+        ("rm src/a", "src/a"),
+        ("chmod +x src/a", "src/a"),
+        ("rm src/a && ln -s b src/a", "src/a"),
+        ("git update-index --skip-worktree src/a && echo x > src/a", "src/a"),
+        ("git rm -qr --cached src; echo x > src/a", "src/a"),
+    ] {
+        let (_, done) = judged_by(&gate(run), "BLOCKED");
+        assert!(
+            done.stdout.contains("ralph.tree_changed") && done.stdout.contains(says),
+            "{run}: {}",
+            done.stdout
+        );
+    }
+    // New files are build output.
+    judged_by(&gate("echo x > target"), "PASS");
+}
+
+#[test]
+fn a_verdict_is_found_without_running() {
+    let project = Project::new();
+    let repo = &project.repo;
+    for fresh in [false, false, true, false] {
+        let before = project.runs();
+        let args: &[&str] = if fresh { &["ralph", "--fresh"] } else { &["ralph"] };
+        word(repo.orch(args), "PASS");
+        let ran = fresh || before == 0;
+        assert_eq!(project.runs(), before + usize::from(ran));
+    }
+    // The tree counts, not the commit; a FAIL is found as well.
+    repo.commit("same tree", &[]);
+    word(repo.orch(&["ralph"]), "PASS");
+    assert_eq!(project.runs(), 2);
+    repo.commit("bad", &[("bad", "")]);
+    word(repo.orch(&["ralph"]), "FAIL");
+    word(repo.orch(&["ralph"]), "FAIL");
+    assert_eq!(project.runs(), 3);
+}
+
+#[test]
+fn blocked_is_tried_again() {
+    let env = TestEnv::new();
+    let flag = env.root().join("there");
+    let project = Project::with(&env, &gate(&format!("test -e {} || exit 127", flag.display())));
+    word(project.repo.orch(&["ralph"]), "BLOCKED");
+    project.repo.sh(&format!("touch {}", flag.display())).success();
+    word(project.repo.orch(&["ralph"]), "PASS");
+}
+
+/// Writes a file into the state by plumbing, as an agent could.
+fn plant(repo: &TestRepo, path: &str, text: &str) {
+    repo.write("../planted", text);
+    let script = format!(
+        "export GIT_INDEX_FILE=$PWD/../ix; git read-tree refs/orch/state && \
+         git update-index --add --cacheinfo 100644,$(git hash-object -w ../planted),{path} && \
+         git update-ref refs/orch/state $(git commit-tree -p refs/orch/state -m forged $(git write-tree))"
+    );
+    repo.sh(&script).success();
+}
+
+/// The state's files below `dir` with their text.
+fn state_files(repo: &TestRepo, dir: &str) -> Vec<(String, String)> {
+    let list = repo.git(&["ls-tree", "-r", "--name-only", "refs/orch/state", dir]).success().lines();
+    list.into_iter()
+        .map(|path| {
+            let text = repo.git(&["show", &format!("refs/orch/state:{path}")]).success().stdout;
+            (path, text)
+        })
+        .collect()
+}
+
+#[test]
+fn a_verdict_that_somebody_wrote_does_not_count() {
+    let project = Project::new();
+    let repo = &project.repo;
+    word(repo.orch(&["ralph"]), "PASS");
+    let pass = state_files(repo, "verdicts/");
+    let bad = repo.commit("bad", &[("bad", "")]);
+    word(repo.orch(&["ralph"]), "FAIL");
+    assert_eq!(project.runs(), 2);
+    let fail =
+        state_files(repo, "verdicts/").into_iter().find(|f| !pass.contains(f)).expect("a second verdict");
+    // The FAIL with another word; the PASS under the other tree's key, with and without that tree's ids.
+    let field = |text: &str, name: &str| {
+        text.lines().find(|l| l.starts_with(&format!("{name} = "))).expect("a field").to_owned()
+    };
+    let moved = pass[0]
+        .1
+        .replace(&field(&pass[0].1, "tree"), &field(&fail.1, "tree"))
+        .replace(&field(&pass[0].1, "key"), &field(&fail.1, "key"));
+    for forged in [
+        fail.1.replace("FAIL", "PASS"),
+        fail.1.replace("FAIL", "PASS").replace(&field(&fail.1, "mac"), &field(&pass[0].1, "mac")),
+        pass[0].1.clone(),
+        moved,
+        "nonsense".to_owned(),
+    ] {
+        let before = project.runs();
+        plant(repo, &fail.0, &forged);
+        word(repo.orch(&["ralph", &bad]), "FAIL");
+        assert_eq!(project.runs(), before + 1, "a forged verdict was believed:\n{forged}");
+    }
+}
+
+#[test]
+fn the_gate_is_trunks() {
+    let project = Project::new();
+    let task = project.task(&["--kind", "feature"]);
+    // Uncommitted, and on the branch: neither is the gate.
+    task.repo.write("orch.toml", &gate("true"));
+    task.repo.write("bad", "");
+    task.repo.git(&["add", "bad"]).success();
+    task.repo.git(&["commit", "--quiet", "-m", "bad"]).success();
+    word(task.repo.orch(&["ralph"]), "FAIL");
+    assert_eq!(project.runs(), 1);
+    task.repo.sh("git add orch.toml && git commit --quiet -m gate").success();
+    let done = word(task.repo.orch(&["ralph"]), "BLOCKED");
+    assert!(done.stdout.contains("gate.changed") && done.stdout.contains("orch.toml"), "{}", done.stdout);
+    assert_eq!(project.runs(), 1, "nothing of it was run");
+    for (file, text) in [(".claude/settings.json", "{}"), (".husky/pre-commit", "x"), (".ORCH/x", "x")] {
+        let task = project.task(&["--kind", "feature"]);
+        task.commits(file, text);
+        let done = word(task.repo.orch(&["ralph"]), "BLOCKED");
+        assert!(done.stdout.contains("gate.changed"), "{file}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn an_approval_is_for_one_tree_and_by_a_person() {
+    let project = Project::new();
+    let env = project.env();
+    let task = project.task(&["--kind", "feature"]);
+    let own = env.root().join("own");
+    let looser = gate(&format!("echo run >> {}; true", own.display()));
+    task.commits("orch.toml", &looser);
+    word(task.repo.orch(&["ralph"]), "BLOCKED");
+    let approve = ["approve", &task.id, "--reason", "looks right"];
+    refused(task.agent(&approve), 4, "person.only");
+    refused(task.repo.orch(&approve), 4, "person.only");
+    refused(project.repo.orch(&["approve", &task.id, "--reason", ""]), 2, "reason.empty");
+    refused(project.repo.orch(&["approve", "main", "--reason", "x"]), 2, "approve.nothing");
+    project.repo.orch(&approve).success();
+    // Judged by trunk's gate and by its own.
+    word(task.repo.orch(&["ralph"]), "PASS");
+    assert_eq!(project.runs(), 1);
+    assert!(sys_exists(&own), "its own gate did not run");
+    // The next commit is another tree.
+    let good = task.repo.rev("HEAD");
+    task.commits("bad", "");
+    let done = word(task.repo.orch(&["ralph"]), "BLOCKED");
+    assert!(done.stdout.contains("gate.changed"), "{}", done.stdout);
+    // Approved, it is still trunk's gate that says FAIL.
+    project.repo.orch(&approve).success();
+    word(task.repo.orch(&["ralph"]), "FAIL");
+    // An approval that somebody moved to another tree does not count.
+    task.commits("worse", "");
+    let tree = |rev: &str| task.repo.rev(&format!("{rev}^{{tree}}"));
+    let (from, to) = (tree(&good), tree("HEAD"));
+    let all = state_files(&project.repo, ".");
+    let (path, text) = all
+        .iter()
+        .find(|(_, text)| text.contains("gate.changed") && text.contains(&from))
+        .expect("an approval");
+    let forged = path.replace(&from, &to).replace(&format!("/{}/", &from[..2]), &format!("/{}/", &to[..2]));
+    plant(&project.repo, &forged, &text.replace(&from, &to));
+    let done = word(task.repo.orch(&["ralph"]), "BLOCKED");
+    assert!(done.stdout.contains("gate.changed"), "{}", done.stdout);
+}
+
+fn sys_exists(path: &std::path::Path) -> bool {
+    git_orch::sys::fs::exists(path)
+}
+
+#[test]
+fn setup_runs_first_and_carried_paths_stay() {
+    let env = TestEnv::new();
+    let log = env.root().join("log");
+    let gate = format!(
+        "[ralph]\nsetup = [\"mkdir -p deps && echo setup >> {0}\"]\ncarry = [\"deps\"]\n\
+         [[ralph.step]]\nname = \"s\"\nkind = \"custom\"\n\
+         run = '''test -d deps && echo step >> {0}; test ! -e out && test ! -e src/deps && touch out && mkdir -p src/deps && touch src/deps/x; ls deps | wc -l >> {0}; touch deps/$$'''\n",
+        log.display()
+    );
+    let project = Project::with(&env, &gate);
+    for _ in 0..2 {
+        word(project.repo.orch(&["ralph", "--fresh"]), "PASS");
+    }
+    let text = git_orch::sys::fs::read_string(&log).expect("the steps wrote it");
+    assert_eq!(text, "setup\nstep\n0\nsetup\nstep\n1\n");
+}
+
+#[test]
+fn a_setup_that_fails_is_blocked() {
+    let (_, done) = judged_by(
+        "[ralph]\nsetup = [\"exit 1\"]\n[[ralph.step]]\nname = \"s\"\nkind = \"custom\"\nrun = \"true\"\n",
+        "BLOCKED",
+    );
+    assert!(done.stdout.contains("ralph.setup"), "{}", done.stdout);
+}
+
+#[test]
+fn steps_see_none_of_the_callers_git() {
+    let env = TestEnv::new();
+    let out = env.root().join("env");
+    let project =
+        Project::with(&env, &gate(&format!("env > {}; git rev-parse --show-toplevel >> {0}", out.display())));
+    let repo = &project.repo;
+    repo.cmd(ORCH)
+        .args(&["ralph"])
+        .var("GIT_INDEX_FILE", repo.path(".git/index"))
+        .var("GIT_CONFIG_PARAMETERS", "'a.b=c'")
+        .var("GIT_AUTHOR_NAME", "x")
+        .var("SSH_AUTH_SOCK", "/x")
+        .var("SECRET", "x")
+        .run()
+        .success();
+    let text = git_orch::sys::fs::read_string(&out).expect("the step wrote it");
+    let pool = env.root().join("repo.orch/gate-0");
+    assert!(text.ends_with(&format!("\n{}\n", pool.display())), "{text}");
+    for line in text.lines().filter(|l| {
+        l.starts_with("GIT_") || l.starts_with("ORCH_") || l.contains("SECRET") || l.contains("SSH_")
+    }) {
+        assert!(line.starts_with("GIT_CEILING_DIRECTORIES="), "{line}");
+    }
+    // From a hook, where git sets GIT_DIR.
+    repo.git(&["switch", "--quiet", "-c", "x"]).success();
+    let hub = env.remote("hub");
+    repo.git(&["remote", "add", "hub", &hub.url()]).success();
+    repo.commit("more", &[("more", "x")]);
+    repo.git(&["push", "--quiet", "hub", "x"]).success();
+    let text = git_orch::sys::fs::read_string(&out).expect("the step wrote it");
+    assert!(!text.contains("GIT_DIR"), "{text}");
+}
+
+#[test]
+fn a_group_runs_at_the_same_time() {
+    // Each waits for the other: one after the other, they would time out.
+    let step = |own: &str, other: &str| {
+        format!(
+            "[[ralph.step]]\nname = \"{own}\"\nkind = \"custom\"\ngroup = \"g\"\ntimeout = \"20s\"\nrun = '''touch {own}; until test -e {other}; do sleep 0.02; done'''\n"
+        )
+    };
+    let project = Project::with(&TestEnv::new(), &(step("one", "two") + &step("two", "one")));
+    project.repo.git(&["config", "orch.jobs", "2"]).success();
+    word(project.repo.orch(&["ralph"]), "PASS");
+}
+
+/// A gate that says when it has begun and then waits for `go` (in the root).
+fn waiting_gate(env: &TestEnv) -> String {
+    let root = env.root().display();
+    gate(&format!("touch {root}/began; until test -e {root}/go; do sleep 0.02; done; test ! -e bad"))
+}
+
+#[test]
+fn ctrl_c_records_nothing_and_stops_the_step() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &waiting_gate(&env));
+    let running = project.repo.cmd(ORCH).args(&["ralph"]).spawn();
+    wait_for("the step begins", || sys_exists(&env.root().join("began")));
+    // Once: running steps may end. Twice: now.
+    running.signal(Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    running.signal(Signal::INT);
+    running.wait().code(130);
+    assert_eq!(state_files(&project.repo, "verdicts/").len(), 0);
+    project.repo.write("../go", "");
+    word(project.repo.orch(&["ralph"]), "PASS");
+    assert_eq!(state_files(&project.repo, "verdicts/").len(), 1);
+}
+
+#[test]
+fn a_killed_run_leaves_the_pool_usable() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &waiting_gate(&env));
+    let mut running = project.repo.cmd(ORCH).args(&["ralph"]).spawn();
+    wait_for("the step begins", || sys_exists(&env.root().join("began")));
+    running.kill();
+    running.wait().code(137);
+    assert_eq!(state_files(&project.repo, "verdicts/").len(), 0);
+    project.repo.write("../go", "");
+    word(project.repo.orch(&["ralph"]), "PASS");
+    // At any moment of the checkout, too.
+    for millis in [0, 5, 10, 20, 30, 45] {
+        let mut running = project.repo.cmd(ORCH).args(&["ralph", "--fresh"]).spawn();
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        running.kill();
+        running.wait().any();
+    }
+    word(project.repo.orch(&["ralph", "--fresh"]), "PASS");
+    project.is_sound();
+}
+
+#[test]
+fn two_at_once_have_a_checkout_each() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &waiting_gate(&env));
+    let good = project.repo.rev("HEAD");
+    let bad = project.repo.commit("bad", &[("bad", "")]);
+    let start = |rev: &str| project.repo.cmd(ORCH).args(&["ralph", rev]).spawn();
+    let (one, two) = (start(&good), start(&bad));
+    wait_for("both have a checkout", || env.root().join("repo.orch/gate-1/src/a").exists());
+    project.repo.write("../go", "");
+    word(one.wait(), "PASS");
+    word(two.wait(), "FAIL");
+}
+
+#[test]
+fn what_an_agent_runs_is_no_evidence() {
+    let project = Project::new();
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("bad", "");
+    // A program of the agent's in the place of one that the gate needs.
+    task.repo
+        .sh("mkdir ../bin && printf '#!/bin/sh\\nexit 0\\n' > ../bin/sh && chmod +x ../bin/sh")
+        .success();
+    let path = |task: &crate::project::Task| {
+        let outcome = task.repo.sh("printf '%s' \"$PATH\"").success().stdout;
+        format!("{}:{outcome}", project.env().root().join("repo.orch/bin").display())
+    };
+    let run = task.agent_cmd(ORCH).args(&["ralph"]).var("PATH", path(&task)).run();
+    let done = word(run, "PASS");
+    assert!(done.stderr.contains("not recorded"), "{}", done.stderr);
+    word(project.repo.orch(&["ralph", &task.id]), "FAIL");
+}
+
+#[test]
+fn a_broken_orch_toml_on_trunk_is_named_with_its_line() {
+    let project = Project::new();
+    project.repo.commit("typo", &[("orch.toml", "[[ralph.step]]\nnam = \"x\"\n")]);
+    let done = project.repo.orch(&["ralph"]).code(8);
+    assert!(done.stderr.contains("2:") && done.stderr.contains("name"), "{}", done.stderr);
+}
