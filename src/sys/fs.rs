@@ -250,6 +250,20 @@ pub fn modified(path: &Path) -> Option<Timestamp> {
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
+/// The path without `..`; links before a `..` are followed as the system would. Nothing has to be there.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        if part == std::path::Component::ParentDir {
+            out = out.canonicalize().unwrap_or(out);
+            out.pop();
+        } else {
+            out.push(part);
+        }
+    }
+    out
+}
+
 /// The path without links and `..`.
 pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
     at("resolve", path, path.canonicalize())
