@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use gix::objs::tree::EntryKind as GixEntryKind;
 
 use crate::domain::oid::Oid;
-use crate::git::commit::NewCommit;
 use crate::git::error::GitError;
+use crate::git::new_commit::NewCommit;
 use crate::git::read::{from_gix, to_gix};
 use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability, FsError};
