@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::git::config::command_line_settings;
 use crate::git::error::GitError;
 use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
@@ -48,6 +49,7 @@ impl Repo {
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
             .open_path_as_is(true)
+            .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()))
             // As for the `git` program: no object stands for another.
             .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix: gix::Repository = options

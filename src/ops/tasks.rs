@@ -199,13 +199,13 @@ fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
 fn cycle(edit: &Edit<'_, '_>, changed: &[Task], path: &[TaskId]) -> Result<Refused, OpError> {
     let mut shown = Vec::new();
     let mut known = None;
-    for id in path {
+    for (at, id) in path.iter().enumerate() {
         let new = changed.iter().find(|task| task.id == *id);
         match (edit.snapshot().task(id)?, new) {
             (None, Some(task)) => shown.push(format!("`{}`", task.title.value)),
             (_, _) => {
                 shown.push(id.to_string());
-                known = Some(id);
+                known = known.or((at > 0).then_some(id));
             }
         }
     }

@@ -26,11 +26,15 @@ mod hooks;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod next;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
 mod push;
+#[cfg(test)]
+mod queue;
 #[cfg(test)]
 mod ralph;
 #[cfg(test)]
@@ -47,3 +51,5 @@ mod store;
 mod tidy;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod worktrees;

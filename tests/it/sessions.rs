@@ -301,7 +301,7 @@ fn what_an_agent_can_not_do_is_a_person_s() {
     assert!(world.reason(&stuck).contains("changed nothing, twice in a row; still failing: answer"));
     let spent = world.add(Kind::Bug, "spent");
     let ran = world.ran(&shell("echo $ORCH_ITERATION > answer"));
-    assert_eq!(ran.outcomes(), ["failed"]);
+    assert_eq!(ran.outcomes(), ["failed"], "{:?}", ran.report.session.tasks);
     assert_eq!(ran.report.ended(), Ended::Failed);
     assert_eq!(ran.report.session.tasks[0].iterations, 15);
     assert_eq!(world.reason(&spent), "gave up: 15 of 15 iterations used; still failing: answer (exit 1)");

@@ -118,12 +118,14 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &EditArgs) -> Result
         what.title = Some(draft::title(&edited.title)?);
         what.body = Some(edited.body);
     }
+    let before = tasks::find(&snapshot, &id)?.updated;
     let task = tasks::edit(&cx, &id, &what)?;
     let snapshot = cx.snapshot()?;
     if args.output.json {
         out.json(&wire::view(&cx, &snapshot, &task)?);
     } else {
-        out.status(&format!("Changed {} {}", task.kind.value.as_str(), task.id));
+        let did = if task.updated == before { "Nothing to change in" } else { "Changed" };
+        out.status(&format!("{did} {} {}", task.kind.value.as_str(), task.id));
     }
     Ok(Exit::Done)
 }
