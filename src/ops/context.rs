@@ -242,6 +242,14 @@ impl Ctx {
             .map_err(|problems| OpError::Config { origin, problems })
     }
 
+    /// The same, or built-in defaults where it can't be used: for what must go on until somebody has mended it.
+    pub fn config_or_default(&self, trunk: &Trunk) -> Result<Config, OpError> {
+        match self.config(trunk) {
+            Err(OpError::Config { .. }) => Ok(Config::default()),
+            other => other,
+        }
+    }
+
     /// The configuration in force: that of the policy tip.
     pub fn config(&self, trunk: &Trunk) -> Result<Config, OpError> {
         match trunk.tip() {

@@ -76,7 +76,8 @@ fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, 
 
 /// What the whole branch changes, for a commit that is about to be made from `index`.
 fn changes_of_index(cx: &Ctx, trunk: &Trunk, index: &Path) -> Result<Vec<Change>, OpError> {
-    match branch_base(cx, trunk)? {
+    // A history that shares nothing with trunk is a change of everything.
+    match branch_base(cx, trunk)?.or_else(|| trunk.tip().cloned()) {
         Some(base) => Ok(cx.repo.index_changes(&base, index)?.into_iter().map(to_policy).collect()),
         None => Ok(Vec::new()),
     }

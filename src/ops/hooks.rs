@@ -126,7 +126,7 @@ pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>)
     }
     // Without the state nothing is known: passing then would make removing it the way around the gate.
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    let config = cx.config(&trunk)?;
+    let config = cx.config_or_default(&trunk)?;
     let mut tips = Vec::new();
     for pushed in branches {
         if contract::is_overridden(cx, pushed.local_branch())? {
