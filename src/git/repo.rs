@@ -4,28 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::git::config::command_line_settings;
 use crate::git::error::GitError;
-use crate::git::refs::read_head_file;
+use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
-
-/// What HEAD of a worktree points at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Head {
-    /// A branch, by its full ref name; it may be unborn.
-    Branch(String),
-    /// A commit, directly.
-    Detached(crate::domain::oid::Oid),
-}
-
-impl Head {
-    /// The branch's short name, if HEAD is on one.
-    pub fn branch(&self) -> Option<&str> {
-        match self {
-            Self::Branch(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name)),
-            Self::Detached(_) => None,
-        }
-    }
-}
 
 /// A repository as seen from one of its worktrees.
 ///

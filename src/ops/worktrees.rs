@@ -366,7 +366,7 @@ impl PrivateIndex {
         let path = dir.path().join("index");
         let original = worktree.git_dir.join("index");
         if fs::exists(&original) {
-            fs::copy(&original, &path)?;
+            fs::copy_with_time(&original, &path)?;
         }
         Ok(Self { _dir: dir, path })
     }

@@ -5,9 +5,10 @@ use std::process::Command;
 
 use git_orch::domain::actor::{Actor, ActorKind};
 use git_orch::domain::id::{IdPrefix, TaskId};
+use git_orch::domain::kind::{Kind, Priority};
 use git_orch::domain::oid::Oid;
 use git_orch::domain::stamp::{Field, TagSet};
-use git_orch::domain::task::{Kind, Priority, Register, Task};
+use git_orch::domain::task::{Register, Task};
 use git_orch::domain::time::Timestamp;
 use git_orch::git::Repo;
 use git_orch::policy::grant::Action;

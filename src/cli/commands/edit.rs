@@ -7,7 +7,7 @@ use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::draft;
-use crate::domain::task::{Kind, Priority};
+use crate::domain::kind::{Kind, Priority};
 use crate::ops::editor;
 use crate::ops::tasks::{self, RoleEdit, TaskEdit};
 use crate::view::{edit_text, read_edit_text};
