@@ -26,6 +26,8 @@ mod hooks;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod merge;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod project;
