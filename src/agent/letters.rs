@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::agent::render::{RenderError, TaskText, fill, one_line, plain};
 use crate::assets::templates;
+use crate::domain::kind::Kind;
 use crate::domain::session::{Outcome, Session};
-use crate::domain::task::Kind;
 use crate::sys::process::quote;
 
 /// What `git orch next` prints for a person who takes `task`: what it is, where, how to finish.

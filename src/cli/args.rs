@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::complete;
 use crate::domain::control::Mode;
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::{Role, Team};
-use crate::domain::task::{Kind, Priority};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -68,8 +68,7 @@ pub(crate) fn view(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<Tas
 
 /// The same where readiness is known.
 pub(crate) fn view_ready(cx: &Ctx, task: &Task, ready: bool) -> TaskView {
-    let path = worktrees::path(cx, &task.id);
-    TaskView::new(task, ready, Some(path.as_path()).filter(|path| fs::exists(path)))
+    TaskView::new(task, ready, worktrees::place_of(cx, task).as_deref())
 }
 
 /// What was asked for, as a filter of the index.

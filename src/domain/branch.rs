@@ -1,8 +1,8 @@
 //! Names of task branches: `fix/<id>-slug`, `feature/<id>-slug`.
 
 use crate::domain::id::TaskId;
+use crate::domain::kind::Kind;
 use crate::domain::role::{Role, Team};
-use crate::domain::task::Kind;
 
 const SLUG_CHARS: usize = 40;
 

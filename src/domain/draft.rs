@@ -1,8 +1,8 @@
 //! What a person or a file asks to be added to the queue, before it has an id.
 
 use crate::domain::id::IdPrefix;
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
-use crate::domain::task::{Kind, Priority};
 
 /// A title can't be stored: it is what lists, branches and commit subjects show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::domain::task::Kind;
+use crate::domain::kind::Kind;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 

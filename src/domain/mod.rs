@@ -11,6 +11,7 @@ pub mod control;
 pub mod draft;
 pub mod graph;
 pub mod id;
+pub mod kind;
 pub mod oid;
 pub mod role;
 pub mod session;

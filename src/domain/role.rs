@@ -1,6 +1,6 @@
 //! Teams and roles, and the branches they work on.
 
-use crate::domain::task::Kind;
+use crate::domain::kind::Kind;
 
 /// A team: `qa` keeps the code right, `dev` extends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use gix::objs::tree::EntryKind as GixEntryKind;
 
 use crate::domain::oid::Oid;
-use crate::git::commit::NewCommit;
 use crate::git::error::GitError;
+use crate::git::new_commit::NewCommit;
 use crate::git::read::{from_gix, to_gix};
 use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability, FsError};
@@ -52,9 +52,9 @@ pub struct Batch<'r> {
 
 impl<'r> Batch<'r> {
     /// An empty batch.
-    pub fn new(repo: &'r Repo) -> Result<Self, GitError> {
+    pub fn new(repo: &'r Repo) -> Self {
         let objects = repo.common_dir().join("objects");
-        Ok(Self { repo, objects, written: BTreeMap::new() })
+        Self { repo, objects, written: BTreeMap::new() }
     }
 
     /// Adds an object; returns its id. One that the repository has already is not written again.

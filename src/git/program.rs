@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::domain::oid::Oid;
 use crate::git::error::GitError;
-use crate::git::repo::{Head, Repo};
+use crate::git::head::Head;
+use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
 use crate::sys::env::Env;
 use crate::sys::process::{Cmd, Output};

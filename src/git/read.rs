@@ -180,12 +180,24 @@ impl Repo {
     }
 
     /// The best common ancestor; None for unrelated histories.
+    ///
+    /// Costs a `git` process unless one of the two is the answer. gix is believed only then: among commits of the
+    /// same second it takes an older common ancestor for the best one, or misses that one contains the other.
     pub fn merge_base(&self, one: &Oid, two: &Oid) -> Result<Option<Oid>, GitError> {
         let base = self
             .gix
             .merge_base(to_gix(one)?, to_gix(two)?)
             .map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
-        Ok(base.map(|id| from_gix(id.as_ref())))
+        let base = base.map(|id| from_gix(id.as_ref()));
+        if base.as_ref().is_some_and(|base| base == one || base == two) {
+            return Ok(base);
+        }
+        let output = self.git(["merge-base", one.as_str(), two.as_str()]).run()?;
+        if output.status.code() == Some(1) && output.stdout.is_empty() {
+            return Ok(None);
+        }
+        let text = output.checked()?.text();
+        Ok(Some(Oid::parse(text.lines().next().unwrap_or_default())?))
     }
 
     /// The blobs at which `new` differs from `old` (None: from nothing), below `prefix` (empty: everywhere).

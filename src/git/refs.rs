@@ -1,9 +1,9 @@
 //! Refs: reading any, and moving our own (`refs/orch/*`) durably by compare-and-swap.
 //!
 //! Our own refs are moved with git's lock-file protocol in process: `<ref>.lock` made exclusively, the current
-//! value compared, the new one written elsewhere and flushed, then renamed to the ref; then the lock goes. gix's transaction flushes nothing, and
-//! `git update-ref` costs a process and runs hooks. A person's refs are moved by `git update-ref`, so that
-//! reflogs are written and hooks see it.
+//! value compared, the new one written elsewhere and flushed, then renamed to the ref; then the lock goes. gix's
+//! transaction flushes nothing, and `git update-ref` costs a process and runs hooks. A person's refs are moved by
+//! `git update-ref`, so that reflogs are written and hooks see it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use gix::refs::TargetRef;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::git::error::GitError;
 use crate::git::read::from_gix;
-use crate::git::repo::{Head, Repo};
+use crate::git::repo::Repo;
 use crate::sys::clock::Clock;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
@@ -41,18 +41,6 @@ pub enum Cas {
     Moved,
     /// The ref was not at the expected value; nothing was changed. What it is at.
     Lost(Option<Oid>),
-}
-
-/// Reads a `HEAD` file.
-pub(crate) fn read_head_file(path: &Path) -> Result<Head, GitError> {
-    let text = fs::read_string(path)?;
-    let text = text.trim();
-    match text.strip_prefix("ref:") {
-        Some(name) => Ok(Head::Branch(name.trim().to_owned())),
-        None => Oid::parse(text)
-            .map(Head::Detached)
-            .map_err(|e| GitError::Malformed { path: path.to_owned(), what: e.to_string() }),
-    }
 }
 
 impl Repo {

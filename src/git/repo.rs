@@ -2,29 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::git::config::command_line_settings;
 use crate::git::error::GitError;
-use crate::git::refs::read_head_file;
+use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
-
-/// What HEAD of a worktree points at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Head {
-    /// A branch, by its full ref name; it may be unborn.
-    Branch(String),
-    /// A commit, directly.
-    Detached(crate::domain::oid::Oid),
-}
-
-impl Head {
-    /// The branch's short name, if HEAD is on one.
-    pub fn branch(&self) -> Option<&str> {
-        match self {
-            Self::Branch(name) => Some(name.strip_prefix("refs/heads/").unwrap_or(name)),
-            Self::Detached(_) => None,
-        }
-    }
-}
 
 /// A repository as seen from one of its worktrees.
 ///
@@ -67,6 +49,7 @@ impl Repo {
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
             .open_path_as_is(true)
+            .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()))
             // As for the `git` program: no object stands for another.
             .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix: gix::Repository = options

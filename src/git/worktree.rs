@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::oid::Oid;
 use crate::git::error::GitError;
-use crate::git::repo::{Head, Repo};
+use crate::git::head::Head;
+use crate::git::repo::Repo;
 use crate::sys::fs;
 
 /// A linked worktree (or the main one), by git's record in the common directory.

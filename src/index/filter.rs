@@ -1,7 +1,7 @@
 //! Which tasks are wanted.
 
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::{Role, Team};
-use crate::domain::task::{Kind, Priority};
 use crate::index::row::Row;
 
 /// What a task must be to be listed. The default is everything.

@@ -1,8 +1,9 @@
 //! One task as the index knows it, and the checksum that makes it believable.
 
 use crate::domain::id::TaskId;
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
-use crate::domain::task::{Claim, Kind, Priority, State, Task};
+use crate::domain::task::{Claim, State, Task};
 use crate::domain::time::Timestamp;
 use crate::index::error::IndexError;
 

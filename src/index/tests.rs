@@ -7,10 +7,11 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 use rusqlite::StatementStatus;
 
 use crate::domain::id::{ChangeId, IdPrefix, SessionId, TaskId};
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
 use crate::domain::role::{Role, Team};
 use crate::domain::stamp::{Field, Stamp, TagSet};
-use crate::domain::task::{Claim, Evidence, Kind, Lease, Move, Owner, Priority, Register, State, Task, Work};
+use crate::domain::task::{Claim, Evidence, Lease, Move, Owner, Register, State, Task, Work};
 use crate::domain::time::Timestamp;
 use crate::index::open::file;
 use crate::index::{Applied, Because, Changes, Filter, Index, IndexError, Row};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use rusqlite::{Connection, Statement, TransactionBehavior, params};
 
 use crate::domain::id::TaskId;
+use crate::domain::kind::Priority;
 use crate::domain::oid::Oid;
 use crate::domain::role::Role;
-use crate::domain::task::{Claim, Priority, Task};
+use crate::domain::task::{Claim, Task};
 use crate::domain::time::Timestamp;
 use crate::index::error::IndexError;
 use crate::index::open::{self, Index};

@@ -51,9 +51,11 @@ pub(crate) fn lease(cx: &Ctx) -> Result<Lease, OpError> {
     Ok(Lease { owner: owner(cx)?, claim: Claim::Local, expires: cx.clock.now().plus_millis(millis(cx)) })
 }
 
-/// Whether the lease is this context's own.
+/// Whether the lease is this context's own. Two persons may share a clone, and a clone may be copied: the session is
+/// the clone's, the name the person's.
 pub(crate) fn is_ours(cx: &Ctx, lease: &Lease) -> Result<bool, OpError> {
-    Ok(lease.owner.session == owner(cx)?.session)
+    let own = owner(cx)?;
+    Ok(lease.owner.session == own.session && (lease.owner.worker || lease.owner.actor == own.actor))
 }
 
 /// Refuses unless nobody holds the task, or this context does with the register's fence.

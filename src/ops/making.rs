@@ -55,10 +55,8 @@ pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpEr
 
 /// Refuses if another checkout is on the branch: git keeps a branch to one.
 fn refuse_used(cx: &Ctx, branch: &str) -> Result<(), OpError> {
-    let Some(used) = cx.repo.worktrees()?.into_iter().find(|w| w.head.branch() == Some(branch)) else {
-        return Ok(());
-    };
-    let fact = format!("{branch} is checked out in {} already", used.path.display());
+    let Some(used) = worktrees::checkout_on(cx, branch)? else { return Ok(()) };
+    let fact = format!("{branch} is checked out in {} already", used.display());
     Err(Refused::new(Because::Environment, "worktrees.branch", fact)
         .next("go on there, or switch that checkout to another branch")
         .into())

@@ -39,7 +39,9 @@ pub fn push(cx: &Ctx, args: &[String], sink: &mut Sink<'_>) -> Result<Pushed, Op
     let mut refused = Vec::new();
     for line in planned(cx, args)? {
         let local = line.from.strip_prefix("refs/heads/");
-        if hooks::is_exempt(&config.push.exempt, &line.branch) || contract::is_overridden(cx, local)? {
+        // Trunk is never exempt, as in the hook.
+        let exempt = line.branch != trunk.name && hooks::is_exempt(&config.push.exempt, &line.branch);
+        if exempt || contract::is_overridden(cx, local)? {
             continue;
         }
         let tip = cx.repo.rev_parse(&format!("{}^{{commit}}", line.from))?;

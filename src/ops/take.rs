@@ -141,7 +141,7 @@ pub(crate) fn next_of(
         }
     })?;
     match taken {
-        Ok(task) => checked_out(cx, task, checkout, offline).map(|t| Next::Taken(Box::new(t))),
+        Ok(task) => checked_out(cx, (task, Since::Now), checkout, offline).map(|t| Next::Taken(Box::new(t))),
         Err(idle) => Ok(Next::Nothing(idle)),
     }
 }
@@ -221,14 +221,30 @@ fn base_of(trunk: &Trunk) -> Result<Oid, OpError> {
     })
 }
 
-/// Makes the worktree of a task that was just claimed; a failure gives the claim back.
-fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>) -> Result<Taken, OpError> {
+/// Since when the caller has a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// It was claimed for this very call.
+    Now,
+    /// It was the caller's already.
+    Before,
+}
+
+/// Makes the worktree of a task that is the caller's, or finds it; a failure gives a fresh claim back.
+fn checked_out(
+    cx: &Ctx,
+    (task, since): (Task, Since),
+    checkout: Checkout,
+    offline: Option<String>,
+) -> Result<Taken, OpError> {
     lease::remember(cx, &task.id, task.register.fence)?;
     let path = match (checkout, &task.register.work) {
-        (Checkout::Worktree, Some(work)) => match worktrees::ensure(cx, &task.id, work) {
+        (Checkout::Worktree, Some(work)) => match place(cx, &task, work) {
             Ok(path) => Some(path),
             Err(error) => {
-                tasks::step(cx, &task.id, &tasks::Step::Release)?;
+                if since == Since::Now {
+                    tasks::step(cx, &task.id, &tasks::Step::Release)?;
+                }
                 return Err(error);
             }
         },
@@ -237,29 +253,39 @@ fn checked_out(cx: &Ctx, task: Task, checkout: Checkout, offline: Option<String>
     Ok(Taken { task, path, offline })
 }
 
+/// Where a person works on the task: whatever checkout is on its branch (`start --here` has made one of the user's
+/// own), else its worktree.
+fn place(cx: &Ctx, task: &Task, work: &Work) -> Result<PathBuf, OpError> {
+    match worktrees::checkout_on(cx, &work.branch)? {
+        Some(path) if cx.actor.session.is_none() && path != worktrees::path(cx, &task.id) => Ok(path),
+        Some(_) | None => worktrees::ensure(cx, &task.id, work),
+    }
+}
+
 /// Takes a task by its id, or goes on with one that is the caller's already. One that needs unfinished work is
 /// refused with what it waits for.
 pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
     let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
-    let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+    let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
         let mut task = get(edit, id)?;
         if let Some(held) = task.register.state.lease() {
             if lease::is_ours(cx, held)? {
-                return Ok(task);
+                return Ok((task, Since::Before));
             }
             if lease::is_dead(cx, &task)? {
                 task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
                 let note = format!("fence {}", task.register.fence);
-                return Ok(edit.put_task(task, change("task.takeover", id, cause, Some(note))));
+                let change = change("task.takeover", id, cause, Some(note));
+                return Ok((edit.put_task(task, change), Since::Now));
             }
         }
         if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
             return Err(not_ready(edit.snapshot(), &task)?.into());
         }
-        claim(&how, edit, task)
+        Ok((claim(&how, edit, task)?, Since::Now))
     })?;
-    checked_out(cx, task, checkout, offline)
+    checked_out(cx, taken, checkout, offline)
 }
 
 fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {

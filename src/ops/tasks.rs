@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::draft::{Draft, Need};
 use crate::domain::graph;
 use crate::domain::id::{IdPrefix, TaskId};
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, TagSet};
-use crate::domain::task::{Kind, Priority, Register, State, Task};
+use crate::domain::task::{Register, State, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::{contract, lease};
@@ -198,13 +199,13 @@ fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
 fn cycle(edit: &Edit<'_, '_>, changed: &[Task], path: &[TaskId]) -> Result<Refused, OpError> {
     let mut shown = Vec::new();
     let mut known = None;
-    for id in path {
+    for (at, id) in path.iter().enumerate() {
         let new = changed.iter().find(|task| task.id == *id);
         match (edit.snapshot().task(id)?, new) {
             (None, Some(task)) => shown.push(format!("`{}`", task.title.value)),
             (_, _) => {
                 shown.push(id.to_string());
-                known = Some(id);
+                known = known.or((at > 0).then_some(id));
             }
         }
     }

@@ -27,8 +27,8 @@ pub fn root(cx: &Ctx) -> PathBuf {
         Some(dir) => {
             let home = cx.env.get(var::HOME).map(Path::new);
             match (dir.strip_prefix("~"), home) {
-                (Ok(rest), Some(home)) => home.join(rest),
-                (_, _) => main.join(dir),
+                (Ok(rest), Some(home)) => fs::normal(&home.join(rest)),
+                (_, _) => fs::normal(&main.join(dir)),
             }
         }
         None => {
@@ -42,6 +42,24 @@ pub fn root(cx: &Ctx) -> PathBuf {
 /// The worktree of a task: its directory is the full id.
 pub fn path(cx: &Ctx, id: &TaskId) -> PathBuf {
     root(cx).join(id.as_str())
+}
+
+/// The checkout that is on `branch`, if there is one: git keeps a branch to one.
+pub fn checkout_on(cx: &Ctx, branch: &str) -> Result<Option<PathBuf>, OpError> {
+    let on = |w: &Worktree| w.head.branch() == Some(branch) && w.exists();
+    Ok(cx.repo.worktrees()?.into_iter().find(on).map(|w| w.path))
+}
+
+/// Where a task is worked on in this clone, if it is: its worktree, else the checkout that is on its branch.
+pub fn place_of(cx: &Ctx, task: &Task) -> Option<PathBuf> {
+    let path = path(cx, &task.id);
+    if fs::exists(&path) {
+        return Some(path);
+    }
+    match (&task.register.work, task.register.state.lease()) {
+        (Some(work), Some(_)) => checkout_on(cx, &work.branch).unwrap_or_default(),
+        (_, _) => None,
+    }
 }
 
 /// The task whose worktree `dir` is in, by its place.
@@ -59,12 +77,33 @@ pub(crate) fn lock(cx: &Ctx) -> Result<FileLock, OpError> {
 /// Makes the directory for worktrees; a refusal that names the key if that is impossible.
 pub(crate) fn make_root(cx: &Ctx) -> Result<PathBuf, OpError> {
     let root = root(cx);
-    fs::create_dir_all(&root).map_err(|e| {
-        let fact = format!("worktrees go to {}, which can't be made: {}", root.display(), e.source);
+    let refused = |why: &str| {
+        let fact = format!("worktrees go to {}, which {why}", root.display());
         Refused::new(Because::Environment, "worktrees.place", fact)
             .next("git config orch.worktrees DIR   # a directory that you may write, outside any checkout")
-    })?;
+    };
+    if let Some(why) = unfit(cx, &root)? {
+        return Err(refused(&why).into());
+    }
+    fs::create_dir_all(&root).map_err(|e| refused(&format!("can't be made: {}", e.source)))?;
+    if !fs::is_writable(&root) {
+        return Err(refused("you may not write").into());
+    }
     Ok(root)
+}
+
+/// Why worktrees must not be at `root`: an agent's tools refuse to edit there, or take a checkout's own configuration
+/// from the directories above.
+fn unfit(cx: &Ctx, root: &Path) -> Result<Option<String>, OpError> {
+    let named = |name: &str| root.components().any(|c| c.as_os_str() == name);
+    if let Some(name) = [".git", ".cache", "node_modules"].into_iter().find(|name| named(name)) {
+        return Ok(Some(format!("is below {name}")));
+    }
+    if root.starts_with(cx.repo.common_dir()) {
+        return Ok(Some("is inside of the repository's own directory".into()));
+    }
+    let inside = cx.repo.worktrees()?.into_iter().find(|w| root.starts_with(&w.path));
+    Ok(inside.map(|w| format!("is inside of the checkout {}", w.path.display())))
 }
 
 /// The branch for a task that has none yet: its name, or that with a number where it is taken.
@@ -221,8 +260,11 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     }
     let dirt = cx.repo.dirt(worktree)?;
     if !dirt.is_clean() {
-        let (changed, untracked) = (dirt.changed.len(), dirt.untracked.len());
-        return Ok(Some(format!("it has {changed} changed and {untracked} untracked files")));
+        let counts = [(dirt.changed.len(), "uncommitted"), (dirt.untracked.len(), "untracked")];
+        let files = |n: usize| if n == 1 { "file" } else { "files" };
+        let some = counts.into_iter().filter(|(n, _)| *n > 0);
+        let parts: Vec<String> = some.map(|(n, what)| format!("{n} {what} {}", files(n))).collect();
+        return Ok(Some(format!("it has {}", parts.join(" and "))));
     }
     if let Some(head) = head_commit(cx, worktree)?
         && !is_safe(cx, trunk, &head)?
@@ -324,7 +366,7 @@ impl PrivateIndex {
         let path = dir.path().join("index");
         let original = worktree.git_dir.join("index");
         if fs::exists(&original) {
-            fs::copy(&original, &path)?;
+            fs::copy_with_time(&original, &path)?;
         }
         Ok(Self { _dir: dir, path })
     }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use crate::domain::id::{ChangeId, SessionId, TaskId};
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, Stamp, TagSet};
-use crate::domain::task::{Claim, Evidence, Kind, Lease, Owner, Priority, Register, State, Task, Work};
+use crate::domain::task::{Claim, Evidence, Lease, Owner, Register, State, Task, Work};
 use crate::domain::time::Timestamp;
 
 pub(crate) fn put(table: &mut Table, key: &str, value: impl Into<Value>) {

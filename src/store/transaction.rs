@@ -359,7 +359,7 @@ impl<'r> Store<'r> {
         files: &BTreeMap<String, Option<Vec<u8>>>,
         signed: Signed<'_>,
     ) -> Result<Oid, StoreError> {
-        let mut batch = Batch::new(self.repo)?;
+        let mut batch = Batch::new(self.repo);
         let mut edits = BTreeMap::new();
         for (path, bytes) in files {
             let blob = match bytes {

@@ -36,6 +36,8 @@ pub mod var {
     pub const GIT_INDEX_FILE: &str = "GIT_INDEX_FILE";
     /// Set by receive-pack while new objects are in quarantine.
     pub const GIT_QUARANTINE_PATH: &str = "GIT_QUARANTINE_PATH";
+    /// What was set with `git -c`: `'key'='value'`, quoted for the shell, with spaces between.
+    pub const GIT_CONFIG_PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
     /// The user's home directory.
     pub const HOME: &str = "HOME";
     /// Where per-user state goes (default `~/.local/state`).

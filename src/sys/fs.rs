@@ -181,6 +181,18 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     at("remove directory", path, std::fs::remove_dir_all(path))
 }
 
+/// Copies bytes and the time of the last change: a git index that looks younger than it is hides what was changed
+/// right after it was written.
+pub fn copy_with_time(from: &Path, to: &Path) -> Result<(), FsError> {
+    let mut source = at("open", from, std::fs::File::open(from))?;
+    let meta = at("inspect", from, source.metadata())?;
+    let mut target =
+        at("create", to, std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(to))?;
+    at("copy", from, io::copy(&mut source, &mut target))?;
+    let changed = at("inspect", from, meta.modified())?;
+    at("write", to, target.set_modified(changed))
+}
+
 /// Copies bytes and permission bits.
 pub fn copy(from: &Path, to: &Path) -> Result<(), FsError> {
     at("copy", from, std::fs::copy(from, to)).map(drop)
@@ -238,6 +250,20 @@ pub fn modified(path: &Path) -> Option<Timestamp> {
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
+/// The path without `..`; links before a `..` are followed as the system would. Nothing has to be there.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        if part == std::path::Component::ParentDir {
+            out = out.canonicalize().unwrap_or(out);
+            out.pop();
+        } else {
+            out.push(part);
+        }
+    }
+    out
+}
+
 /// The path without links and `..`.
 pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
     at("resolve", path, path.canonicalize())
@@ -252,6 +278,18 @@ mod tests {
         let e = read(Path::new("/no/such/file")).expect_err("absent");
         assert_eq!(e.to_string(), "cannot read /no/such/file");
         assert!(e.is_not_found());
+    }
+
+    #[test]
+    fn a_copy_is_as_old_as_what_it_copies() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        write_new(&from, b"one", 0o644).unwrap();
+        let old = std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123);
+        std::fs::File::options().write(true).open(&from).unwrap().set_modified(old).unwrap();
+        copy_with_time(&from, &to).unwrap();
+        assert_eq!(read_string(&to).unwrap(), "one");
+        assert_eq!(to.metadata().unwrap().modified().unwrap(), old);
     }
 
     #[test]

@@ -170,9 +170,10 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::id::{ChangeId, SessionId, TaskId};
+    use crate::domain::kind::{Kind, Priority};
     use crate::domain::oid::Oid;
     use crate::domain::stamp::{Field, Stamp, TagSet};
-    use crate::domain::task::{Claim, Kind, Lease, Move, Owner, Priority, Register, Work};
+    use crate::domain::task::{Claim, Lease, Move, Owner, Register, Work};
     use crate::domain::time::Timestamp;
 
     /// A task for tests, number `n`.

@@ -28,11 +28,15 @@ mod lease;
 #[cfg(test)]
 mod merge;
 #[cfg(test)]
+mod next;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
 mod push;
+#[cfg(test)]
+mod queue;
 #[cfg(test)]
 mod ralph;
 #[cfg(test)]
@@ -49,3 +53,5 @@ mod store;
 mod tidy;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod worktrees;

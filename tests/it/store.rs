@@ -5,8 +5,10 @@ use std::process::Command;
 
 use git_orch::domain::actor::{Actor, ActorKind};
 use git_orch::domain::id::{IdPrefix, TaskId};
+use git_orch::domain::kind::{Kind, Priority};
+use git_orch::domain::oid::Oid;
 use git_orch::domain::stamp::{Field, TagSet};
-use git_orch::domain::task::{Kind, Priority, Register, Task};
+use git_orch::domain::task::{Register, Task};
 use git_orch::domain::time::Timestamp;
 use git_orch::git::Repo;
 use git_orch::policy::grant::Action;
@@ -34,6 +36,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@e"]).args(args);
     command.env_remove("GIT_DIR").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command.env("GIT_AUTHOR_DATE", "1700000000 +0000").env("GIT_COMMITTER_DATE", "1700000000 +0000");
     let output = command.output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -231,4 +234,46 @@ fn a_stale_lock_of_a_killed_git_is_named() {
         })
         .expect_err("locked");
     assert!(error.to_string().contains("state.lock is in the way"), "{error}");
+}
+
+/// A branch that merged trunk and was then merged into it, all within one second.
+#[test]
+fn merge_bases_are_right_among_commits_of_the_same_second() {
+    let dir = repo(&[]);
+    let path = &dir.path;
+    let commit = |name: &str| {
+        git(path, &["commit", "-q", "--allow-empty", "-m", name]);
+        git(path, &["rev-parse", "HEAD"])
+    };
+    let merge = |from: &str| {
+        git(path, &["merge", "-q", "--no-ff", "-m", "merge", from]);
+        git(path, &["rev-parse", "HEAD"])
+    };
+    let first = commit("first");
+    git(path, &["switch", "-q", "-c", "b"]);
+    commit("one");
+    git(path, &["switch", "-q", "main"]);
+    let trunk = commit("two");
+    git(path, &["switch", "-q", "b"]);
+    merge("main");
+    let tip = commit("three");
+    git(path, &["switch", "-q", "main"]);
+    let landed = merge("b");
+    let other = git(path, &["commit-tree", "-m", "other", "HEAD^{tree}"]);
+
+    let repo = open(&dir);
+    let oid = |text: &str| Oid::parse(text).unwrap();
+    let base = |one: &str, two: &str| repo.merge_base(&oid(one), &oid(two)).unwrap();
+    for (one, two, expected) in [
+        (&tip, &landed, Some(&tip)),
+        (&landed, &tip, Some(&tip)),
+        (&trunk, &tip, Some(&trunk)),
+        (&first, &landed, Some(&first)),
+        (&tip, &tip, Some(&tip)),
+        (&tip, &other, None),
+    ] {
+        assert_eq!(base(one, two), expected.map(|e| oid(e)), "{one} {two}");
+    }
+    assert!(repo.is_ancestor(&oid(&tip), &oid(&landed)).unwrap());
+    assert!(!repo.is_ancestor(&oid(&landed), &oid(&tip)).unwrap());
 }

@@ -15,8 +15,8 @@ use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::domain::draft::{self, Draft, Need};
 use crate::domain::id::IdPrefix;
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
-use crate::domain::task::{Kind, Priority};
 use crate::sys::fs;
 
 /// Add a task, or many from a file

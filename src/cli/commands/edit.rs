@@ -7,7 +7,7 @@ use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::draft;
-use crate::domain::task::{Kind, Priority};
+use crate::domain::kind::{Kind, Priority};
 use crate::ops::editor;
 use crate::ops::tasks::{self, RoleEdit, TaskEdit};
 use crate::view::{edit_text, read_edit_text};
@@ -118,12 +118,14 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &EditArgs) -> Result
         what.title = Some(draft::title(&edited.title)?);
         what.body = Some(edited.body);
     }
+    let before = tasks::find(&snapshot, &id)?.updated;
     let task = tasks::edit(&cx, &id, &what)?;
     let snapshot = cx.snapshot()?;
     if args.output.json {
         out.json(&wire::view(&cx, &snapshot, &task)?);
     } else {
-        out.status(&format!("Changed {} {}", task.kind.value.as_str(), task.id));
+        let did = if task.updated == before { "Nothing to change in" } else { "Changed" };
+        out.status(&format!("{did} {} {}", task.kind.value.as_str(), task.id));
     }
     Ok(Exit::Done)
 }

@@ -77,6 +77,7 @@ fn peek(cx: &Ctx, out: &mut Out, args: &NextArgs, filter: &Filter) -> Result<Exi
 fn nothing(out: &Out, args: &NextArgs, idle: &IdleView) -> CommandError {
     let error = CommandError::new(Exit::NothingReady, report::idle_fact(idle)).rule("queue.empty");
     let error = if args.output.json { error } else { error.detail(report::idle(idle, out.page())) };
+    let error = if idle.filtered > 0 { error.next("git orch list --ready") } else { error };
     error.next("git orch add TITLE").next("git orch list")
 }
 

@@ -12,7 +12,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, kind};
 use crate::cli::complete;
-use crate::domain::task::Kind;
+use crate::domain::kind::Kind;
 
 /// Take a certain task, or make one of what you have begun
 ///

@@ -7,9 +7,9 @@ use crate::cli::out::Out;
 use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::Ctx;
+use crate::ops::tasks;
 use crate::ops::worktrees::{self, Pruned, Pruning};
 use crate::report;
-use crate::sys::fs;
 use crate::view::{KeptView, PruneView, WorktreeView};
 
 /// The worktrees of tasks
@@ -71,13 +71,13 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &WorktreeArgs) -> Re
     match &args.action {
         WorktreeAction::List(list) => show_list(&cx, out, list)?,
         WorktreeAction::Path(path) => {
-            let id = wire::task_or_here(&cx, &cx.snapshot()?, path.target.task.as_deref())?;
-            let path = worktrees::path(&cx, &id);
-            if !fs::exists(&path) {
+            let snapshot = cx.snapshot()?;
+            let id = wire::task_or_here(&cx, &snapshot, path.target.task.as_deref())?;
+            let Some(path) = worktrees::place_of(&cx, &tasks::find(&snapshot, &id)?) else {
                 return Err(CommandError::new(Exit::Usage, format!("task {id} has no worktree"))
                     .rule("worktree.absent")
                     .next(format!("git orch start {id}")));
-            }
+            };
             out.data(&format!("{}\n", path.display()));
         }
         WorktreeAction::Prune(prune) => show_pruned(&cx, out, prune)?,

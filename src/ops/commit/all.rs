@@ -1,5 +1,7 @@
 //! The commit itself.
 
+use std::collections::BTreeMap;
+
 use crate::agent::commit_filter::Reason;
 use crate::agent::letters;
 use crate::domain::oid::{MaybeOid, Oid};
@@ -32,9 +34,23 @@ pub struct Skipped {
     pub reason: Reason,
 }
 
-impl std::fmt::Display for Skipped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path, self.reason)
+/// One line for each reason: its files, and why they were not committed.
+pub(crate) fn left_out(skipped: &[Skipped]) -> Vec<String> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in skipped {
+        reasons.entry(file.reason.to_string()).or_default().push(file.path.clone());
+    }
+    let line = |(reason, paths): (String, Vec<String>)| format!("not committed: {}: {reason}", shown(&paths));
+    reasons.into_iter().map(line).collect()
+}
+
+/// `a, b and 3 more`.
+pub(crate) fn shown(paths: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let first = paths.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match paths.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -68,9 +84,6 @@ pub fn commit_all(
     }
     let tip = own::settle(cx, work, sink)?;
     let staged = stage::stage(cx, work, &tip)?;
-    for skipped in &staged.skipped {
-        sink(work.note(format!("not committed: {skipped}")));
-    }
     let violations = broken(cx, work, &tip, &staged.tree)?;
     let (tree, skipped) = (staged.tree, staged.skipped);
     if !violations.is_empty() {
@@ -145,4 +158,22 @@ pub(crate) fn bring_up(cx: &Ctx, work: &Work<'_>, merged: &Oid) -> Result<Option
 pub(crate) fn settle_index(cx: &Ctx, worktree: &Worktree, tip: &Oid) -> Result<(), OpError> {
     own::refuse_tampered(cx, worktree)?;
     stage::index_at(cx, worktree, tip)?.install(worktree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_told_by_reason() {
+        let skipped = |path: &str, reason| Skipped { path: path.to_owned(), reason };
+        let mut all: Vec<Skipped> =
+            (0..8).map(|n| skipped(&format!("target/debug/{n}"), Reason::Generated)).collect();
+        all.insert(3, skipped(".env", Reason::SecretName));
+        insta::assert_snapshot!(left_out(&all).join("\n"), @r"
+        not committed: .env: a file of this name holds secrets
+        not committed: target/debug/0, target/debug/1, target/debug/2, target/debug/3, target/debug/4 and 3 more: build output or a cache; `.gitignore` should name it
+        ");
+        assert_eq!(left_out(&[]), Vec::<String>::new());
+    }
 }

@@ -15,5 +15,5 @@ mod paths;
 mod stage;
 
 pub use all::{Committed, Skipped, Work, commit_all};
-pub(crate) use all::{bring_up, left, message, settle_index};
+pub(crate) use all::{bring_up, left, left_out, message, settle_index, shown};
 pub(crate) use own::refuse_tampered;

@@ -4,8 +4,9 @@ use crate::agent::autofix::Autofix;
 use crate::agent::command::Command;
 use crate::agent::driver::Driver;
 use crate::config::{BUILTIN_AGENTS, Config};
+use crate::domain::kind::Kind;
 use crate::domain::role::Role;
-use crate::domain::task::{Kind, Task};
+use crate::domain::task::Task;
 use crate::index::Row;
 
 /// The agents of a run.

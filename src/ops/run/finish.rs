@@ -34,13 +34,28 @@ impl TaskRun<'_> {
     pub(super) fn land(&mut self) -> Result<Option<End>, OpError> {
         let options = Options { landing: Landing::Shared, override_reason: None, recorded: Recorded::Counts };
         let mut sink = |event| self.desk.send(event);
-        match merge::merge_committed(self.desk.cx, &self.task.id, &options, &mut sink)? {
+        // One at a time: of several that build on the same trunk all but one would be judged in vain.
+        let turn = self.desk.shared.landing.lock();
+        if self.halted() {
+            return Ok(Some(End::interrupted()));
+        }
+        let outcome = merge::merge_committed(self.desk.cx, &self.task.id, &options, &mut sink);
+        drop(turn);
+        let outcome = match outcome {
+            // Trunk moves faster than Ralph judges: the work passed, and waits for a quieter time.
+            Err(OpError::Refused(refused)) if refused.rule == "merge.race" => {
+                self.note(format!("{}: it waits for review", refused.fact));
+                return self.review().map(Some);
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             merge::Outcome::Merged(merged) => {
                 self.tell(&merged);
-                Ok(Some(End { outcome: Outcome::Merged, note: None }))
+                Ok(Some(End::new(Outcome::Merged)))
             }
             merge::Outcome::Conflict { files, .. } => {
-                let why = format!("conflicts with trunk in {}", shown(&files));
+                let why = format!("conflicts with trunk in {}", commit::shown(&files));
                 self.block(&why, Outcome::Blocked).map(Some)
             }
             merge::Outcome::Rejected { judged, .. } => self.rejected(&judged),
@@ -95,14 +110,14 @@ impl TaskRun<'_> {
             Ok::<_, OpError>(())
         })?;
         lease::forget(cx, id)?;
-        Ok(End { outcome: Outcome::Review, note: None })
+        Ok(End::new(Outcome::Review))
     }
 
     /// Sets the task aside for a person.
     pub(super) fn block(&self, why: &str, outcome: Outcome) -> Result<End, OpError> {
         let why = reason(why);
         block(self.desk.cx, &self.task, &why)?;
-        Ok(End { outcome, note: Some(why) })
+        Ok(End::noted(outcome, why))
     }
 }
 
@@ -130,16 +145,6 @@ pub(super) fn reason(text: &str) -> String {
     if short.len() < line.len() { format!("{short}…") } else { short }
 }
 
-/// `a, b and 3 more`.
-fn shown(files: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let first = files.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match files.len().saturating_sub(SHOWN) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,12 +155,5 @@ mod tests {
         let long = reason(&"ü".repeat(9000));
         assert_eq!(long.chars().count(), REASON_CHARS + 1);
         assert!(long.ends_with('…'));
-    }
-
-    #[test]
-    fn five_files_are_named() {
-        let files = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>();
-        assert_eq!(shown(&files(2)), "0, 1");
-        assert_eq!(shown(&files(8)), "0, 1, 2, 3, 4 and 3 more");
     }
 }

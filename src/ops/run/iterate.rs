@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use crate::agent::driver::{AgentError, Driver, Ending, Job};
+use crate::agent::driver::{AgentError, Driver, Ending, Job, Prompts};
 use crate::agent::environment::AgentEnv;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Prompt;
@@ -18,7 +18,7 @@ use crate::domain::session::Outcome;
 use crate::domain::task::{Task, Work};
 use crate::domain::verdict::Word;
 use crate::git::Worktree;
-use crate::ops::commit::{self, Committed};
+use crate::ops::commit::{self, Committed, Skipped};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
@@ -39,8 +39,16 @@ pub(super) struct End {
 }
 
 impl End {
+    pub(super) fn new(outcome: Outcome) -> Self {
+        Self { outcome, note: None }
+    }
+
+    pub(super) fn noted(outcome: Outcome, note: impl Into<String>) -> Self {
+        Self { outcome, note: Some(note.into()) }
+    }
+
     pub(super) fn interrupted() -> Self {
-        Self { outcome: Outcome::Interrupted, note: Some("`git orch run` goes on with it".to_owned()) }
+        Self::noted(Outcome::Interrupted, "`git orch run` goes on with it")
     }
 }
 
@@ -86,6 +94,8 @@ pub(super) struct TaskRun<'a> {
     failing: Failing,
     /// The last tree that was judged.
     judged: Option<(Oid, wiggum::Judged)>,
+    /// What was not committed.
+    skipped: Vec<Skipped>,
 }
 
 /// What Ralph's part of an iteration gave.
@@ -123,6 +133,7 @@ impl<'a> TaskRun<'a> {
             feedback: None,
             failing: Failing::default(),
             judged: None,
+            skipped: Vec::new(),
         };
         run.tree = commit::left(cx, &run.commit_work())?;
         Ok(run)
@@ -147,6 +158,11 @@ impl<'a> TaskRun<'a> {
     /// Whether somebody asked this run to stop.
     pub(super) fn halted(&self) -> bool {
         self.desk.cx.interrupts.soft()
+    }
+
+    /// Whether the surroundings are to blame for how it ended, not the work.
+    pub(super) fn failed_outside(&self) -> bool {
+        self.history.last().is_some_and(|last| !last.counts() && last.ending != Ending::Interrupted)
     }
 
     /// Works on the task until something is decided.
@@ -223,7 +239,9 @@ impl<'a> TaskRun<'a> {
         let before = self.tree.clone();
         let ending = self.run_agent()?;
         let (decision, word) = if ending == Ending::Interrupted {
-            worktrees::back_up(cx, &self.worktree, &self.task.id)?;
+            if worktrees::back_up(cx, &self.worktree, &self.task.id)?.is_some() {
+                self.note(format!("its uncommitted work is kept under refs/orch/backup/wip/{task}"));
+            }
             (Decision::Stop, None)
         } else {
             let since = self.tip.clone();
@@ -282,6 +300,8 @@ impl<'a> TaskRun<'a> {
         let iteration = u32::try_from(self.history.len()).unwrap_or(u32::MAX).saturating_add(1);
         let (session, task) = (shared.session.clone(), self.task.id.clone());
         let prompt_file = prompt_file::path(cx.repo.common_dir(), &session, &task, iteration);
+        let mut rules = tell::contract(shared.rules.contract(self.task.effective_role()));
+        rules.extend(commit::left_out(&self.skipped).into_iter().map(|line| format!("Last time {line}.")));
         let text = Prompt {
             task: &TaskText::of(&self.task),
             worktree: &self.worktree.path,
@@ -290,7 +310,7 @@ impl<'a> TaskRun<'a> {
             port_base: self.desk.port_base,
             attempt: counted(&self.history) + 1,
             budget: self.budget(),
-            contract: &tell::contract(shared.rules.contract(self.task.effective_role())),
+            contract: &rules,
             checks: &tell::checks(&shared.config, Some(self.team())),
             feedback: self.feedback,
             failing: &self.failing,
@@ -317,6 +337,12 @@ impl<'a> TaskRun<'a> {
         let committed = commit::commit_all(self.desk.cx, &self.commit_work(), &message, &mut sink)?;
         self.tip = committed.tip.clone();
         self.tree = committed.tree.clone();
+        if committed.skipped != self.skipped {
+            for line in commit::left_out(&committed.skipped) {
+                self.note(line);
+            }
+            self.skipped.clone_from(&committed.skipped);
+        }
         Ok(committed)
     }
 
@@ -328,7 +354,9 @@ impl<'a> TaskRun<'a> {
             return Ok(Ralphed::Judged(Some(judged)));
         }
         let tree = self.tree.clone();
-        if idle || tree == self.base_tree {
+        // An agent that would do the same again gets no second try: why it had nothing to do is worth a run.
+        let last = idle && self.driver.prompts() == Prompts::Ignored;
+        if !last && (idle || tree == self.base_tree) {
             return Ok(Ralphed::Judged(self.look_up(&tree)?));
         }
         // "After the current step": the agent was one, Ralph is the next.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::domain::actor::{Actor, ActorKind};
 use crate::domain::control::Mode;
 use crate::domain::id::SessionId;
-use crate::domain::session::{Outcome, Session};
+use crate::domain::session::Session;
 use crate::gate::rule;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
@@ -16,7 +16,7 @@ use crate::ops::run::agents::Agents;
 use crate::ops::run::board::Board;
 use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
-use crate::ops::run::worker::Shared;
+use crate::ops::run::worker::{Landing, Shared};
 use crate::ops::run::{resume, worker};
 use crate::ops::{contract, lease, worktrees};
 use crate::sys::env::var;
@@ -74,6 +74,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
         session: id,
         board: Board::new(options.max_tasks, dead),
         record: Record::begin(&own, session)?,
+        landing: Landing::default(),
     };
     let stopped = together(cx, &own, &shared, jobs, sink);
     end(&own, shared, alive, Totals { without_agent, stopped })
@@ -88,9 +89,10 @@ struct Totals {
 fn end(own: &Ctx, shared: Shared, alive: FileLock, totals: Totals) -> Result<RunReport, OpError> {
     let session = shared.record.end(own)?;
     let failure = shared.board.into_failure();
-    let held = session.tasks.iter().any(|task| task.outcome == Outcome::Interrupted);
-    if !held && failure.is_none() {
-        // Held tasks need the file: it is how the next run knows that their worker is gone, not elsewhere.
+    // Tasks that are still held need the file: it tells the next run that their worker is gone, and not elsewhere.
+    let tasks = own.snapshot()?.tasks()?.tasks;
+    let mut leases = tasks.values().filter_map(|task| task.register.state.lease());
+    if !leases.any(|lease| lease.owner.session == session.id) {
         fs::remove_file_if_there(alive.path())?;
     }
     drop(alive);

@@ -21,11 +21,16 @@ pub(super) fn classify(error: OpError) -> Trouble {
     match error {
         OpError::Refused(refused) => match refused.because {
             _ if refused.rule == "mode" => Trouble::Mode,
-            Because::Held => Trouble::Lost(refused.fact),
-            Because::Environment => Trouble::Halt(refused.into()),
-            Because::Failed | Because::Usage | Because::Blocked | Because::Policy | Because::NothingReady => {
-                Trouble::Block(format!("{} ({})", refused.fact, refused.rule))
+            Because::Held if matches!(refused.rule, "task.fence" | "task.held") => {
+                Trouble::Lost(refused.fact)
             }
+            Because::Environment => Trouble::Halt(refused.into()),
+            Because::Failed
+            | Because::Held
+            | Because::Usage
+            | Because::Blocked
+            | Because::Policy
+            | Because::NothingReady => Trouble::Block(format!("{} ({})", refused.fact, refused.rule)),
         },
         // git said no: to something about this task, most likely. See `Board::is_trouble_for_all`.
         OpError::Process(error @ ProcessError::Failed { .. })
@@ -65,6 +70,7 @@ mod tests {
         let refused = |because, rule| OpError::from(Refused::new(because, rule, "x"));
         assert_eq!(word(refused(Because::Policy, "worktree.tampered")), "block");
         assert_eq!(word(refused(Because::Held, "task.fence")), "lost");
+        assert_eq!(word(refused(Because::Held, "branch.moved")), "block");
         assert_eq!(word(refused(Because::Policy, "mode")), "mode");
         assert_eq!(word(refused(Because::Environment, "merge.offline")), "halt");
         assert_eq!(word(OpError::Bug("x".into())), "halt");

@@ -1,6 +1,7 @@
 //! One worker: takes tasks, one after the other, until there is none.
 
 use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::{Config, StateSync};
 use crate::domain::control::Mode;
@@ -8,7 +9,7 @@ use crate::domain::id::SessionId;
 use crate::domain::session::{Outcome, SessionTask};
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Seed};
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::run::agents::Agents;
@@ -32,6 +33,19 @@ pub(super) struct Shared {
     pub(super) session: SessionId,
     pub(super) board: Board,
     pub(super) record: Record,
+    /// Held while a task is handed to the merge gate.
+    pub(super) landing: Landing,
+}
+
+/// A lock between the workers of this run.
+#[derive(Default)]
+pub(super) struct Landing(Mutex<()>);
+
+impl Landing {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+        // It guards nothing that a panic could leave half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One worker.
@@ -174,14 +188,18 @@ impl Worker<'_> {
         let start = self.cx.clock.monotonic();
         let desk =
             Desk { cx: &self.cx, shared: self.shared, events: &self.events, port_base: self.ports.base };
-        let (worked, iterations) = work_on(&desk, task, origin);
-        let (end, halt) = match worked {
+        let worked = work_on(&desk, task, origin);
+        let (end, halt) = match worked.end {
             Ok(end) => {
-                self.shared.board.no_trouble();
-                (end, None)
+                let halt = if worked.failed_outside { self.trouble(end.note.as_deref()) } else { None };
+                if !worked.failed_outside {
+                    self.shared.board.no_trouble();
+                }
+                (end, halt)
             }
             Err(error) => self.settle(task, error),
         };
+        let iterations = worked.iterations;
         let done = SessionTask { id: task.id.clone(), outcome: end.outcome, iterations, note: end.note };
         self.shared.record.add(&self.cx, done.clone())?;
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -189,47 +207,70 @@ impl Worker<'_> {
         halt.map_or(Ok(()), Err)
     }
 
+    /// Counts a task that its surroundings ended; an error when there are so many in a row that the next one would
+    /// not fare better.
+    fn trouble(&self, why: Option<&str>) -> Option<OpError> {
+        if !self.shared.board.is_trouble_for_all() {
+            return None;
+        }
+        let why = why.unwrap_or("it could not be worked on");
+        let fact = format!("one task after the other ends for its surroundings; the last: {why}");
+        let refused = Refused::new(Because::Environment, "run.trouble", fact)
+            .next("mend that, `git orch unblock` the tasks, then `git orch run` again");
+        Some(refused.into())
+    }
+
     /// What becomes of a task that an error ended, and of the run.
     fn settle(&self, task: &Task, error: OpError) -> (End, Option<OpError>) {
-        let stopped = |note: String| End { outcome: Outcome::Interrupted, note: Some(note) };
+        let stopped = |note: &str| End::noted(Outcome::Interrupted, finish::reason(note));
         match classify(error) {
-            Trouble::Mode => (stopped("the mode does not allow to go on".to_owned()), None),
+            Trouble::Mode => (stopped("the mode does not allow to go on"), None),
             Trouble::Lost(what) => {
                 let note = finish::reason(&format!("it is not this run's any more: {what}"));
-                (End { outcome: Outcome::Blocked, note: Some(note) }, None)
+                (End::noted(Outcome::Blocked, note), None)
             }
-            Trouble::Halt(error) => (stopped(finish::reason(&error.to_string())), Some(error)),
+            Trouble::Halt(error) => (stopped(&error.to_string()), Some(error)),
             Trouble::Block(why) => {
                 let why = finish::reason(&why);
-                if self.shared.board.is_trouble_for_all() {
-                    let all = OpError::Bug(format!("task after task ends with an error; the last: {why}"));
-                    return (stopped(why), Some(all));
+                if let Some(all) = self.trouble(Some(&why)) {
+                    return (stopped(&why), Some(all));
                 }
-                match finish::block(&self.cx, task, &why) {
-                    Ok(()) => (End { outcome: Outcome::Blocked, note: Some(why) }, None),
-                    Err(error) => (stopped(why), Some(error)),
+                match finish::block(&self.cx, task, &why).map_err(classify) {
+                    Ok(()) => (End::noted(Outcome::Blocked, why), None),
+                    Err(Trouble::Halt(error)) => (stopped(&why), Some(error)),
+                    Err(Trouble::Mode | Trouble::Lost(_) | Trouble::Block(_)) => (stopped(&why), None),
                 }
             }
         }
     }
 }
 
-/// Works on a task; also says how many iterations it took.
-fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> (Result<End, OpError>, u32) {
+/// What working on a task came to.
+struct Worked {
+    end: Result<End, OpError>,
+    iterations: u32,
+    /// Whether its surroundings are to blame.
+    failed_outside: bool,
+}
+
+fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> Worked {
+    let failed = |error| Worked { end: Err(error), iterations: 0, failed_outside: false };
     let Some(driver) = desk.shared.agents.driver(task) else {
-        return (Err(OpError::Bug(format!("task {} was taken without an agent for it", task.id))), 0);
+        return failed(OpError::Bug(format!("task {} was taken without an agent for it", task.id)));
     };
     desk.send(Event::TaskStarted { task: Box::new(task.clone()), agent: driver.name().to_owned() });
     if origin == Origin::Queue
         && let Err(error) = resume::keep(desk.cx, &task.id)
     {
-        return (Err(error), 0);
+        return failed(error);
     }
     match TaskRun::new(desk, task.clone(), driver) {
         Ok(mut run) => {
             let end = run.run(origin);
-            (end, u32::try_from(run.history.len()).unwrap_or(u32::MAX))
+            let iterations = u32::try_from(run.history.len()).unwrap_or(u32::MAX);
+            let failed_outside = run.failed_outside();
+            Worked { end, iterations, failed_outside }
         }
-        Err(error) => (Err(error), 0),
+        Err(error) => failed(error),
     }
 }

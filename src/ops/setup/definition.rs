@@ -190,7 +190,7 @@ fn commit(
 ) -> Result<(), OpError> {
     let (name, email) = cx.identity()?;
     let text = render(proposal);
-    let mut batch = Batch::new(&cx.repo)?;
+    let mut batch = Batch::new(&cx.repo);
     let blob = batch.add(Object::Blob, text.as_bytes())?;
     let edits = BTreeMap::from([(FILE.to_owned(), Some(blob.clone()))]);
     let tree = batch.edit_tree(Some(&cx.repo.tree_of(onto)?), &edits)?;

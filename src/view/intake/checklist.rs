@@ -16,8 +16,8 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::domain::draft::{self, Draft};
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
-use crate::domain::task::{Kind, Priority};
 use crate::view::intake::{Found, Intake};
 
 /// Reads every open box.
@@ -137,8 +137,8 @@ fn dedent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::domain::draft::{Draft, Need};
+    use crate::domain::kind::{Kind, Priority};
     use crate::domain::role::Role;
-    use crate::domain::task::{Kind, Priority};
     use crate::view::intake::read_tasks;
 
     fn show(drafts: &[Draft]) -> String {

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::draft::{self, Draft};
+use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
-use crate::domain::task::{Kind, Priority};
 use crate::view::intake::{Found, Intake};
 
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ fn word<T>(
 #[cfg(test)]
 mod tests {
     use crate::domain::draft::Need;
-    use crate::domain::task::{Kind, Priority};
+    use crate::domain::kind::{Kind, Priority};
     use crate::view::intake::read_tasks;
 
     #[test]
