@@ -1,13 +1,13 @@
 //! Issue 2, point 7: trunk moves to exactly what was verified, or nothing happens.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::env::{ORCH, Remote, TestEnv, TestRepo};
 use crate::project::{Project, Task, counting_gate, gate, refused, wait_for};
 use crate::run::{Done, together};
 
-fn exists(path: PathBuf) -> bool {
-    git_orch::sys::fs::exists(&path)
+fn exists(path: impl AsRef<Path>) -> bool {
+    git_orch::sys::fs::exists(path.as_ref())
 }
 
 /// A project that shares trunk through `hub`.
@@ -591,7 +591,7 @@ fn a_merge_that_is_killed_is_finished_or_repeated() {
             project.repo.orch(&["ralph", &task.id]).success();
         }
         let mut merging = project.repo.cmd(ORCH).args(&["merge", &task.id]).spawn();
-        std::thread::sleep(std::time::Duration::from_millis(3 + step * 9));
+        git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(3 + step * 9));
         merging.kill();
         merging.wait().any();
         if project.status(&task.id) == "done" {
@@ -662,7 +662,7 @@ fn ctrl_c_gives_the_task_back() {
     let merging = project.repo.cmd(ORCH).args(&["merge", &task.id]).spawn();
     wait_for("the step begins", || exists(env.root().join("began")));
     merging.signal(rustix::process::Signal::INT);
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(100));
     merging.signal(rustix::process::Signal::INT);
     merging.wait().code(130);
     still.holds(&project, &task, "claimed");
