@@ -28,6 +28,8 @@ mod hooks;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod merge;
+#[cfg(test)]
 mod next;
 #[cfg(test)]
 mod policy;
