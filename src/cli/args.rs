@@ -6,7 +6,7 @@ use clap::ArgAction;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::complete;
+use crate::cli::candidates;
 use crate::domain::control::Mode;
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::{Role, Team};
@@ -60,7 +60,7 @@ pub struct JsonArg {
 #[derive(Clone, Debug, clap::Args)]
 pub struct TaskArg {
     /// The task: its id or the beginning of it, with or without its kind (`7k3f`, `bug-7k3f`)
-    #[arg(value_name = "TASK", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "TASK", add = ArgValueCandidates::new(candidates::tasks))]
     pub task: String,
 }
 
@@ -68,7 +68,7 @@ pub struct TaskArg {
 #[derive(Clone, Debug, clap::Args)]
 pub struct OptionalTaskArg {
     /// The task; this checkout's if none is named
-    #[arg(value_name = "TASK", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "TASK", add = ArgValueCandidates::new(candidates::tasks))]
     pub task: Option<String>,
 }
 

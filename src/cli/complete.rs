@@ -1,32 +1,22 @@
 //! Completions: scripts for shells, and the answers that they ask for.
 //!
 //! The script calls this program with `COMPLETE=<shell>` and the words typed so far; clap finds what fits, and
-//! `tasks` gives the ids. Scripts cover `git orch …` as well: git's own completions call a function of a known
+//! `candidates` gives the ids. Scripts cover `git orch …` as well: git's own completions call a function of a known
 //! name for a subcommand that they don't know.
 
 use std::ffi::OsString;
 
 use clap_complete::CompleteEnv;
-use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
 use crate::cli::app;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
-use crate::index::{Filter, Row};
-use crate::ops::Ctx;
-use crate::ops::ready::Queue;
-use crate::report::words::harmless;
-use crate::sys::env::{Env, working_directory};
-use crate::sys::signal::Interrupts;
 
 /// The variable that asks for completions.
 pub(crate) const VARIABLE: &str = "COMPLETE";
 
 const PROGRAM: &str = "git-orch";
-
-/// The most ids that are offered; who has more types a character.
-const SHOWN: usize = 500;
 
 /// A shell that we have completions for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -98,23 +88,4 @@ pub(crate) fn answer(args: Vec<OsString>, cwd: Option<&std::path::Path>) -> Exit
 /// The command tree with one name a command: of two, clap would offer either.
 fn tree() -> clap::Command {
     app::command().mut_subcommand("ralph", |ralph| ralph.visible_alias(None).alias("gate"))
-}
-
-/// The ids that could be meant, with their titles; none where there is no queue.
-pub(crate) fn tasks() -> Vec<CompletionCandidate> {
-    unfinished().unwrap_or_default().iter().map(candidate).collect()
-}
-
-fn candidate(row: &Row) -> CompletionCandidate {
-    let help = format!("{} {} {}", row.kind.as_str(), crate::report::state(row), harmless(&row.title));
-    CompletionCandidate::new(row.id.as_str()).help(Some(help.into()))
-}
-
-/// What is not done or closed, as far as a shell can show it. Whatever is wrong, a Tab key is no place to say so.
-fn unfinished() -> Option<Vec<Row>> {
-    let cx = Ctx::open(&Env::capture(), &working_directory().ok()?, Interrupts::default()).ok()?;
-    let snapshot = cx.snapshot().ok()?;
-    let filter =
-        Filter { statuses: vec!["open", "claimed", "blocked", "review", "merging"], ..Filter::default() };
-    Queue::open(&cx, &snapshot).ok()?.list(&filter, SHOWN).ok()
 }

@@ -7,12 +7,14 @@
 
 pub mod app;
 pub mod args;
+mod candidates;
 pub mod command_error;
 pub mod commands;
 pub mod complete;
 pub mod docs;
 mod events;
 pub mod exit;
+mod invocation;
 mod logging;
 pub mod out;
 pub mod progress;
@@ -21,5 +23,6 @@ mod wire;
 
 pub use command_error::CommandError;
 pub use exit::Exit;
+pub use invocation::Invocation;
 pub use out::Out;
-pub use start::{Invocation, bug, start};
+pub use start::{bug, start};

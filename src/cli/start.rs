@@ -9,20 +9,12 @@ use crate::cli::app::{self, Cli};
 use crate::cli::args::{Color, GlobalArgs};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::{Out, last_words};
 use crate::cli::{commands, complete, logging};
 use crate::report::words::harmless;
 use crate::sys::clock::Clock;
 use crate::sys::env::Env;
-
-/// What a command is given besides its arguments.
-#[derive(Clone, Debug)]
-pub struct Invocation<'a> {
-    /// The environment.
-    pub env: &'a Env,
-    /// The directory that it works in, `-C` included.
-    pub cwd: PathBuf,
-}
 
 /// Runs the command that `args` (the program's name first) ask for.
 pub fn start(env: &Env, cwd: std::io::Result<PathBuf>, args: Vec<OsString>) -> Exit {

@@ -4,8 +4,8 @@
 use crate::cli::args::PickArgs;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::domain::id::TaskId;
 use crate::domain::task::{State, Task};
 use crate::git::GitError;

@@ -8,7 +8,6 @@ use std::fmt;
 use crate::domain::oid::Oid;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
-use crate::ops::people;
 use crate::sys::fs::{self, Durability};
 
 /// The mark's file: where git-orch last saw trunk.
@@ -88,5 +87,14 @@ fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
         // Not backwards: what was attested once may be returned to.
         Some(mark) => cx.repo.is_ancestor(&mark, now)? && tamper(cx, trunk)?.is_none(),
     };
-    if ahead { people::attest(cx) } else { Ok(()) }
+    if ahead { attest(cx) } else { Ok(()) }
+}
+
+/// Remembers where trunk is, after a move that git-orch knows of.
+pub(crate) fn attest(cx: &Ctx) -> Result<(), OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    if let Some(local) = &trunk.local {
+        mark(cx, local)?;
+    }
+    Ok(())
 }

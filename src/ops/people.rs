@@ -1,4 +1,4 @@
-//! What only a person may do: override a rule once, approve a changed gate.
+//! What only a person may do, and the override of a rule.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -7,12 +7,11 @@ use crate::domain::actor::ActorKind;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::git::Head;
 use crate::hook::ticket;
-use crate::ops::attested;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{ralph, worktrees};
+use crate::ops::{attested, worktrees};
 use crate::policy::grant::Action;
-use crate::store::{Approval, Change};
+use crate::store::Change;
 use crate::sys::ancestry::{self, Process};
 use crate::sys::env::var;
 use crate::sys::fs;
@@ -98,7 +97,8 @@ pub(crate) fn record_override(cx: &Ctx, subject: &str, note: &str) -> Result<(),
     Ok(())
 }
 
-fn reason_of(text: &str) -> Result<&str, OpError> {
+/// The reason that a person gave, which may not be empty.
+pub(crate) fn reason_of(text: &str) -> Result<&str, OpError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Refused::new(Because::Usage, "reason.empty", "a reason is needed; it is recorded")
@@ -135,52 +135,6 @@ pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitS
     let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
     let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
     drop(ticket);
-    attest(cx)?;
+    attested::attest(cx)?;
     Ok(status)
-}
-
-/// Remembers where trunk is, after a move that git-orch knows of.
-pub(crate) fn attest(cx: &Ctx) -> Result<(), OpError> {
-    let trunk = cx.trunk(&cx.snapshot()?)?;
-    if let Some(local) = &trunk.local {
-        attested::mark(cx, local)?;
-    }
-    Ok(())
-}
-
-/// Approves that a commit changes the gate: lifts `gate.changed` for exactly its tree.
-pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approval, OpError> {
-    let reason = reason_of(reason)?;
-    let snapshot = cx.snapshot()?;
-    refuse_agents(cx, "approve a change of the gate")?;
-    let commit = ralph::commit_of(cx, &snapshot, what)?;
-    let trunk = cx.trunk(&snapshot)?;
-    let changed = ralph::gate_changes(cx, &trunk, &commit)?;
-    if changed.is_empty() {
-        let fact = format!("{what} changes nothing of the gate: there is nothing to approve");
-        return Err(Refused::new(Because::Usage, "approve.nothing", fact)
-            .next(format!("git orch ralph {what}"))
-            .into());
-    }
-    let tree = cx.repo.tree_of(&commit)?;
-    let mut approval = Approval {
-        rule: "gate.changed".into(),
-        tree: tree.clone(),
-        reason: reason.to_owned(),
-        by: cx.actor.to_string(),
-        at: cx.clock.now(),
-        mac: String::new(),
-    };
-    approval.mac = ralph::verifier(cx)?.sign_bytes(&approval.signed_bytes());
-    cx.store().transact(&cx.author(), Action::Record, |edit| {
-        let change = Change {
-            action: "approve",
-            subject: format!("tree/{tree}"),
-            cause: "approve".into(),
-            note: Some(format!("{}: {reason}", changed.join(", "))),
-        };
-        edit.put_approval(&approval, change);
-        Ok::<_, OpError>(())
-    })?;
-    Ok(approval)
 }

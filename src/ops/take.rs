@@ -14,7 +14,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, tasks, worktrees};
+use crate::ops::{lease, making, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot};
 
@@ -258,7 +258,7 @@ fn checked_out(
 fn place(cx: &Ctx, task: &Task, work: &Work) -> Result<PathBuf, OpError> {
     match worktrees::checkout_on(cx, &work.branch)? {
         Some(path) if cx.actor.session.is_none() && path != worktrees::path(cx, &task.id) => Ok(path),
-        Some(_) | None => worktrees::ensure(cx, &task.id, work),
+        Some(_) | None => making::ensure(cx, &task.id, work),
     }
 }
 

@@ -16,8 +16,6 @@ use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::sys::process::Cmd;
 
-pub(crate) use crate::ops::making::ensure;
-
 pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where worktrees go: `orch.worktrees`, else `<main worktree>.orch`.

@@ -73,6 +73,8 @@ fn rows() -> BTreeMap<String, usize> {
 struct Imports {
     /// Names after `crate::` (or `git_orch::`).
     modules: BTreeSet<String>,
+    /// The same with everything that follows, as far as it is not named by tests.
+    paths: BTreeSet<Vec<String>>,
     /// What is banned whatever it names.
     banned: Vec<String>,
 }
@@ -92,6 +94,9 @@ impl Collector {
         match names.as_slice() {
             ["crate" | "git_orch", module, ..] => {
                 self.found.modules.insert((*module).to_owned());
+                if !self.tests {
+                    self.found.paths.insert(segments[1..].to_vec());
+                }
             }
             ["crate"] => self.found.banned.push("names the crate's root itself".to_owned()),
             ["super", "super", ..] => self.found.banned.push("`super::super`".to_owned()),
@@ -194,6 +199,54 @@ fn judge(file: &str, module: &str, found: &Imports, rows: &BTreeMap<String, usiz
         }
     }
     problems
+}
+
+/// The module of a file under `src/`: `ops::run::worker`; of `mod.rs` its directory's.
+fn path_of(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).expect("it is under src").with_extension("");
+    let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let parts =
+        if parts.last().is_some_and(|last| last == "mod") { &parts[..parts.len() - 1] } else { &parts };
+    parts.join("::")
+}
+
+/// Which files each file names, by module.
+fn file_edges() -> BTreeMap<String, BTreeSet<String>> {
+    let sources: BTreeMap<String, PathBuf> =
+        rust_files("src").into_iter().filter(|f| !is_tests(f)).map(|f| (path_of(&f), f)).collect();
+    let file_of = |path: &Vec<String>| {
+        (1..=path.len()).rev().map(|n| path[..n].join("::")).find(|module| sources.contains_key(module))
+    };
+    let edges = |(module, file): (&String, &PathBuf)| {
+        let found = imports(&parse(file), depth_of(file), false).paths;
+        (module.clone(), found.iter().filter_map(file_of).filter(|other| other != module).collect())
+    };
+    sources.iter().map(edges).collect()
+}
+
+/// Everything that `from` leads to.
+fn reached(from: &str, edges: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut todo = vec![from];
+    while let Some(module) = todo.pop() {
+        for other in edges.get(module).into_iter().flatten() {
+            if seen.insert(other.clone()) {
+                todo.push(other);
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn files_do_not_need_each_other_in_a_circle() {
+    let edges = file_edges();
+    let circles: Vec<String> = edges
+        .keys()
+        .filter(|module| reached(module, &edges).contains(*module))
+        .map(|module| format!("src: `{module}` is in a circle of files (docs/style.md, Code)"))
+        .collect();
+    none(&circles);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `git orch add`.
 
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::tasks;
 use std::io::Read;
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, kind, priority, role};
+use crate::cli::candidates;
 use crate::cli::command_error::CommandError;
-use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::domain::draft::{self, Draft, Need};
 use crate::domain::id::IdPrefix;
@@ -61,7 +61,7 @@ pub struct AddArgs {
     #[arg(long, value_name = "LABEL")]
     pub label: Vec<String>,
     /// A task that must be merged first; may be given several times
-    #[arg(long, value_name = "TASK", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(long, value_name = "TASK", add = ArgValueCandidates::new(candidates::tasks))]
     pub needs: Vec<String>,
     /// A glob of the files that it is about; may be given several times
     #[arg(long, value_name = "GLOB")]

@@ -2,13 +2,13 @@
 
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
-use crate::ops::people;
+use crate::ops::approve;
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::complete;
+use crate::cli::candidates;
 
 /// Approve a change of the gate, the policy, the hooks or the agents
 ///
@@ -21,7 +21,7 @@ Example:
   git orch approve 7k3f --reason \"the new step is what we agreed on\"")]
 pub struct ApproveArgs {
     /// The task, the branch or the commit
-    #[arg(value_name = "TASK|BRANCH|REV", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "TASK|BRANCH|REV", add = ArgValueCandidates::new(candidates::tasks))]
     pub target: String,
     /// Why it is right
     #[arg(short = 'm', long, value_name = "TEXT")]
@@ -30,7 +30,7 @@ pub struct ApproveArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ApproveArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    let approval = people::approve(&cx, &args.target, &args.reason)?;
+    let approval = approve::approve(&cx, &args.target, &args.reason)?;
     out.status(&format!("Approved the gate of tree {} for {}", approval.tree.short(), args.target));
     out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
     Ok(Exit::Done)

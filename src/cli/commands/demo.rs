@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::ops::demo::{self, Event};
 use crate::report;
 use crate::sys::signal::Interrupts;

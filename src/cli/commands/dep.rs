@@ -2,8 +2,8 @@
 
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::id::TaskId;
 use crate::ops::{Ctx, tasks};
@@ -12,7 +12,7 @@ use crate::view::DepTreeView;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, TaskArg};
-use crate::cli::complete;
+use crate::cli::candidates;
 
 /// What a task needs before it can be taken
 ///
@@ -47,7 +47,7 @@ pub struct DepEdgeArgs {
     #[command(flatten)]
     pub target: TaskArg,
     /// The tasks that it needs
-    #[arg(value_name = "NEEDS", required = true, add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "NEEDS", required = true, add = ArgValueCandidates::new(candidates::tasks))]
     pub needs: Vec<String>,
 }
 

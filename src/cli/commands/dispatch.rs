@@ -34,8 +34,8 @@ use crate::cli::commands::{
     override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::ops::tasks::Step;
 
 /// What to do.

@@ -3,8 +3,8 @@
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::doctor::{self, Check, Found, Mend};
 use crate::report;

@@ -3,9 +3,9 @@
 use crate::cli::command_error::CommandError;
 use crate::cli::events;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::verdict::Word;
 use crate::gate::Stop;

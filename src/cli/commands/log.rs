@@ -3,11 +3,11 @@
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::JsonArg;
+use crate::cli::candidates;
 use crate::cli::command_error::CommandError;
-use crate::cli::complete;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::audit::{self, Logged};
 use crate::ops::tasks;
@@ -20,7 +20,7 @@ use crate::view::{LogEntry, LogView};
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogArgs {
     /// Only changes of this task
-    #[arg(value_name = "TASK", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "TASK", add = ArgValueCandidates::new(candidates::tasks))]
     pub task: Option<String>,
     /// Stop after N changes
     #[arg(short = 'n', long, value_name = "N", default_value = "50")]

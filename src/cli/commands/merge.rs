@@ -3,9 +3,9 @@
 use crate::cli::command_error::CommandError;
 use crate::cli::events;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::verdict::Word;
 use crate::ops::Ctx;
@@ -15,7 +15,7 @@ use crate::report;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::JsonArg;
-use crate::cli::complete;
+use crate::cli::candidates;
 
 /// Merge a task into trunk, once Ralph passes on the result
 ///
@@ -29,7 +29,7 @@ Examples:
   git orch merge 7k3f --no-push    a certain one, in this clone only")]
 pub struct MergeArgs {
     /// The task or the branch [default: this checkout's task]
-    #[arg(value_name = "TASK|BRANCH", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(value_name = "TASK|BRANCH", add = ArgValueCandidates::new(candidates::tasks))]
     pub target: Option<String>,
     /// Move trunk in this clone only
     #[arg(long)]

@@ -3,8 +3,8 @@
 use crate::cli::args::{JsonArg, mode};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::control::Control;
 use crate::domain::control::Mode;

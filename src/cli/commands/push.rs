@@ -6,9 +6,9 @@ use crate::cli::command_error::CommandError;
 use crate::cli::commands::hook;
 use crate::cli::events;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::ops::push::{self, Pushed};
 

@@ -3,15 +3,15 @@
 use crate::cli::command_error::CommandError;
 use crate::cli::commands::next;
 use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::cli::start::Invocation;
 use crate::cli::wire;
 use crate::domain::draft::{self, Draft};
 use crate::ops::{Ctx, take, tasks};
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, kind};
-use crate::cli::complete;
+use crate::cli::candidates;
 use crate::domain::kind::Kind;
 
 /// Take a certain task, or make one of what you have begun
@@ -30,7 +30,7 @@ pub struct StartArgs {
         value_name = "TASK",
         required_unless_present = "here",
         conflicts_with = "here",
-        add = ArgValueCandidates::new(complete::tasks)
+        add = ArgValueCandidates::new(candidates::tasks)
     )]
     pub task: Option<String>,
     /// Make a task and its branch from HEAD, in this checkout

@@ -1,51 +1,16 @@
 //! Carries out a plan.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::hook::install::error::InstallError;
 use crate::hook::install::plan::{Plan, Step};
 use crate::hook::install::{LOCK, copy_of_dispatcher};
-use crate::hook::settings::SettingsError;
 use crate::sys::clock::Clock;
 use crate::sys::fs::{self, Durability, FsError};
-use crate::sys::lock::{FileLock, LockError};
+use crate::sys::lock::FileLock;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Hooks could not be installed, refreshed or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum InstallError {
-    /// The dispatcher is not beside the main binary.
-    #[error("the hook dispatcher is missing: {} (install both programs of git-orch)", .0.display())]
-    NoDispatcher(PathBuf),
-    /// A file could not be read or written.
-    #[error(transparent)]
-    Fs(#[from] FsError),
-    /// Another installation is under way.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// `hook.toml` could not be read or written.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// `installed.toml` is not valid.
-    #[error("{} is not valid", path.display())]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: toml::de::Error,
-    },
-    /// `installed.toml` can't be written as TOML: a path is not UTF-8.
-    #[error("cannot write {}: a path in it is not UTF-8", path.display())]
-    EncodeRecord {
-        /// The file.
-        path: PathBuf,
-        /// What the encoder said.
-        #[source]
-        source: toml::ser::Error,
-    },
-}
 
 /// Does what `plan` says. Killed at any point, the next plan carries on from there.
 pub fn execute(plan: &Plan) -> Result<(), InstallError> {

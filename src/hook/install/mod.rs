@@ -6,6 +6,7 @@
 //! made; no byte of a hook that was there before is lost. Hooks are copies of the dispatcher, not links to
 //! one file: a tool that rewrites its own hook in place would otherwise rewrite all of ours.
 
+mod error;
 mod execute;
 mod facts;
 mod manager;
@@ -14,7 +15,8 @@ mod record;
 mod removal;
 mod upkeep;
 
-pub use execute::{InstallError, execute};
+pub use error::InstallError;
+pub use execute::execute;
 pub use facts::{Facts, FileFact, HooksDir, Input, Standing, inspect, real_dir};
 pub use manager::Manager;
 pub use plan::{Plan, Step, plan};

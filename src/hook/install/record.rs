@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::hook::install::execute::InstallError;
+use crate::hook::install::error::InstallError;
 use crate::sys::fs::{self, Durability};
 
 /// The file's name in the local directory.

@@ -2,37 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::agent::commit_filter::Reason;
 use crate::agent::letters;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::task::Task;
 use crate::git::{NewCommit, Worktree};
+use crate::ops::commit::work::{Skipped, Work};
 use crate::ops::commit::{own, stage};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::progress::Sink;
 use crate::ops::{contract, hooks};
 use crate::policy::Violation;
-
-/// A task's worktree after somebody worked in it.
-#[derive(Clone, Copy, Debug)]
-pub struct Work<'a> {
-    /// The task; it has a branch.
-    pub task: &'a Task,
-    /// Its worktree, as git-orch registered it.
-    pub worktree: &'a Worktree,
-    /// Where the branch was before.
-    pub since: &'a Oid,
-}
-
-/// A file that was not committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its path, relative to the worktree.
-    pub path: String,
-    /// Why.
-    pub reason: Reason,
-}
 
 /// One line for each reason: its files, and why they were not committed.
 pub(crate) fn left_out(skipped: &[Skipped]) -> Vec<String> {
@@ -163,6 +143,7 @@ pub(crate) fn settle_index(cx: &Ctx, worktree: &Worktree, tip: &Oid) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::commit_filter::Reason;
 
     #[test]
     fn what_is_left_out_is_told_by_reason() {

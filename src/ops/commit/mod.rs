@@ -13,7 +13,9 @@ mod all;
 mod own;
 mod paths;
 mod stage;
+mod work;
 
-pub use all::{Committed, Skipped, Work, commit_all};
+pub use all::{Committed, commit_all};
 pub(crate) use all::{bring_up, left, left_out, message, settle_index, shown};
 pub(crate) use own::refuse_tampered;
+pub use work::{Skipped, Work};

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::agent::commit_filter::Choice;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::git::{Cas, Head, RefChange, Worktree};
-use crate::ops::commit::all::{Skipped, Work};
+use crate::ops::commit::work::{Skipped, Work};
 use crate::ops::commit::{paths, stage};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::progress::{Event, Sink};
+use crate::ops::progress::Sink;
 use crate::ops::worktrees;
 use crate::policy::Violation;
 use crate::sys::fs::{self, Durability};
@@ -134,17 +134,4 @@ fn refused(cx: &Ctx, work: &Work<'_>, tip: &Oid) -> Result<Option<Skipped>, OpEr
         }
     }
     Ok(None)
-}
-
-impl Work<'_> {
-    pub(super) fn branch(&self) -> Result<&str, OpError> {
-        match &self.task.register.work {
-            Some(work) => Ok(&work.branch),
-            None => Err(OpError::Bug(format!("task {} is worked on and has no branch", self.task.id))),
-        }
-    }
-
-    pub(super) fn note(&self, text: String) -> Event {
-        Event::Note { task: Some(self.task.id.clone()), text }
-    }
 }

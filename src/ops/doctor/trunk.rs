@@ -29,6 +29,6 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk, mend: Mend) -> Result<Vec<Check>, O
         });
         Ok::<_, OpError>(())
     })?;
-    people::attest(cx)?;
+    attested::attest(cx)?;
     Ok(vec![Check::fixed(NAME, format!("{tamper}; accepted and recorded")).at(&*trunk.local_ref)])
 }

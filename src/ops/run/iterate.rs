@@ -23,9 +23,9 @@ use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Judged, Request};
+use crate::ops::run::shared::Shared;
 use crate::ops::run::tell;
-use crate::ops::run::worker::Shared;
-use crate::ops::{merge, worktrees};
+use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
 
 /// An agent that takes longer is stopped. Silence is no limit: several print only at their end.
@@ -111,7 +111,7 @@ impl<'a> TaskRun<'a> {
         let work = task.register.work.clone();
         let work =
             work.ok_or_else(|| OpError::Bug(format!("task {} was claimed without a branch", task.id)))?;
-        let path = worktrees::ensure(cx, &task.id, &work)?;
+        let path = making::ensure(cx, &task.id, &work)?;
         let worktree = cx.repo.worktree_at(&path)?.ok_or_else(|| not_ours(&path))?;
         commit::refuse_tampered(cx, &worktree)?;
         let base_tree = cx.repo.tree_of(&work.base)?;

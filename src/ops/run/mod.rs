@@ -25,6 +25,7 @@ mod options;
 mod record;
 mod resume;
 mod session;
+mod shared;
 mod tell;
 mod trouble;
 mod worker;

@@ -16,7 +16,7 @@ use crate::ops::run::agents::Agents;
 use crate::ops::run::board::Board;
 use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
-use crate::ops::run::worker::{Landing, Shared};
+use crate::ops::run::shared::{Landing, Shared};
 use crate::ops::run::{resume, worker};
 use crate::ops::{contract, lease, worktrees};
 use crate::sys::env::var;

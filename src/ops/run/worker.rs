@@ -1,52 +1,22 @@
 //! One worker: takes tasks, one after the other, until there is none.
 
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::config::{Config, StateSync};
+use crate::config::StateSync;
 use crate::domain::control::Mode;
-use crate::domain::id::SessionId;
 use crate::domain::session::{Outcome, SessionTask};
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Seed};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::remote::{self, Fetched};
-use crate::ops::run::agents::Agents;
-use crate::ops::run::board::Board;
 use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
-use crate::ops::run::options::RunOptions;
-use crate::ops::run::record::Record;
 use crate::ops::run::resume;
+use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
 use crate::ops::take::{self, Checkout, Next};
-use crate::policy::Rules;
 use crate::sys::lock::FileLock;
-
-/// What all workers of a run see.
-pub(super) struct Shared {
-    pub(super) options: RunOptions,
-    pub(super) config: Config,
-    pub(super) rules: Rules,
-    pub(super) agents: Agents,
-    pub(super) session: SessionId,
-    pub(super) board: Board,
-    pub(super) record: Record,
-    /// Held while a task is handed to the merge gate.
-    pub(super) landing: Landing,
-}
-
-/// A lock between the workers of this run.
-#[derive(Default)]
-pub(super) struct Landing(Mutex<()>);
-
-impl Landing {
-    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
-        // It guards nothing that a panic could leave half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// One worker.
 struct Worker<'a> {

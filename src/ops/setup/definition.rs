@@ -11,7 +11,7 @@ use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Worktree};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
-use crate::ops::setup::init::OrchToml;
+use crate::ops::setup::options::OrchToml;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Known, Remote};
 use crate::policy::grant::Action;

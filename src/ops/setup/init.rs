@@ -7,34 +7,12 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::setup::definition;
 use crate::ops::setup::hooks::{self, Act, Programs};
 use crate::ops::setup::local;
+use crate::ops::setup::options::InitOptions;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::state;
 use crate::ops::setup::trunk::{self, Known, Remote};
 use crate::ops::{attested, people, remote};
 use crate::sys::fs;
-
-/// Whether init may commit the `orch.toml` that it makes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OrchToml {
-    /// Where nobody else has trunk.
-    #[default]
-    Commit,
-    /// Never: it is only written.
-    Write,
-}
-
-/// What a person may choose.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InitOptions {
-    /// The protected branch; None: the remote's default branch, else the current one.
-    pub trunk: Option<String>,
-    /// The remote to coordinate through; None: `orch.remote`, else `origin`, else the only one.
-    pub remote: Option<String>,
-    /// Say what would be done, and do nothing.
-    pub dry_run: bool,
-    /// Whether `orch.toml` may be committed.
-    pub orch_toml: OrchToml,
-}
 
 /// Sets this clone up with the running program and the dispatcher beside it.
 pub fn init(cx: &Ctx, options: &InitOptions) -> Result<Report, OpError> {
@@ -185,7 +163,7 @@ fn attest(cx: &Ctx, before: &Trunk, report: &mut Report) -> Result<(), OpError> 
         report.push(Done::Warned, "trunk", tamper.to_string());
         return Ok(());
     }
-    people::attest(cx)
+    attested::attest(cx)
 }
 
 fn next(plan: &Plan, report: &mut Report) {

@@ -10,6 +10,7 @@ mod definition;
 mod hooks;
 mod init;
 mod local;
+mod options;
 mod report;
 mod state;
 mod trunk;
@@ -17,6 +18,7 @@ mod uninstall;
 
 pub(crate) use hooks::{Place, cover_worktree, install_in, installed_settings, place_here, places, settings};
 pub use hooks::{Programs, refresh};
-pub use init::{InitOptions, OrchToml, init, init_with};
+pub use init::{init, init_with};
+pub use options::{InitOptions, OrchToml};
 pub use report::{Done, Line, Report};
 pub use uninstall::{StateRefs, uninstall};
