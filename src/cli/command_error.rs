@@ -1,6 +1,7 @@
 //! The one translation from what went wrong to words and a number.
 
 use std::error::Error;
+use std::io::ErrorKind;
 
 use crate::cli::exit::Exit;
 use crate::domain::draft::TitleError;
@@ -22,6 +23,7 @@ struct Parts {
     rule: Option<String>,
     fact: String,
     causes: Vec<String>,
+    problems: Vec<String>,
     detail: String,
     next: Vec<String>,
 }
@@ -34,6 +36,7 @@ impl CommandError {
             rule: None,
             fact: fact.into(),
             causes: Vec::new(),
+            problems: Vec::new(),
             detail: String::new(),
             next: Vec::new(),
         }))
@@ -47,6 +50,18 @@ impl CommandError {
         this
     }
 
+    /// Where the system did not let us write: says so, as no message of the system does.
+    #[must_use]
+    pub fn or_read_only(self, error: &(dyn Error + 'static)) -> Self {
+        let sources = std::iter::successors(Some(error), |e| (*e).source());
+        let kinds = sources.filter_map(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        let denied = |kind| matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        if kinds.into_iter().any(denied) {
+            return self.rule("environment.read_only").next("work in a clone that you may write");
+        }
+        self
+    }
+
     /// Names the rule that refused.
     #[must_use]
     pub fn rule(mut self, rule: impl Into<String>) -> Self {
@@ -58,6 +73,13 @@ impl CommandError {
     #[must_use]
     pub fn next(mut self, line: impl Into<String>) -> Self {
         self.0.next.push(line.into());
+        self
+    }
+
+    /// Adds the single things that are wrong, a line each, for people and for programs.
+    #[must_use]
+    pub fn problems(mut self, lines: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.0.problems.extend(lines.into_iter().map(|line| line.to_string()));
         self
     }
 
@@ -89,6 +111,7 @@ impl CommandError {
         if let Some(rule) = &self.0.rule {
             lines.push(format!("{} {}", paint(DIM, "rule:"), paint(LITERAL, rule)));
         }
+        lines.extend(self.0.problems.iter().map(|problem| indent(problem, 2)));
         if !self.0.detail.is_empty() {
             lines.push(self.0.detail.trim_end().to_owned());
         }
@@ -101,8 +124,9 @@ impl CommandError {
 
     /// For programs, on stdout (contract.md, "Ids and tasks").
     pub fn view(&self) -> RefusalView {
-        let fact =
-            std::iter::once(&self.0.fact).chain(&self.0.causes).cloned().collect::<Vec<_>>().join(": ");
+        let parts = std::iter::once(self.0.fact.clone()).chain(self.0.causes.iter().cloned());
+        let problems = (!self.0.problems.is_empty()).then(|| self.0.problems.join("; "));
+        let fact = parts.chain(problems).collect::<Vec<_>>().join(": ");
         RefusalView {
             error: RefusalBody {
                 code: i32::from(self.0.exit.code()),

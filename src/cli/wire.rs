@@ -82,6 +82,16 @@ pub(crate) fn filter(pick: &PickArgs) -> Filter {
     }
 }
 
+/// Says which tasks are missing because their file can't be read.
+pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
+    for (id, what) in damaged {
+        out.warn(&format!("task {id} is left out, its file in the state is damaged: {what}"));
+    }
+    if !damaged.is_empty() {
+        out.hint("git orch doctor --fix");
+    }
+}
+
 /// Why nothing is ready.
 pub(crate) fn idle(idle: &Idle) -> IdleView {
     let need = |id: &TaskId| match idle.stuck.get(id) {
@@ -150,40 +160,46 @@ impl From<OpError> for CommandError {
     fn from(error: OpError) -> Self {
         match error {
             OpError::Refused(refused) => refused.into(),
-            OpError::Config { ref problems, .. } => {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Self::from_error(Exit::Environment, &error)
-                    .rule("config.invalid")
-                    .detail(crate::report::words::indent(&lines.join("\n"), 2))
-                    .next("correct it on a branch; everything but the gate works meanwhile")
-            }
+            OpError::Config { ref problems, .. } => Self::from_error(Exit::Environment, &error)
+                .rule("config.invalid")
+                .problems(problems)
+                .next("correct it on a branch; everything but the gate works meanwhile"),
             OpError::Local(ref problems) => {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Self::from_error(Exit::Environment, &error)
-                    .rule("config.local")
-                    .detail(crate::report::words::indent(&lines.join("\n"), 2))
-                    .next("git config --unset KEY")
+                let this =
+                    Self::from_error(Exit::Environment, &error).rule("config.local").problems(problems);
+                problems.iter().fold(this, |this, p| this.next(format!("git config --unset {}", p.key())))
             }
             OpError::Bug(fact) => Self::new(Exit::Bug, format!("BUG: {fact}")),
+            OpError::Store(StoreError::TooLarge { .. }) => Self::from_error(Exit::Usage, &error)
+                .rule("state.too_large")
+                .next("put long text into a file of the repository, and name that in the body"),
             OpError::Store(ref store) => {
                 let this = Self::from_error(Exit::Environment, &error);
                 match store {
                     StoreError::Corrupt { .. } => this.rule("state.damaged").next("git orch doctor"),
                     StoreError::TooNew { .. } => this.rule("state.newer").next("install a newer git-orch"),
-                    StoreError::NoState => this.rule("init.missing").next("git orch init"),
+                    StoreError::TooLarge { .. } | StoreError::NoState => {
+                        this.rule("init.missing").next("git orch init")
+                    }
                     StoreError::Git(GitError::RefLocked { .. }) => this.rule("git.lock").next(LOCKED),
-                    StoreError::TooLarge { .. }
-                    | StoreError::Contended { .. }
+                    StoreError::Contended { .. }
                     | StoreError::NotReadBack
                     | StoreError::Lock(_)
-                    | StoreError::Git(_) => this.next("git orch doctor"),
+                    | StoreError::Git(_) => this.or_read_only(&error).next("git orch doctor"),
                 }
             }
             OpError::Git(GitError::RefLocked { .. }) => {
                 Self::from_error(Exit::Environment, &error).rule("git.lock").next(LOCKED)
             }
+            OpError::Git(GitError::NoRepository { .. }) => Self::from_error(Exit::Environment, &error)
+                .rule("git.repository")
+                .next("cd to a repository, or git init"),
+            OpError::Git(GitError::Program(ref e)) | OpError::Process(ref e) if e.is_missing_program() => {
+                let program = Self::from_error(Exit::Environment, &error).rule("program.missing");
+                program.next("install it, or put it on PATH")
+            }
             OpError::Git(_) | OpError::Fs(_) | OpError::Process(_) | OpError::Lock(_) => {
-                Self::from_error(Exit::Environment, &error)
+                Self::from_error(Exit::Environment, &error).or_read_only(&error)
             }
         }
     }

@@ -63,7 +63,7 @@ pub enum LocalError {
         wanted: &'static str,
     },
     /// Not a length of time.
-    #[error("git config {key}")]
+    #[error("git config {key}: {source}")]
     Period {
         /// The key, as documented.
         key: &'static str,
@@ -71,6 +71,15 @@ pub enum LocalError {
         #[source]
         source: PeriodError,
     },
+}
+
+impl LocalError {
+    /// The key, as documented.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Value { key, .. } | Self::Period { key, .. } => key,
+        }
+    }
 }
 
 const KEYS: [&str; 7] = [

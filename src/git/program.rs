@@ -90,7 +90,7 @@ impl Repo {
             // What is judged is what gets pushed: no object stands for another, no parent for another.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_GRAFT_FILE", "/dev/null")
-            .args(SWITCHES);
+            .switches(SWITCHES);
         if let Some(tree) = work_tree {
             cmd = cmd.env("GIT_WORK_TREE", tree);
         }

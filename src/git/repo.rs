@@ -26,7 +26,8 @@ impl Repo {
     /// Finds the repository as git does: `GIT_DIR` if it is set, else upwards from `cwd`.
     pub fn discover(cwd: &Path, env: &Env) -> Result<Self, GitError> {
         if let Some(dir) = env.get(var::GIT_DIR) {
-            let git_dir = fs::canonical(&cwd.join(dir))?;
+            let git_dir = cwd.join(dir);
+            let git_dir = fs::canonical(&git_dir).map_err(|_| GitError::NoRepository { path: git_dir })?;
             let work_tree = match env.get(var::GIT_WORK_TREE) {
                 Some(tree) => Some(fs::canonical(&cwd.join(tree))?),
                 None => None,

@@ -1,6 +1,6 @@
 //! The derived index: what is ready, what is listed, what is found by words, without opening git.
 //!
-//! Called by `ops`, which gives it values that the store has read. May touch one file, `index-1.db` in the
+//! Called by `ops`, which gives it values that the store has read. May touch one file, `index-2.db` in the
 //! directory it is given, with what SQLite puts beside it, and the lock `index.lock`.
 //!
 //! # Invariants
@@ -23,7 +23,7 @@
 //! needed tasks are not done (one that does not exist is not done), and `guard`, its complement; `words_sum`, the
 //! checksum of what `words` has of it; `sum`, the checksum of the others. `dep` has the edges backwards, for
 //! those whose `unmet` changes when a task gets done. `words` is a contentless FTS5 table over title and body.
-//! `meta` has one row: the commit.
+//! `damage` has the tasks whose file can't be read, and why. `meta` has one row: the commit.
 //!
 //! A task is ready when its status is `open` and `unmet` is 0, at any depth of the graph: what is done stays
 //! done whatever it needed. `task_ready` is a partial index over exactly these rows in the order of `next`, so
@@ -51,7 +51,7 @@ mod tests;
 
 pub use error::IndexError;
 pub use filter::Filter;
-pub use open::Index;
+pub use open::{Index, file};
 pub use query::{Because, Counts, Need, Waiting};
 pub use row::Row;
 pub use write::{Applied, Changes};

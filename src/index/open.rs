@@ -13,7 +13,7 @@ use crate::sys::lock::FileLock;
 use crate::sys::mount::{self, Mount};
 
 /// The number in the file's name. Every change of what is below, or of what a column means, raises it.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 const CREATE: &str = "
 CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, sum INTEGER NOT NULL);
@@ -27,6 +27,7 @@ CREATE TABLE task (
 CREATE INDEX task_ready ON task (priority, created, id, doer, kind) WHERE status = 'open' AND unmet = 0;
 CREATE INDEX task_status ON task (status, priority, created, id);
 CREATE TABLE dep (needed TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (needed, task)) WITHOUT ROWID;
+CREATE TABLE damage (id TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (title, body, content = '', contentless_delete = 1,
                                        tokenize = 'unicode61 remove_diacritics 2');
 ";
@@ -43,7 +44,7 @@ pub struct Index {
 }
 
 /// Where the index of `dir` is.
-pub(super) fn file(dir: &Path) -> PathBuf {
+pub fn file(dir: &Path) -> PathBuf {
     dir.join(format!("index-{SCHEMA}.db"))
 }
 

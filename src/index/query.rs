@@ -117,6 +117,16 @@ impl Index {
         Ok(near.into_iter().take(limit).map(|(_, id)| id).collect())
     }
 
+    /// The tasks whose file can't be read, and why, by id.
+    pub fn damaged(&self) -> Result<Vec<(TaskId, String)>, IndexError> {
+        let mut all = self.db.prepare("SELECT id, what FROM damage ORDER BY id")?;
+        let found = all.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let parse = |(id, what): (String, String)| {
+            Ok((TaskId::parse(&id).map_err(|e| IndexError::corrupt(e.to_string()))?, what))
+        };
+        found.collect::<Result<Vec<_>, _>>()?.into_iter().map(parse).collect()
+    }
+
     /// How many tasks there are.
     pub fn counts(&self) -> Result<Counts, IndexError> {
         let mut by_status: Vec<(&'static str, u64)> = State::STATUSES.into_iter().map(|s| (s, 0)).collect();

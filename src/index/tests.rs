@@ -83,7 +83,7 @@ fn in_state(mut task: Task, word: &str) -> Task {
 }
 
 fn opened(dir: &Path, tasks: impl IntoIterator<Item = Task>) -> Index {
-    Index::rebuild(dir, &oid(0), tasks).unwrap()
+    Index::rebuild(dir, &oid(0), tasks, &[]).unwrap()
 }
 
 fn shown(rows: &[Row]) -> Vec<&str> {
@@ -91,7 +91,7 @@ fn shown(rows: &[Row]) -> Vec<&str> {
 }
 
 fn upserts(upserts: Vec<Task>) -> Changes {
-    Changes { upserts, removed: Vec::new() }
+    Changes { upserts, removed: Vec::new(), damaged: Vec::new() }
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_task_is_ready_when_all_it_needs_is_done() {
     assert_eq!(ready(&index), "1 4");
     apply(&mut index, upserts(vec![task(3), needing(5, &[])]));
     assert_eq!(ready(&index), "1 3 4 5");
-    apply(&mut index, Changes { upserts: Vec::new(), removed: vec![id(99), id(77)] });
+    apply(&mut index, Changes { upserts: Vec::new(), removed: vec![id(99), id(77)], damaged: Vec::new() });
     assert_eq!(ready(&index), "1 3 5", "a needed task that is gone is not done");
 }
 
@@ -299,10 +299,10 @@ fn a_rebuild_waits_for_readers_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut reader = opened(dir.path(), [task(1)]);
     assert_eq!(reader.apply(Some(&oid(0)), &oid(1), &upserts(vec![task(2)])).unwrap(), Applied::Done);
-    assert!(matches!(Index::rebuild(dir.path(), &oid(2), [task(3)]), Err(IndexError::Busy)));
+    assert!(matches!(Index::rebuild(dir.path(), &oid(2), [task(3)], &[]), Err(IndexError::Busy)));
     assert_eq!(reader.list(&Filter::default(), 9).unwrap().len(), 2, "the old one still answers");
     drop(reader);
-    let index = Index::rebuild(dir.path(), &oid(2), [task(3)]).unwrap();
+    let index = Index::rebuild(dir.path(), &oid(2), [task(3)], &[]).unwrap();
     assert_eq!(shown(&index.list(&Filter::default(), 9).unwrap()), ["3"], "no old log is replayed");
     drop(index);
     let names: Vec<String> = fs::list(dir.path())
@@ -311,7 +311,7 @@ fn a_rebuild_waits_for_readers_and_leaves_nothing_behind() {
         .map(|p| p.file_name().expect("listed").to_string_lossy().into_owned())
         .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
         .collect();
-    assert_eq!(names, ["index-1.db", "index.lock"]);
+    assert_eq!(names, ["index-2.db", "index.lock"]);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_file_that_is_no_index_is_replaced() {
         fs::write_atomic(&file(dir.path()), garbage, 0o600, Durability::None).unwrap();
         let seen = Index::open(dir.path()).and_then(|index| index.indexed());
         assert!(seen.is_err_and(|e| e.wants_rebuild()), "{garbage:?}");
-        let index = Index::rebuild(dir.path(), &oid(1), [task(1)]).unwrap();
+        let index = Index::rebuild(dir.path(), &oid(1), [task(1)], &[]).unwrap();
         assert_eq!(index.list(&Filter::default(), 9).unwrap().len(), 1);
     }
     fs::remove_file(&file(dir.path())).unwrap();
@@ -410,7 +410,7 @@ fn any_task() -> impl Strategy<Value = Task> {
 fn any_change() -> impl Strategy<Value = Changes> {
     let tasks = prop::collection::vec(any_task(), 0..6);
     let removed = prop::collection::vec((0_u64..12).prop_map(id), 0..3);
-    (tasks, removed).prop_map(|(upserts, removed)| Changes { upserts, removed })
+    (tasks, removed).prop_map(|(upserts, removed)| Changes { upserts, removed, damaged: Vec::new() })
 }
 
 proptest! {
@@ -485,7 +485,7 @@ fn an_undamaged_index_answers_everything() {
 /// A rebuild that waits for nobody real: a child that another test forks holds our lock until it executes.
 fn rebuilt(dir: &Path, tasks: &[Task]) -> Index {
     loop {
-        match Index::rebuild(dir, &oid(1), tasks.to_vec()) {
+        match Index::rebuild(dir, &oid(1), tasks.to_vec(), &[]) {
             Err(IndexError::Busy) => std::thread::yield_now(),
             other => return other.unwrap(),
         }

@@ -45,8 +45,10 @@ UPDATE task SET unmet = (
 pub struct Changes {
     /// Tasks that are new or different.
     pub upserts: Vec<Task>,
-    /// Tasks that are gone (archived).
+    /// Tasks that are gone (archived), or can't be read.
     pub removed: Vec<TaskId>,
+    /// Of the removed ones, those whose file is there and can't be read, and why.
+    pub damaged: Vec<(TaskId, String)>,
 }
 
 /// What became of a difference.
@@ -85,6 +87,7 @@ impl Index {
             recount.insert(task.id.clone());
         }
         drop(writer);
+        note_damage(&tx, changes)?;
         count_unmet(&tx, &recount)?;
         open::set_indexed(&tx, to)?;
         tx.commit()?;
@@ -94,13 +97,19 @@ impl Index {
     /// Builds the index of `to` anew from all its tasks, beside the old one, and swaps it in.
     ///
     /// `Busy` if others have the old one open for long: then they are the ones who rebuild next.
-    pub fn rebuild(dir: &Path, to: &Oid, tasks: impl IntoIterator<Item = Task>) -> Result<Self, IndexError> {
+    pub fn rebuild(
+        dir: &Path,
+        to: &Oid,
+        tasks: impl IntoIterator<Item = Task>,
+        damaged: &[(TaskId, String)],
+    ) -> Result<Self, IndexError> {
         fs::create_dir_all(dir)?;
         let beside = tempfile::Builder::new().prefix("index-").suffix(".tmp").tempdir_in(dir);
         let beside =
             beside.map_err(|source| fs::FsError { action: "create", path: dir.to_owned(), source })?;
         let new = beside.path().join("new.db");
-        fill(&new, mount::of(dir)?, to, tasks)?;
+        fill(&new, to, tasks, damaged)?;
+        settle(&new, mount::of(dir)?)?;
         {
             let patience = FileLock::acquire(&open::lock_file(dir), SWAP_PATIENCE, Clock);
             let _alone = match patience {
@@ -135,11 +144,27 @@ fn swap_in(new: &Path, file: &Path) -> Result<(), IndexError> {
     Ok(fs::rename(new, file)?)
 }
 
+fn note_damage(db: &Connection, changes: &Changes) -> Result<(), IndexError> {
+    let mut mended = db.prepare("DELETE FROM damage WHERE id = ?1")?;
+    for id in changes.removed.iter().chain(changes.upserts.iter().map(|task| &task.id)) {
+        mended.execute([id.as_str()])?;
+    }
+    add_damage(db, &changes.damaged)
+}
+
+fn add_damage(db: &Connection, damaged: &[(TaskId, String)]) -> Result<(), IndexError> {
+    let mut note = db.prepare("INSERT OR REPLACE INTO damage (id, what) VALUES (?1, ?2)")?;
+    for (id, what) in damaged {
+        note.execute([id.as_str(), what])?;
+    }
+    Ok(())
+}
+
 fn fill(
     new: &Path,
-    mount: mount::Mount,
     to: &Oid,
     tasks: impl IntoIterator<Item = Task>,
+    damaged: &[(TaskId, String)],
 ) -> Result<(), IndexError> {
     let mut db = open::connect(new)?;
     // Nobody sees the file before it is whole: no journal, and one flush at the end.
@@ -154,9 +179,15 @@ fn fill(
     tx.execute_batch(&format!(
         "{COUNT_UNMET} WHERE needs <> '[]'; UPDATE task SET guard = ~unmet WHERE needs <> '[]';"
     ))?;
+    add_damage(&tx, damaged)?;
     open::set_indexed(&tx, to)?;
     tx.commit()?;
-    db.execute_batch("PRAGMA synchronous = NORMAL;")?;
+    db.close().map_err(|(_, error)| IndexError::from(error))
+}
+
+/// Makes a filled file what an open index is: flushed, with its journal.
+fn settle(new: &Path, mount: mount::Mount) -> Result<(), IndexError> {
+    let db = open::connect(new)?;
     if mount == mount::Mount::Local {
         db.pragma_update(None, "journal_mode", "WAL")?;
         // All of it must be in the one file that is renamed.

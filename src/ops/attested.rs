@@ -10,6 +10,9 @@ use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::sys::fs::{self, Durability};
 
+/// The mark's file: where git-orch last saw trunk.
+const FILE: &str = "attested";
+
 /// Trunk is where nothing that git-orch knows of brought it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tamper {
@@ -35,7 +38,22 @@ impl fmt::Display for Tamper {
 
 /// Where git-orch last saw trunk; None if it never did, or the file is of no use.
 fn read(cx: &Ctx) -> Result<Option<Oid>, OpError> {
-    Ok(fs::read_optional(&cx.file("attested"))?.and_then(|text| Oid::parse(text.trim()).ok()))
+    Ok(fs::read_optional(&cx.file(FILE))?.and_then(|text| Oid::parse(text.trim()).ok()))
+}
+
+/// Sets the mark to where trunk is about to be; returns where it was.
+pub(crate) fn mark(cx: &Ctx, to: &Oid) -> Result<Option<Oid>, OpError> {
+    let before = read(cx)?;
+    fs::write_atomic(&cx.file(FILE), format!("{to}\n").as_bytes(), 0o644, Durability::None)?;
+    Ok(before)
+}
+
+/// Takes a mark back: trunk did not get there.
+pub(crate) fn unmark(cx: &Ctx, before: Option<&Oid>) -> Result<(), OpError> {
+    match before {
+        Some(before) => mark(cx, before).map(drop),
+        None => Ok(fs::remove_file_if_there(&cx.file(FILE)).map(drop)?),
+    }
 }
 
 /// Looks whether local trunk moved past git-orch. A pull brings it to what the remote has, and somebody may go
@@ -76,8 +94,7 @@ fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
 pub(crate) fn attest(cx: &Ctx) -> Result<(), OpError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
     if let Some(local) = &trunk.local {
-        let path = cx.file("attested");
-        fs::write_atomic(&path, format!("{local}\n").as_bytes(), 0o644, Durability::None)?;
+        mark(cx, local)?;
     }
     Ok(())
 }

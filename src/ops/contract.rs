@@ -10,10 +10,9 @@ use crate::git::{FileChange, FileStatus, Head};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
-use crate::ops::{lease, worktrees};
+use crate::ops::{lease, people, worktrees};
 use crate::policy::{self, Change, ChangeKind, CommitFacts, Place, Rules, TaskFacts, Violation};
 use crate::store::Snapshot;
-use crate::sys::env::var;
 use crate::sys::fs;
 
 /// The built-in contracts.
@@ -70,7 +69,7 @@ fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, 
         role: task.effective_role(),
         place,
         held,
-        other: cx.env.text(var::ORCH_TASK).filter(|other| *other != task.id.as_str()).map(str::to_owned),
+        other: people::own_task(cx).filter(|other| *other != task.id.as_str()),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What only a person may do, and the override of a rule.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::domain::actor::ActorKind;
@@ -12,7 +12,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::{attested, worktrees};
 use crate::policy::grant::Action;
 use crate::store::Change;
-use crate::sys::ancestry;
+use crate::sys::ancestry::{self, Process};
 use crate::sys::env::var;
 use crate::sys::fs;
 
@@ -27,17 +27,16 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
             .next("a person types it, in a terminal outside of every task worktree")
             .into())
     };
-    if cx.actor.kind != ActorKind::Person || cx.env.get(var::ORCH_TASK).is_some() {
+    let root = real_root(cx);
+    if cx.actor.kind != ActorKind::Person || task_in(cx, &root).is_some() {
         return refuse(&format!("an agent may not {what}"));
     }
-    let root = worktrees::root(cx);
-    let root = fs::canonical(&root).unwrap_or(root);
     let inside = |dir: &Path| dir.starts_with(&root);
     if fs::canonical(&cx.cwd).is_ok_and(|cwd| inside(&cwd)) || cx.repo.work_tree().is_some_and(inside) {
         return refuse(&format!("nobody may {what} from a task worktree"));
     }
     for process in ancestry::chain() {
-        if let Some(task) = process.task {
+        if let Some(task) = task_of(&process, &root) {
             return refuse(&format!("process {} above works on task {task}: it may not {what}", process.pid));
         }
         if process.cwd.as_deref().is_some_and(inside) {
@@ -53,8 +52,35 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
 /// The task of the agent that this was started by, if one was: by the environment, or by that of a process above.
 /// What an agent runs is given its environment by the agent, the programs on `PATH` too.
 pub(crate) fn agent_above(cx: &Ctx) -> Option<String> {
-    let here = cx.env.text(var::ORCH_TASK).map(str::to_owned);
-    here.or_else(|| ancestry::chain().into_iter().find_map(|process| process.task))
+    let root = real_root(cx);
+    task_in(cx, &root)
+        .or_else(|| ancestry::chain().into_iter().find_map(|p| task_of(&p, &root).map(str::to_owned)))
+}
+
+/// The task in our own environment, as far as it is one of this clone's.
+pub(crate) fn own_task(cx: &Ctx) -> Option<String> {
+    cx.env.get(var::ORCH_TASK)?;
+    task_in(cx, &real_root(cx))
+}
+
+fn real_root(cx: &Ctx) -> PathBuf {
+    let root = worktrees::root(cx);
+    fs::canonical(&root).unwrap_or(root)
+}
+
+fn task_in(cx: &Ctx, root: &Path) -> Option<String> {
+    let worktree = cx.env.get(var::ORCH_WORKTREE).map(Path::new);
+    cx.env.text(var::ORCH_TASK).filter(|_| concerns(worktree, root)).map(str::to_owned)
+}
+
+fn task_of<'a>(process: &'a Process, root: &Path) -> Option<&'a str> {
+    process.task.as_deref().filter(|_| concerns(process.worktree.as_deref(), root))
+}
+
+/// Whether an agent's worktree is one of this clone's. An agent of another repository is a person to us: it may
+/// be running that one's tests, which use git-orch on repositories of their own.
+fn concerns(worktree: Option<&Path>, root: &Path) -> bool {
+    worktree.is_none_or(|dir| fs::canonical(dir).is_ok_and(|dir| dir.starts_with(root)))
 }
 
 /// Records that a rule was overridden.

@@ -227,6 +227,27 @@ pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> 
     Ok(Some(judged(request, tree, verdicts, true, None)))
 }
 
+/// The PASS that a merge commit got before it was landed, under the gate that was in force then: that of its first
+/// parent, and its own where it changed it. None if one of them is not recorded.
+pub(crate) fn passed_when_merged(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
+    let snapshot = cx.snapshot()?;
+    let Some(before) = cx.repo.commit(&request.commit)?.parents.into_iter().next() else { return Ok(None) };
+    let tree = cx.repo.tree_of(&request.commit)?;
+    let mut verdicts = Vec::new();
+    for gate in [&before, &request.commit] {
+        let config = cx.config_at(gate)?;
+        let definition = Definition::of(&config).select(request.moment, request.team);
+        if definition.steps.is_empty() || verdicts.iter().any(|v: &Verdict| v.gate == definition.hash()) {
+            continue;
+        }
+        match look_up(cx, &snapshot, &tree, &definition, &config)? {
+            Some(verdict) if verdict.word == Word::Pass => verdicts.push(verdict),
+            Some(_) | None => return Ok(None),
+        }
+    }
+    Ok((!verdicts.is_empty()).then(|| judged(request, tree, verdicts, true, None)))
+}
+
 /// Judges a commit: by a recorded verdict, else by running the steps on a clean checkout of its tree.
 pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged, OpError> {
     if request.recorded == Recorded::Counts

@@ -11,7 +11,7 @@ use crate::domain::task::Task;
 use crate::index::{Applied, Changes, Filter, Index, IndexError, Row};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::store::Snapshot;
+use crate::store::{Listing, Snapshot, task_of_path};
 
 /// Whether only ready tasks are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Queue {
     /// Answered by the index.
     Indexed(Index),
     /// Answered from git: the index is locked, broken or can't be written.
-    Listed(BTreeMap<TaskId, Task>),
+    Listed(Box<Listing>),
 }
 
 impl Queue {
@@ -35,10 +35,10 @@ impl Queue {
     pub fn open(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Self, OpError> {
         match indexed(cx, snapshot) {
             Ok(Some(index)) => Ok(Self::Indexed(index)),
-            Ok(None) => Ok(Self::Listed(snapshot.tasks()?.tasks)),
+            Ok(None) => Ok(Self::Listed(Box::new(snapshot.tasks()?))),
             Err(IndexedError::Index(error)) => {
                 tracing::debug!(%error, "the index does not answer; reading git");
-                Ok(Self::Listed(snapshot.tasks()?.tasks))
+                Ok(Self::Listed(Box::new(snapshot.tasks()?)))
             }
             Err(IndexedError::Other(error)) => Err(error),
         }
@@ -53,12 +53,20 @@ impl Queue {
         rows
     }
 
+    /// The tasks that are left out because their file can't be read, and why.
+    pub fn damaged(&self) -> Result<Vec<(TaskId, String)>, OpError> {
+        match self {
+            Self::Indexed(index) => index.damaged().map_err(bug),
+            Self::Listed(listing) => Ok(named(&listing.damaged)),
+        }
+    }
+
     /// The ready tasks that match, in the order that `next` hands them out.
     pub fn ready(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
         match self {
             Self::Indexed(index) => index.ready(filter, limit).map_err(bug),
-            Self::Listed(tasks) => {
-                let rows = Self::rows(tasks).into_iter();
+            Self::Listed(listing) => {
+                let rows = Self::rows(&listing.tasks).into_iter();
                 Ok(rows.filter(|r| r.ready() && filter.matches(r)).take(limit).collect())
             }
         }
@@ -75,13 +83,16 @@ impl Queue {
         let wanted = |row: &Row| filter.matches(row) && (readiness == Readiness::Any || row.ready());
         let found = match self {
             Self::Indexed(index) => index.search(text, usize::MAX).map_err(bug)?,
-            Self::Listed(tasks) => {
+            Self::Listed(listing) => {
                 let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
                 let has = |task: &Task| {
                     let all = format!("{} {}", task.title.value, task.body.value).to_lowercase();
                     words.iter().all(|word| all.contains(word))
                 };
-                Self::rows(tasks).into_iter().filter(|r| tasks.get(&r.id).is_some_and(has)).collect()
+                Self::rows(&listing.tasks)
+                    .into_iter()
+                    .filter(|r| listing.tasks.get(&r.id).is_some_and(has))
+                    .collect()
             }
         };
         Ok(found.into_iter().filter(wanted).take(limit).collect())
@@ -91,8 +102,8 @@ impl Queue {
     pub fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
         match self {
             Self::Indexed(index) => index.list(filter, limit).map_err(bug),
-            Self::Listed(tasks) => {
-                Ok(Self::rows(tasks).into_iter().filter(|r| filter.matches(r)).take(limit).collect())
+            Self::Listed(listing) => {
+                Ok(Self::rows(&listing.tasks).into_iter().filter(|r| filter.matches(r)).take(limit).collect())
             }
         }
     }
@@ -150,7 +161,8 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
             return Ok(Some(index));
         }
         let found = snapshot.changes_since(Some(&base)).map_err(OtherError)?;
-        let changes = Changes { upserts: found.upserts, removed: found.removed };
+        let damaged = named(&found.damaged);
+        let changes = Changes { upserts: found.upserts, removed: found.removed, damaged };
         match index.apply(Some(&base), tip, &changes)? {
             Applied::Done => return Ok(Some(index)),
             Applied::Stale(_) => {}
@@ -174,6 +186,12 @@ fn follows(cx: &Ctx, base: &Oid, tip: &Oid) -> Result<bool, IndexedError> {
 }
 
 fn rebuild(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Index, IndexedError> {
-    let tasks = snapshot.tasks().map_err(OtherError)?.tasks;
-    Ok(Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), tasks.into_values())?)
+    let found = snapshot.tasks().map_err(OtherError)?;
+    let damaged = named(&found.damaged);
+    Ok(Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), found.tasks.into_values(), &damaged)?)
+}
+
+/// The damaged files that are where a task is.
+pub(crate) fn named(damaged: &[(String, String)]) -> Vec<(TaskId, String)> {
+    damaged.iter().filter_map(|(path, what)| Some((task_of_path(path)?, what.clone()))).collect()
 }

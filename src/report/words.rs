@@ -72,10 +72,17 @@ pub fn indent(text: &str, spaces: usize) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Text that others wrote, made safe for a terminal: of the control characters only line ends and tabs stay.
+/// Text that others wrote, made safe for a terminal: of the control characters only line ends and tabs stay, and
+/// none that make it read in another order than it is written in.
 pub fn harmless(text: &str) -> String {
     let stripped = anstream::adapter::strip_str(text).to_string();
-    stripped.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let shown = |c: &char| (!c.is_control() || matches!(c, '\n' | '\t')) && !turns(*c);
+    stripped.chars().filter(shown).collect()
+}
+
+/// Unicode's marks, embeddings, overrides and isolates of direction.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -114,6 +121,7 @@ mod tests {
 
     #[test]
     fn what_others_wrote_can_t_drive_the_terminal() {
+        assert_eq!(harmless("safe\u{202e}exe.gnp\u{2066}"), "safeexe.gnp");
         assert_eq!(harmless("a\u{1b}[31mred\u{1b}[0m\u{7}\r\n\tb"), "ared\n\tb");
     }
 }

@@ -19,9 +19,9 @@ pub enum StoreError {
         what: String,
     },
     /// The state was written by a newer program.
-    #[error("the state has format {found}; this program reads up to {known}")]
+    #[error("the state wants a program that knows format {found}; this one knows up to {known}")]
     TooNew {
-        /// The state's format.
+        /// The format that the state wants known.
         found: u32,
         /// The newest that this program knows.
         known: u32,

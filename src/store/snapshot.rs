@@ -77,7 +77,7 @@ impl<'r> Snapshot<'r> {
             || StoreError::Corrupt { path: layout::META.to_owned(), what: "it is missing".to_owned() };
         let meta = self.record(layout::META, Meta::decode)?.ok_or_else(missing)?;
         if meta.min_reader > FORMAT {
-            return Err(StoreError::TooNew { found: meta.format, known: FORMAT });
+            return Err(StoreError::TooNew { found: meta.min_reader, known: FORMAT });
         }
         Ok(meta)
     }

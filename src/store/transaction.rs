@@ -302,7 +302,7 @@ impl<'r> Store<'r> {
             (meta, _) => meta?,
         };
         if meta.min_writer > FORMAT {
-            return Err(StoreError::TooNew { found: meta.format, known: FORMAT }.into());
+            return Err(StoreError::TooNew { found: meta.min_writer, known: FORMAT }.into());
         }
         let control = match (snapshot.control(), action) {
             (Err(StoreError::Corrupt { .. }), Action::Repair) => Control::default(),

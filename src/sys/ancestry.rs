@@ -16,6 +16,8 @@ pub struct Process {
     pub cwd: Option<PathBuf>,
     /// The value of `ORCH_TASK` in its environment, where the system lets us see it.
     pub task: Option<String>,
+    /// The same of `ORCH_WORKTREE`.
+    pub worktree: Option<PathBuf>,
 }
 
 /// This process and those above it, nearest first.
@@ -26,7 +28,9 @@ pub fn chain() -> Vec<Process> {
     while pid > 0 && list.len() < 128 {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let Some(parent) = parent_of(&dir) else { break };
-        list.push(Process { pid, cwd: dir.join("cwd").read_link().ok(), task: task_of(&dir) });
+        let cwd = dir.join("cwd").read_link().ok();
+        let worktree = variable(&dir, var::ORCH_WORKTREE).map(PathBuf::from);
+        list.push(Process { pid, cwd, task: variable(&dir, var::ORCH_TASK), worktree });
         pid = parent;
     }
     list
@@ -68,12 +72,11 @@ fn parent_of(dir: &Path) -> Option<i32> {
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
-fn task_of(dir: &Path) -> Option<String> {
+fn variable(dir: &Path, wanted: &str) -> Option<String> {
     let environ = crate::sys::fs::read(&dir.join("environ")).ok()?;
     environ.split(|&b| b == 0).find_map(|pair| {
-        let text = std::str::from_utf8(pair).ok()?;
-        let (name, value) = text.split_once('=')?;
-        (name == var::ORCH_TASK).then(|| value.to_owned())
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        (name == wanted).then(|| value.to_owned())
     })
 }
 

@@ -24,6 +24,8 @@ use crate::sys::stream::{Tail, read_lines};
 pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
+    /// How many of the first arguments are ours alone, and not shown to people.
+    unshown: usize,
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
     stdin: Stdin,
@@ -170,6 +172,7 @@ impl Cmd {
         Self {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
+            unshown: 0,
             dir: dir.to_owned(),
             env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             stdin: Stdin::Nothing,
@@ -185,6 +188,14 @@ impl Cmd {
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds arguments that messages leave out: switches that every call has. Only before all others.
+    #[must_use]
+    pub fn switches<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self = self.args(args);
+        self.unshown = self.args.len();
         self
     }
 
@@ -221,7 +232,7 @@ impl Cmd {
     /// The command line, for messages: quoted where a shell would need it.
     pub fn line(&self) -> String {
         std::iter::once(&self.program)
-            .chain(&self.args)
+            .chain(self.args.iter().skip(self.unshown))
             .map(|word| quote(&word.to_string_lossy()))
             .collect::<Vec<_>>()
             .join(" ")

@@ -215,7 +215,8 @@ fn each_team_has_its_branches() {
 }
 
 fn numbered(lines: usize) -> String {
-    (0..lines).map(|n| format!("{n}\n")).collect()
+    let text: Vec<String> = (0..lines).map(|n| n.to_string()).collect();
+    text.join("\n") + "\n"
 }
 
 /// A bugfix task: 5 files, 100 lines, no new files, no deletions.

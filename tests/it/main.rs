@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod commit_policy;
@@ -27,6 +29,8 @@ mod hooks;
 mod hostile;
 #[cfg(test)]
 mod lease;
+#[cfg(test)]
+mod merge;
 #[cfg(test)]
 mod next;
 #[cfg(test)]

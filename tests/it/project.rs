@@ -1,7 +1,7 @@
 //! A repository with git-orch set up, and a gate that tests steer by what is in the tree.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use git_orch::sys;
 
@@ -136,9 +136,9 @@ pub(crate) fn names_rule(stderr: &str, rule: &str) -> bool {
 /// Looks until `seen` holds. Fails after half a minute: then it never will.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
-    let start = Instant::now();
+    let start = sys::clock::Clock.monotonic();
     while !seen() {
         assert!(start.elapsed() < Duration::from_secs(30), "{what}: it did not happen");
-        std::thread::sleep(Duration::from_millis(2));
+        sys::clock::Clock.wait(Duration::from_millis(2));
     }
 }

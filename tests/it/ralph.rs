@@ -407,7 +407,7 @@ fn ctrl_c_records_nothing_and_stops_the_step() {
     wait_for("the step begins", || sys_exists(&env.root().join("began")));
     // Once: running steps may end. Twice: now.
     running.signal(Signal::INT);
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(100));
     running.signal(Signal::INT);
     running.wait().code(130);
     assert_eq!(state_files(&project.repo, "verdicts/").len(), 0);
@@ -430,7 +430,7 @@ fn a_killed_run_leaves_the_pool_usable() {
     // At any moment of the checkout, too.
     for millis in [0, 5, 10, 20, 30, 45] {
         let mut running = project.repo.cmd(ORCH).args(&["ralph", "--fresh"]).spawn();
-        std::thread::sleep(std::time::Duration::from_millis(millis));
+        git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(millis));
         running.kill();
         running.wait().any();
     }

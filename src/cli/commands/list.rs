@@ -111,6 +111,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result
     let filter = args.filter(&cx.actor.to_string());
     let limit = args.limit.unwrap_or(usize::MAX);
     let queue = Queue::open(&cx, &snapshot)?;
+    wire::warn_of_damage(out, &queue.damaged()?);
     let rows = match (&args.search, args.ready) {
         (Some(text), true) => queue.search(text, &filter, Readiness::Ready, limit)?,
         (Some(text), false) => queue.search(text, &filter, Readiness::Any, limit)?,

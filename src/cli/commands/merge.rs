@@ -106,6 +106,12 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
 }
 
 fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandError {
+    let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
+    if judged.stop.is_some() {
+        return CommandError::new(Exit::Interrupted, "interrupted; nothing was merged")
+            .rule("ralph.interrupted")
+            .next(format!("git orch merge {name}"));
+    }
     let exit = if judged.word == Word::Fail { Exit::Failed } else { Exit::Blocked };
     let view = wire::verdict(cx, judged, &target.branch, Vec::new());
     let fact = match view.as_ref().and_then(|v| v.fact.clone()) {
@@ -117,7 +123,6 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
         error = error.detail(report::verdict(&view, out.page()));
     }
-    let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
     match rule.as_str() {
         "gate.changed" => {
             error.next(format!("git orch approve {name} --reason TEXT   (a person who has read the change)"))

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::index::{Index, IndexError};
+use crate::index::{self, Index, IndexError};
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
+use crate::ops::ready;
 use crate::policy::grant::Action;
 use crate::store::{Change, Damage, STATE_REF, StoreError};
 use crate::sys::fs;
@@ -75,7 +76,7 @@ fn patiently<T>(cx: &Ctx, ask: impl Fn() -> Result<T, IndexError>) -> Result<T, 
 pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     const NAME: &str = "index";
     let dir = cx.repo.orch_dir();
-    let file = dir.join("index-1.db");
+    let file = index::file(&dir);
     if !fs::exists(&file) {
         return Ok(vec![Check::ok(NAME, "not made yet; the next command makes it")]);
     }
@@ -90,8 +91,9 @@ pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
         return Ok(vec![Check::problem(NAME, error.to_string()).at_path(&file).next(FIX)]);
     }
     let snapshot = cx.store().snapshot()?;
-    let tasks = snapshot.tasks()?.tasks;
-    let again = || Index::rebuild(&dir, snapshot.commit(), tasks.values().cloned());
+    let found = snapshot.tasks()?;
+    let damaged = ready::named(&found.damaged);
+    let again = || Index::rebuild(&dir, snapshot.commit(), found.tasks.values().cloned(), &damaged);
     let check = match patiently(cx, again) {
         Ok(_) => Check::fixed(NAME, format!("{error}; made anew")),
         Err(again) => Check::problem(NAME, format!("{error}; and it can't be made anew: {again}")),

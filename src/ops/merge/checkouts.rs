@@ -31,6 +31,28 @@ impl Checkouts {
         Ok(Self(list))
     }
 
+    /// The checkouts of trunk whose index and files are those of `old`, though trunk is elsewhere.
+    pub(crate) fn left_at(cx: &Ctx, trunk: &Trunk, old: &Oid) -> Result<Self, OpError> {
+        let mut list = Vec::new();
+        if trunk.local.as_ref() == Some(old) {
+            return Ok(Self(list));
+        }
+        for worktree in cx.repo.worktrees()? {
+            if worktree.head.branch() != Some(trunk.name.as_str()) || !worktree.exists() {
+                continue;
+            }
+            let same = |args: &[&str]| -> Result<bool, OpError> {
+                let output =
+                    cx.repo.git_in(&worktree, ["diff", "--quiet", "--no-ext-diff"]).args(args).run()?;
+                Ok(output.status.success())
+            };
+            if same(&["--cached", old.as_str()])? && same(&[])? {
+                list.push((worktree, true));
+            }
+        }
+        Ok(Self(list))
+    }
+
     /// Moves clean checkouts from `old` to `new`. git refuses where an untracked file is in the way.
     pub(crate) fn follow(self, cx: &Ctx, old: Option<&Oid>, new: &Oid) -> Result<Vec<Refresh>, OpError> {
         let mut result = Vec::new();

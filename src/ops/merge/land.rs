@@ -9,6 +9,7 @@ use crate::domain::task::{Evidence, Task};
 use crate::domain::verdict::Word;
 use crate::git::{Cas, MergeTree, NewCommit, RefChange};
 use crate::hook::ticket;
+use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::contract;
 use crate::ops::error::{Because, OpError, Refused};
@@ -22,7 +23,6 @@ use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::remote::{self, Fetched};
 use crate::ops::tasks::{change, get};
 use crate::policy::grant::Action;
-use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 
 /// How often a lost race is run again.
@@ -119,6 +119,7 @@ fn checked(cx: &Ctx, text: Option<&str>, options: &Options) -> Result<Target, Op
     if options.override_reason.is_some() {
         people::refuse_agents(cx, "merge what is not verified")?;
     }
+    refuse_agent(cx)?;
     let target = Target::find(cx, &snapshot, text)?;
     let trunk = cx.trunk(&snapshot)?;
     if target.branch == trunk.name {
@@ -150,12 +151,25 @@ fn run(cx: &Ctx, target: Target, options: &Options, sink: &mut Sink<'_>) -> Resu
     outcome
 }
 
-struct Run<'a> {
-    cx: &'a Ctx,
-    options: &'a Options,
-    target: Target,
-    fence: Option<u64>,
-    lost: u32,
+/// Refuses the agents that the loop started: it merges for them what the policy lets it merge, with an environment
+/// that is not theirs.
+fn refuse_agent(cx: &Ctx) -> Result<(), OpError> {
+    let Some(task) = people::agent_above(cx) else { return Ok(()) };
+    let fact = format!("the agent of task {task} does not merge: the loop that started it does, after Ralph");
+    Err(Refused::new(Because::Policy, "merge.agent", fact)
+        .next("git orch ralph   (what Ralph will say)")
+        .into())
+}
+
+/// One merge, from build to record.
+pub(super) struct Run<'a> {
+    pub(super) cx: &'a Ctx,
+    pub(super) options: &'a Options,
+    pub(super) target: Target,
+    /// The task's fence, which is ours.
+    pub(super) fence: Option<u64>,
+    /// How often the race for trunk was lost.
+    pub(super) lost: u32,
 }
 
 /// A merge result that may be landed.
@@ -173,10 +187,11 @@ impl Run<'_> {
         while self.lost < ROUNDS {
             let trunk = self.fresh_trunk(sink)?;
             self.target.refresh(self.cx)?;
-            if target::is_contained(self.cx, &trunk, &self.target.tip)? {
-                return self.already(&trunk);
+            let base = self.base(&trunk)?;
+            if self.cx.repo.is_ancestor(&self.target.tip, &base)? {
+                return self.already(&trunk, &base);
             }
-            let candidate = match self.build(trunk, sink)? {
+            let candidate = match self.build(trunk, base, sink)? {
                 Ok(candidate) => candidate,
                 Err(outcome) => return Ok(outcome),
             };
@@ -222,18 +237,32 @@ impl Run<'_> {
         if let (Landing::Local, Some(local)) = (self.landing(trunk), &trunk.local)
             && self.cx.repo.is_ancestor(tip, local)?
         {
+            self.refuse_tampered(trunk)?;
             return Ok(local.clone());
         }
         Ok(tip.clone())
     }
 
-    fn landing(&self, trunk: &Trunk) -> Landing {
+    /// What is not known to be verified is not built on: its gate would judge, and the mark that shows it would go.
+    fn refuse_tampered(&self, trunk: &Trunk) -> Result<(), OpError> {
+        let Some(tamper) = attested::tamper(self.cx, trunk)? else { return Ok(()) };
+        Err(Refused::new(Because::Policy, "trunk.tampered", tamper.to_string())
+            .next(format!("git log {}..{}   (what came in)", tamper.attested.short(), trunk.name))
+            .next("git orch doctor --fix   (a person who has looked at it accepts and records it)")
+            .into())
+    }
+
+    pub(super) fn landing(&self, trunk: &Trunk) -> Landing {
         if trunk.remote.is_none() || trunk.tracking.is_none() { Landing::Local } else { self.options.landing }
     }
 
-    fn build(&self, trunk: Trunk, sink: &mut Sink<'_>) -> Result<Result<Candidate, Outcome>, OpError> {
+    fn build(
+        &self,
+        trunk: Trunk,
+        base: Oid,
+        sink: &mut Sink<'_>,
+    ) -> Result<Result<Candidate, Outcome>, OpError> {
         let cx = self.cx;
-        let base = self.base(&trunk)?;
         self.hold_contract(&trunk, &base)?;
         let tree = match cx.repo.merge_tree(&base, &self.target.tip)? {
             MergeTree::Clean(tree) => tree,
@@ -337,10 +366,10 @@ impl Run<'_> {
         let output =
             cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]).run()?;
         if !output.status.success() {
+            // Whether the race was lost is asked of the remote: servers say it in many words.
             remote::forget_fetch(cx)?;
-            let said = format!("{}\n{}", output.text(), output.stderr);
-            if said.contains("stale info") || said.contains("fetch first") || said.contains("cannot lock ref")
-            {
+            let fetched = remote::fetch_trunk(cx, now)?;
+            if fetched == Fetched::Fresh && self.base(&cx.trunk_named(&now.name)?)? != candidate.base {
                 return Ok(None);
             }
             let fact = format!("{remote} refused the push of {}: {}", now.name, output.stderr);
@@ -348,20 +377,22 @@ impl Run<'_> {
                 .next("git orch merge --no-push   (moves only this clone's trunk)")
                 .into());
         }
-        // The push moved the tracking ref; a local trunk that is not behind it is left alone.
+        self.bring_home(now, &candidate.commit).map(Some)
+    }
+
+    /// Local trunk and its checkouts follow the remote's. One that is not behind is left alone.
+    pub(super) fn bring_home(&self, now: &Trunk, to: &Oid) -> Result<Vec<Refresh>, OpError> {
+        let cx = self.cx;
         let checkouts = Checkouts::of(cx, now)?;
-        let behind = match &now.local {
-            Some(local) => cx.repo.is_ancestor(local, &candidate.commit)?,
+        let is_behind = match &now.local {
+            Some(local) => local != to && cx.repo.is_ancestor(local, to)?,
             None => true,
         };
-        if !behind {
-            return Ok(Some(Vec::new()));
+        // Where somebody pulled meanwhile, local trunk has it, or git will say why not.
+        if is_behind && self.move_local(now, to)? {
+            return checkouts.follow(cx, now.local.as_ref(), to);
         }
-        match self.move_local(now, &candidate.commit)? {
-            true => checkouts.follow(cx, now.local.as_ref(), &candidate.commit).map(Some),
-            // Somebody pulled meanwhile: local trunk has it, or git will say why not.
-            false => Ok(Some(Vec::new())),
-        }
+        Ok(Vec::new())
     }
 
     fn land_local(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
@@ -378,11 +409,13 @@ impl Run<'_> {
         let old = now.local.clone().map_or(MaybeOid::Zero, MaybeOid::Id);
         let change = RefChange { name: now.local_ref.clone(), old: old.clone(), new: new.clone() };
         let _ticket = ticket::issue(&cx.repo.orch_dir(), &now.local_ref, &old, new)?;
-        let moved = cx.repo.move_user_ref(&change, "git-orch: merge")?;
-        if moved == Cas::Moved {
-            fs::write_atomic(&cx.file("attested"), format!("{new}\n").as_bytes(), 0o644, Durability::None)?;
+        // Before the move: a kill in between must not make the verified commit look like one of somebody else's.
+        let before = attested::mark(cx, new)?;
+        let moved = cx.repo.move_user_ref(&change, "git-orch: merge");
+        if !matches!(moved, Ok(Cas::Moved)) {
+            attested::unmark(cx, before.as_ref())?;
         }
-        Ok(moved == Cas::Moved)
+        Ok(moved? == Cas::Moved)
     }
 
     fn finish(&self, candidate: Candidate, checkouts: Vec<Refresh>) -> Result<Outcome, OpError> {
@@ -411,7 +444,7 @@ impl Run<'_> {
         })))
     }
 
-    fn done(&self, task: &Task, fence: u64, evidence: &Evidence) -> Result<Task, OpError> {
+    pub(super) fn done(&self, task: &Task, fence: u64, evidence: &Evidence) -> Result<Task, OpError> {
         let cx = self.cx;
         let (done, _) = cx.store().transact(&cx.author(), Action::Record, |edit| {
             let mut now = get(edit, &task.id)?;
@@ -424,70 +457,4 @@ impl Run<'_> {
         lease::forget(cx, &task.id)?;
         Ok(done)
     }
-
-    /// Trunk contains the branch: either a merge of ours whose record was lost with its process, or nothing was
-    /// done, or somebody else put it there.
-    fn already(&self, trunk: &Trunk) -> Result<Outcome, OpError> {
-        let Some(task) = &self.target.task else {
-            let fact = format!("{} has everything that {} has", trunk.name, self.target.branch);
-            return Err(Refused::new(Because::Usage, "merge.nothing", fact).next("git orch status").into());
-        };
-        let base = task.register.work.as_ref().map(|work| &work.base);
-        if base == Some(&self.target.tip) {
-            let fact = format!("{} has no commit of its own: there is nothing to merge", self.target.branch);
-            return Err(Refused::new(Because::Usage, "merge.nothing", fact)
-                .next("commit your work on the task's branch")
-                .next(format!("git orch close {} --reason TEXT   (if there is nothing to do)", task.id))
-                .into());
-        }
-        let landed = self.landed_before(trunk)?;
-        let Some((commit, judged)) = landed else {
-            let fact =
-                format!("{} contains {}, but not by a merge of git-orch", trunk.name, self.target.branch);
-            return Err(Refused::new(Because::Policy, "merge.external", fact)
-                .next(format!("git orch close {} --reason TEXT", task.id))
-                .into());
-        };
-        let evidence = Evidence {
-            commit: commit.clone(),
-            tree: judged.tree.clone(),
-            verdict: judged.deciding().map(|v| v.key.clone()).unwrap_or_default(),
-        };
-        let fence = self.fence.ok_or_else(|| OpError::Bug("a task is merged without a fence".into()))?;
-        let done = self.done(task, fence, &evidence)?;
-        let kept = target::retire(self.cx, trunk, &done)?;
-        let target = Target { task: Some(done), ..self.target.clone() };
-        let landing = self.landing(trunk);
-        let (judged, checkouts, lost_races) = (Some(judged), Vec::new(), self.lost);
-        Ok(Outcome::Merged(Box::new(Merged { commit, judged, target, landing, checkouts, kept, lost_races })))
-    }
-
-    /// The merge of this branch in trunk's first-parent history that has a recorded PASS.
-    fn landed_before(&self, trunk: &Trunk) -> Result<Option<(Oid, Judged)>, OpError> {
-        let Some(oid) = merge_of(self.cx, trunk, &self.target.tip)? else { return Ok(None) };
-        let mut request = Request::new(oid.clone(), Moment::Merge);
-        request.team = crate::domain::branch::team(&self.target.branch);
-        let judged = ralph::recorded(self.cx, &request)?;
-        Ok(judged.filter(|j| j.word == Word::Pass).map(|judged| (oid, judged)))
-    }
-}
-
-/// The commit of trunk's first-parent history that merged `tip`.
-fn merge_of(cx: &Ctx, trunk: &Trunk, tip: &Oid) -> Result<Option<Oid>, OpError> {
-    let mut at = trunk.tip().cloned();
-    for _ in 0..10_000 {
-        let Some(oid) = at else { return Ok(None) };
-        let commit = cx.repo.commit(&oid)?;
-        if commit.parents.get(1) == Some(tip) {
-            return Ok(Some(oid));
-        }
-        at = commit.parents.into_iter().next();
-    }
-    Ok(None)
-}
-
-/// Whether a merge of `tip` is in trunk already: one whose record was lost with its process.
-pub(crate) fn is_landed(cx: &Ctx, tip: &Oid) -> Result<bool, OpError> {
-    let trunk = cx.trunk(&cx.snapshot()?)?;
-    Ok(target::is_contained(cx, &trunk, tip)? && merge_of(cx, &trunk, tip)?.is_some())
 }

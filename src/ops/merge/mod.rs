@@ -4,11 +4,13 @@
 //! by compare-and-swap to exactly the commit that was judged. A race that is lost costs another round, never a
 //! tree that nobody verified. While the gate runs, no lock is held; the queue lock is taken for the move.
 
+mod already;
 mod checkouts;
 mod land;
 mod target;
 
+pub(crate) use already::is_landed;
 pub use checkouts::Refresh;
+pub(crate) use land::merge_committed;
 pub use land::{Landing, Merged, Options, Outcome, merge};
-pub(crate) use land::{is_landed, merge_committed};
 pub use target::Target;

@@ -153,14 +153,6 @@ pub(crate) fn give_back(cx: &Ctx, id: &TaskId, fence: u64, back: &State) -> Resu
     Ok(())
 }
 
-/// Whether the branch has anything that trunk has not.
-pub(crate) fn is_contained(cx: &Ctx, trunk: &Trunk, tip: &Oid) -> Result<bool, OpError> {
-    match trunk.tip() {
-        Some(trunk) => Ok(cx.repo.is_ancestor(tip, trunk)?),
-        None => Ok(false),
-    }
-}
-
 /// After a merge, the task's worktree is removed if nothing is in it and nobody is.
 pub(crate) fn retire(cx: &Ctx, trunk: &Trunk, task: &Task) -> Result<Option<String>, OpError> {
     let snapshot = cx.snapshot()?;
