@@ -90,6 +90,13 @@ impl CommandError {
         self
     }
 
+    /// The same error with another exit: a hook refuses, whatever the verdict is.
+    #[must_use]
+    pub fn exits(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
     /// The exit.
     pub fn exit(&self) -> Exit {
         self.0.exit

@@ -1,8 +1,6 @@
 //! Exit codes: public, and the same table in code, in docs/exit-codes.md and in the man page.
 
-use crate::domain::session::Outcome;
 use crate::domain::verdict::Word;
-use crate::view::RunSummary;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,18 +93,6 @@ impl Exit {
             Word::Blocked => Self::Blocked,
         }
     }
-
-    /// The exit for a run: failed beats blocked, blocked beats interrupted, and nothing at all is its own.
-    pub fn of_run(summary: &RunSummary) -> Self {
-        let any = |outcome| summary.count(outcome) > 0;
-        match summary {
-            _ if any(Outcome::Failed) => Self::Failed,
-            _ if any(Outcome::Blocked) => Self::Blocked,
-            _ if any(Outcome::Interrupted) => Self::Interrupted,
-            _ if summary.tasks.is_empty() => Self::NothingReady,
-            _ => Self::Done,
-        }
-    }
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -117,40 +103,11 @@ impl From<Exit> for std::process::ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use Outcome::{Blocked, Failed, Interrupted, Merged, Review};
-
     use super::*;
-    use crate::view::RunTask;
 
     #[test]
     fn every_code_is_used_once() {
         let codes = Exit::ALL.map(Exit::code);
         assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
-    }
-
-    #[test]
-    fn failed_beats_blocked_beats_interrupted() {
-        let run = |outcomes: &[Outcome]| {
-            let task = |&outcome| RunTask {
-                id: "0".into(),
-                title: String::new(),
-                outcome,
-                iterations: 1,
-                note: None,
-            };
-            Exit::of_run(&RunSummary {
-                schema: 1,
-                session: "0".into(),
-                started: String::new(),
-                ended: None,
-                millis: None,
-                tasks: outcomes.iter().map(task).collect(),
-            })
-        };
-        assert_eq!(run(&[]), Exit::NothingReady);
-        assert_eq!(run(&[Merged, Review]), Exit::Done);
-        assert_eq!(run(&[Merged, Interrupted]), Exit::Interrupted);
-        assert_eq!(run(&[Interrupted, Blocked]), Exit::Blocked);
-        assert_eq!(run(&[Blocked, Failed, Merged]), Exit::Failed);
     }
 }

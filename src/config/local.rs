@@ -221,7 +221,7 @@ mod tests {
         git config orch.hooks: `perhaps` is not `on` or `off`
         git config orch.sync: `` is not `auto` or `manual`
         git config orch.personLease: `0s` is not longer than zero
-        git config orch.personLease
+        git config orch.personLease: `soon` is not a length of time (write `60s`, `10m`, `1h 30m` or `7d`, at most 3650d)
         git config orch.remote: `` is not a remote's name
         ");
     }

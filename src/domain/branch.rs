@@ -25,6 +25,20 @@ pub fn task_of(branch: &str) -> Option<TaskId> {
     TaskId::parse(rest.split('-').next()?).ok()
 }
 
+/// Whether git takes `branch` as the short name of a branch, wherever it stands in a command line.
+pub fn is_name(branch: &str) -> bool {
+    let bad = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    let part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
+    !branch.starts_with('-')
+        && !branch.ends_with('.')
+        && !branch.contains(bad)
+        && !branch.contains("..")
+        && !branch.contains("@{")
+        && branch != "@"
+        && branch.split('/').all(part)
+}
+
 /// Lower-case ASCII words of `title` joined by dashes, at most 40 characters; empty if it has none.
 pub fn slug(title: &str) -> String {
     let mut slug = String::new();
@@ -71,6 +85,18 @@ mod tests {
         let s = slug("one two three four five six seven eight nine ten");
         assert!(s.len() <= SLUG_CHARS && !s.ends_with('-'), "{s}");
         assert_eq!(slug(&"a".repeat(90)).len(), SLUG_CHARS);
+    }
+
+    #[test]
+    fn names_that_git_takes() {
+        for name in ["main", "fix/7k3fabcd-x", "a/b.c", "é"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in
+            ["", "-b", "a b", "a..b", "a/", "/a", "a//b", "x.lock", "a.lock/b", "@", "a@{b", "a\nb", "a."]
+        {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,30 @@ pub fn cycle(edges: &Edges, from: &TaskId, to: &TaskId) -> Option<Vec<TaskId>> {
     if reaches(edges, to, from, &mut seen, &mut path) { Some(path) } else { None }
 }
 
+/// The tasks that are in a cycle or need one that is; empty without a cycle. O((tasks + edges) log tasks).
+pub fn entangled(edges: &Edges) -> BTreeSet<TaskId> {
+    let mut open: BTreeMap<&TaskId, usize> = BTreeMap::new();
+    let mut needed_by: BTreeMap<&TaskId, Vec<&TaskId>> = BTreeMap::new();
+    for (id, needs) in edges {
+        let known = needs.iter().filter(|need| edges.contains_key(*need));
+        open.insert(id, known.clone().count());
+        known.for_each(|need| needed_by.entry(need).or_default().push(id));
+    }
+    let mut free: Vec<&TaskId> = open.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
+    while let Some(id) = free.pop() {
+        open.remove(id);
+        for dependent in needed_by.get(id).into_iter().flatten() {
+            if let Some(count) = open.get_mut(dependent) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(dependent);
+                }
+            }
+        }
+    }
+    open.into_keys().cloned().collect()
+}
+
 fn reaches(
     edges: &Edges,
     at: &TaskId,
@@ -76,9 +100,22 @@ mod tests {
         assert_eq!(cycle(&e, &id(1), &id(4)), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn entangled_is_what_leads_into_a_cycle(list in proptest::collection::vec((0_u64..9, 0_u64..9), 0..14)) {
+            let edges = edges(&list);
+            let in_cycle = |n: &TaskId| edges[n].iter().any(|need| cycle(&edges, n, need).is_some());
+            let reach = |n: &TaskId, m: &TaskId| reaches(&edges, n, m, &mut BTreeSet::new(), &mut Vec::new());
+            let leads = |n: &TaskId| edges.keys().any(|m| in_cycle(m) && reach(n, m));
+            let expected: BTreeSet<TaskId> = edges.keys().filter(|n| leads(n)).cloned().collect();
+            proptest::prop_assert_eq!(entangled(&edges), expected);
+        }
+    }
+
     #[test]
     fn a_chain_of_a_hundred_thousand_is_no_stack_overflow() {
         let list: Vec<(u64, u64)> = (0..100_000).map(|n| (n, n + 1)).collect();
+        assert_eq!(entangled(&edges(&list)), BTreeSet::new());
         let path = cycle(&edges(&list), &id(100_000), &id(0)).expect("cycle");
         assert_eq!(path.len(), 100_002);
     }

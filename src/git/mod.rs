@@ -5,6 +5,7 @@
 //! scrubs git's own variables and switches hooks and automatic maintenance off. The only writer is
 //! `durable`. Deliberately absent: anything that knows tasks, verdicts or the layout of the state.
 
+mod command_line;
 mod commit;
 mod config;
 mod diff;

@@ -25,6 +25,8 @@ pub struct Entry {
     pub name: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
+    /// Whether it is a file that may be executed.
+    pub executable: bool,
     /// The object.
     pub oid: Oid,
 }
@@ -47,8 +49,8 @@ pub struct CommitInfo {
 pub struct TreeChange {
     /// The path from the root, with `/`.
     pub path: String,
-    /// The blob in the second tree; None if it has none.
-    pub new: Option<Oid>,
+    /// What is there in the second tree, a link or a submodule included; None if there is nothing, or a directory.
+    pub new: Option<Entry>,
 }
 
 pub(crate) fn to_gix(oid: &Oid) -> Result<gix::ObjectId, GitError> {
@@ -58,6 +60,9 @@ pub(crate) fn to_gix(oid: &Oid) -> Result<gix::ObjectId, GitError> {
 pub(crate) fn from_gix(id: &gix::oid) -> Oid {
     Oid::parse(&id.to_string()).expect("an object id that exists is not zero")
 }
+
+/// How deep trees may be nested: the recursion over them is as deep, and a tree is hostile input.
+const MAX_DEPTH: usize = 256;
 
 fn kind_of(mode: EntryMode) -> EntryKind {
     if mode.is_tree() {
@@ -106,6 +111,7 @@ impl Repo {
             entries.push(Entry {
                 name: entry.filename.to_vec(),
                 kind: kind_of(entry.mode),
+                executable: entry.mode.is_executable(),
                 oid: from_gix(entry.oid),
             });
         }
@@ -200,9 +206,10 @@ impl Repo {
         Ok(Some(Oid::parse(text.lines().next().unwrap_or_default())?))
     }
 
-    /// The blobs at which `new` differs from `old` (None: from nothing), below `prefix` (empty: everywhere).
+    /// The paths at which `new` differs from `old` (None: from nothing), by content or mode.
     ///
-    /// Equal subtrees are not opened: the cost is in the number of changed directories.
+    /// Equal subtrees are not opened: the cost is in the number of changed directories. A tree that is nested
+    /// deeper than any that git makes is refused.
     pub fn tree_changes(&self, old: Option<&Oid>, new: Option<&Oid>) -> Result<Vec<TreeChange>, GitError> {
         let mut changes = Vec::new();
         self.collect_changes("", old, new, &mut changes)?;
@@ -235,16 +242,19 @@ impl Repo {
                 continue;
             }
             let path = format!("{prefix}{}", String::from_utf8_lossy(&name));
-            let part = |entry: &Option<Entry>, kind| {
-                entry.as_ref().filter(|e| e.kind == kind).map(|e| e.oid.clone())
-            };
-            let (tree_before, tree_after) = (part(&before, EntryKind::Tree), part(&after, EntryKind::Tree));
+            if path.matches('/').count() > MAX_DEPTH {
+                let what = format!("it is nested more than {MAX_DEPTH} levels deep");
+                return Err(GitError::Malformed { path: prefix.into(), what });
+            }
+            let is_tree = |entry: &&Entry| entry.kind == EntryKind::Tree;
+            let tree = |entry: &Option<Entry>| entry.as_ref().filter(is_tree).map(|e| e.oid.clone());
+            let (tree_before, tree_after) = (tree(&before), tree(&after));
             if tree_before.is_some() || tree_after.is_some() {
                 self.collect_changes(&format!("{path}/"), tree_before.as_ref(), tree_after.as_ref(), out)?;
             }
-            let (blob_before, blob_after) = (part(&before, EntryKind::Blob), part(&after, EntryKind::Blob));
-            if blob_before != blob_after {
-                out.push(TreeChange { path, new: blob_after });
+            let (before, after) = (before.filter(|e| !is_tree(&e)), after.filter(|e| !is_tree(&e)));
+            if before != after {
+                out.push(TreeChange { path, new: after });
             }
         }
         Ok(())

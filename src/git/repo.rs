@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::git::config::command_line_settings;
+use crate::git::command_line::command_line_settings;
 use crate::git::error::GitError;
 use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
+use crate::sys::process::Cmd;
 
 /// A repository as seen from one of its worktrees.
 ///
@@ -33,8 +34,12 @@ impl Repo {
             };
             return Self::open(&git_dir, work_tree.as_deref(), env);
         }
-        let (path, _trust) =
+        let (path, trust) =
             gix::discover::upwards(cwd).map_err(|_| GitError::NoRepository { path: cwd.to_owned() })?;
+        if trust != gix::sec::Trust::Full {
+            // Somebody else's: its configuration may name any program. git knows whom the user trusts.
+            Cmd::new("git", cwd, env).args(["rev-parse", "--git-dir"]).run()?.checked()?;
+        }
         let (git_dir, work_tree) = path.into_repository_and_work_tree_directories();
         let git_dir = fs::canonical(&cwd.join(git_dir))?;
         let work_tree = match work_tree {

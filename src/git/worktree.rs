@@ -125,6 +125,18 @@ impl Repo {
         self.run_git(["worktree", "prune"]).map(drop)
     }
 
+    /// Files of a worktree that git was told not to look at (`update-index --skip-worktree`, `--assume-unchanged`):
+    /// whether they differ from HEAD is not in `dirt`.
+    pub fn unwatched(&self, worktree: &Worktree) -> Result<Vec<String>, GitError> {
+        let output = self.git_in(worktree, ["ls-files", "-v", "-z"]).run()?.checked()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let flagged = text.split('\0').filter_map(|entry| entry.split_once(' ')).filter(|(tag, path)| {
+            tag.starts_with(|c: char| c.is_ascii_lowercase() || c == 'S')
+                && fs::exists(&worktree.path.join(path))
+        });
+        Ok(flagged.map(|(_, path)| path.to_owned()).collect())
+    }
+
     /// What is in a worktree that HEAD does not have.
     pub fn dirt(&self, worktree: &Worktree) -> Result<Dirt, GitError> {
         let output = self

@@ -4,6 +4,7 @@
 //! that was there before.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
 use crate::hook::settings::Settings;
 use crate::hook::{chain, install, refs};
+use crate::sys::ancestry;
 use crate::sys::env::Env;
 use crate::sys::fs;
 use crate::sys::process::Cmd;
@@ -166,14 +168,32 @@ impl<'a> Run<'a> {
         if !settings.enabled {
             return self.end_as_previous(None);
         }
-        let hook = match hook {
-            Some(Hook::CommitMsg) if !self.wants_trailers() => return self.end_as_previous(None),
-            other => other,
+        let is_needed = match hook {
+            Some(Hook::PreCommit) => !self.is_judged_later(),
+            Some(Hook::CommitMsg) => self.wants_trailers(),
+            Some(_) | None => true,
         };
+        if !is_needed {
+            return self.end_as_previous(None);
+        }
         match hook.map_or(Order::After, Hook::order) {
             Order::After => self.previous_then_main(hook, &settings),
             Order::Before => self.main_then_previous(hook, &settings),
         }
+    }
+
+    /// Whether `git commit` runs this hook and `prepare-commit-msg` is ours: it comes next, on the same index, and
+    /// judges the same.
+    fn is_judged_later(&self) -> bool {
+        let Some(dir) = &self.hooks_dir else { return false };
+        let whole = |hook: &str| {
+            let meta = dir.join(hook).symlink_metadata().ok()?;
+            (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then_some(meta.len())
+        };
+        let own = whole(&self.hook);
+        own.is_some()
+            && own == whole(Hook::PrepareCommitMsg.as_str())
+            && hint::is_commit(&ancestry::command_of(ancestry::parent()))
     }
 
     /// Whether this may be a task's commit whose message has no trailers yet.

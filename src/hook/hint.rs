@@ -3,6 +3,8 @@
 //! git asks the guard late: a merge, reset or rebase has moved index and files by then. No line here throws
 //! work away; `git read-tree -m -u` keeps local changes or stops.
 
+use std::path::Path;
+
 use crate::domain::oid::Oid;
 use crate::hook::guard::Rename;
 
@@ -49,6 +51,12 @@ pub(in crate::hook) fn subcommand(command: &[String]) -> Option<(&str, &[String]
         }
     }
     None
+}
+
+/// Whether a command line is `git commit`.
+pub(in crate::hook) fn is_commit(command: &[String]) -> bool {
+    let is_git = command.first().is_some_and(|program| Path::new(program).ends_with("git"));
+    is_git && subcommand(command).is_some_and(|(word, _)| word == "commit")
 }
 
 /// The rename that a command line asks for; `head` is the branch that HEAD is on.
@@ -240,6 +248,13 @@ mod tests {
         git update-ref refs/heads/main x: -
         git fetch origin main:main: if this was a fetch of the remote's trunk: the remote's side has arrived, run it once more
         ");
+    }
+
+    #[test]
+    fn only_git_commit_is_a_commit() {
+        let is = |line: &str| is_commit(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert!(is("git commit -m x") && is("/usr/bin/git -c a.b=c -C dir commit"));
+        assert!(!is("git hook run pre-commit") && !is("git rebase commit") && !is("sh commit") && !is(""));
     }
 
     #[test]

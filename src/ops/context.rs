@@ -8,7 +8,7 @@ use crate::domain::id::SessionId;
 use crate::domain::oid::Oid;
 use crate::git::{Repo, Settings};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::store::{Author, Snapshot, Store};
+use crate::store::{Author, Snapshot, Store, StoreError};
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, Durability};
@@ -154,12 +154,14 @@ impl Ctx {
 
     /// The state as it is now; a refusal that names `init` if there is none.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, OpError> {
-        if self.store().tip()?.is_none() {
-            return Err(Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
-                .next("git orch init")
-                .into());
-        }
-        Ok(self.store().snapshot()?)
+        self.store().snapshot().map_err(|error| match error {
+            StoreError::NoState => {
+                Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
+                    .next("git orch init")
+                    .into()
+            }
+            other => other.into(),
+        })
     }
 
     /// For git's author and committer lines of state commits.
@@ -246,6 +248,14 @@ impl Ctx {
         let origin = self.repo.abbreviate(commit);
         crate::config::parse(&text, &format!("{FILE} at {origin}"))
             .map_err(|problems| OpError::Config { origin, problems })
+    }
+
+    /// The same, or built-in defaults where it can't be used: for what must go on until somebody has mended it.
+    pub fn config_or_default(&self, trunk: &Trunk) -> Result<Config, OpError> {
+        match self.config(trunk) {
+            Err(OpError::Config { .. }) => Ok(Config::default()),
+            other => other,
+        }
     }
 
     /// The configuration in force: that of the policy tip.

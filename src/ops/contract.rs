@@ -5,20 +5,31 @@ use std::path::Path;
 use crate::assets;
 use crate::domain::branch;
 use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::role::Role;
 use crate::domain::task::Task;
 use crate::git::{FileChange, FileStatus, Head};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::{lease, people, worktrees};
-use crate::policy::{self, Change, ChangeKind, CommitFacts, Place, Rules, TaskFacts, Violation};
+use crate::policy::{self, Change, ChangeKind, CommitFacts, Place, PolicyError, Rules, TaskFacts, Violation};
 use crate::store::Snapshot;
 use crate::sys::fs;
 
 /// The built-in contracts.
 pub(crate) fn rules() -> Result<Rules, OpError> {
-    Rules::parse(&assets::TEAM_POLICIES, &assets::ROLE_POLICIES)
-        .map_err(|e| OpError::Bug(format!("the built-in policies: {e}")))
+    Rules::parse(&assets::TEAM_POLICIES, &assets::ROLE_POLICIES).map_err(|e| unusable(&e))
+}
+
+fn unusable(error: &PolicyError) -> OpError {
+    OpError::Bug(format!("the built-in policies: {error}"))
+}
+
+/// What `facts` break of the built-in contracts.
+fn broken(facts: &CommitFacts) -> Result<Vec<Violation>, OpError> {
+    let role: Vec<Role> = facts.task.iter().map(|task| task.role).collect();
+    let rules = Rules::parse_some(&role, &assets::TEAM_POLICIES, &assets::ROLE_POLICIES);
+    Ok(policy::evaluate(&rules.map_err(|e| unusable(&e))?, facts))
 }
 
 /// The branch that a commit here will be on: HEAD's, or the one that is being rebased.
@@ -75,7 +86,8 @@ fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, 
 
 /// What the whole branch changes, for a commit that is about to be made from `index`.
 fn changes_of_index(cx: &Ctx, trunk: &Trunk, index: &Path) -> Result<Vec<Change>, OpError> {
-    match branch_base(cx, trunk)? {
+    // A history that shares nothing with trunk is a change of everything.
+    match branch_base(cx, trunk)?.or_else(|| trunk.tip().cloned()) {
         Some(base) => Ok(cx.repo.index_changes(&base, index)?.into_iter().map(to_policy).collect()),
         None => Ok(Vec::new()),
     }
@@ -143,7 +155,7 @@ pub(crate) fn judge_commit(
         task,
         changes,
     };
-    let violations = policy::evaluate(&rules()?, &facts);
+    let violations = broken(&facts)?;
     if !violations.is_empty() && is_overridden(cx, on.as_deref())? {
         return Ok((Vec::new(), here.map(|(task, _)| task)));
     }
@@ -175,5 +187,5 @@ pub(crate) fn judge_branch(
         task: Some(TaskFacts { held: true, other: None, ..task }),
         changes: cx.repo.file_changes(base, tree)?.into_iter().map(to_policy).collect(),
     };
-    Ok(policy::evaluate(&rules()?, &facts))
+    broken(&facts)
 }

@@ -18,7 +18,7 @@ use crate::ops::ralph::{self, Judged, Request};
 use crate::ops::worktrees;
 use crate::policy::Violation;
 use crate::sys::env::var;
-use crate::sys::fs;
+use crate::sys::fs::{self, Durability};
 
 /// What git puts, after a comment character, between the message and the diff that `commit -v` shows.
 const SCISSORS: &str = " ------------------------ >8 ------------------------";
@@ -100,9 +100,14 @@ fn index(cx: &Ctx) -> PathBuf {
 }
 
 fn add_trailers(cx: &Ctx, task: &Task, message: &Path) -> Result<(), OpError> {
+    let path = cx.cwd.join(message);
+    if let Ok(text) = fs::read_string(&path)
+        && let Some(text) = with_trailers(&text, &trailers(task))
+    {
+        return Ok(fs::overwrite(&path, text.as_bytes(), Durability::None)?);
+    }
     let id = format!("Orch-Task: {}", task.id);
     let fence = format!("Orch-Fence: {}", task.register.fence);
-    let path = cx.cwd.join(message);
     cx.repo
         // Without `--no-divider`, a line of three dashes would end the message.
         .git(["interpret-trailers", "--in-place", "--no-divider", "--if-exists", "replace"])
@@ -110,6 +115,14 @@ fn add_trailers(cx: &Ctx, task: &Task, message: &Path) -> Result<(), OpError> {
         .run()?
         .checked()?;
     Ok(())
+}
+
+/// A message with trailers after it, where that needs no knowledge of git's: one paragraph of plain text. None
+/// for what may have comments, trailers or a patch in it.
+fn with_trailers(text: &str, trailers: &str) -> Option<String> {
+    let text = text.trim_end_matches('\n');
+    let plain = |line: &str| line.starts_with(|c: char| c.is_alphanumeric()) && !line.contains(SCISSORS);
+    (!text.is_empty() && text.lines().all(plain)).then(|| format!("{text}\n\n{trailers}"))
 }
 
 /// The trailers of a task's commit, for commits that we make ourselves.
@@ -126,7 +139,7 @@ pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>)
     }
     // Without the state nothing is known: passing then would make removing it the way around the gate.
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    let config = cx.config(&trunk)?;
+    let config = cx.config_or_default(&trunk)?;
     let mut tips = Vec::new();
     for pushed in branches {
         if contract::is_overridden(cx, pushed.local_branch())? {
@@ -228,4 +241,18 @@ fn is_on_remote(cx: &Ctx, remote: &str, tip: &Oid) -> Result<bool, OpError> {
     let prefix = format!("refs/remotes/{remote}/");
     let output = cx.repo.run_git(["for-each-ref", "--count=1", "--contains", tip.as_str(), &prefix])?;
     Ok(!output.stdout.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_plainest_message_is_completed_without_git() {
+        assert_eq!(with_trailers("fix: x\n", "T: 1\n").as_deref(), Some("fix: x\n\nT: 1\n"));
+        assert_eq!(with_trailers("Größe\nund mehr", "T: 1\n").as_deref(), Some("Größe\nund mehr\n\nT: 1\n"));
+        for text in ["", "\n", "x\n\ny", "x\n# comment\n", "x\n\nT: 0\n", "# x", "---\n", "; auto"] {
+            assert_eq!(with_trailers(text, "T: 1\n"), None, "{text:?}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ struct Line {
 /// Verifies what `git push ARGS` would push, then pushes it with the user's hooks and the terminal.
 pub fn push(cx: &Ctx, args: &[String], sink: &mut Sink<'_>) -> Result<Pushed, OpError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    let config = cx.config(&trunk)?;
+    let config = cx.config_or_default(&trunk)?;
     let mut refused = Vec::new();
     for line in planned(cx, args)? {
         let local = line.from.strip_prefix("refs/heads/");

@@ -142,6 +142,17 @@ fn gates(
     Ok(Gates::Judge(list))
 }
 
+/// Trunk's configuration. Where that can't be used, a commit that changes the gate is judged all the same: by its own
+/// gate once a person approved it. Nothing else could mend trunk.
+fn config_in_force(cx: &Ctx, trunk: &Trunk, request: &Request) -> Result<Config, OpError> {
+    match cx.config(trunk) {
+        Err(OpError::Config { .. }) if !gate_changes(cx, trunk, &request.commit)?.is_empty() => {
+            Ok(Config::default())
+        }
+        other => other,
+    }
+}
+
 /// The files of the gate that a commit changes against its merge base with the policy tip.
 pub(crate) fn gate_changes(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<Vec<String>, OpError> {
     let Some(tip) = trunk.tip() else { return Ok(Vec::new()) };
@@ -194,7 +205,7 @@ fn look_up(
 pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
-    let config = cx.config(&trunk)?;
+    let config = config_in_force(cx, &trunk, request)?;
     let tree = cx.repo.tree_of(&request.commit)?;
     let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
         Gates::Judge(list) => list,
@@ -246,7 +257,7 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     }
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
-    let config = cx.config(&trunk)?;
+    let config = config_in_force(cx, &trunk, request)?;
     let tree = cx.repo.tree_of(&request.commit)?;
     let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
         Gates::Judge(list) => list,

@@ -16,7 +16,7 @@ use crate::ops::remote::{self, Fetched};
 use crate::ops::tasks::{change, get};
 use crate::ops::{lease, making, tasks, worktrees};
 use crate::policy::grant::Action;
-use crate::store::{Edit, Snapshot};
+use crate::store::{Edit, Snapshot, StoreError};
 
 /// Whether a worktree is made for a task that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +65,17 @@ pub enum Next {
 }
 
 /// The next ready task, without taking it.
-pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Row, Idle>, OpError> {
+pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
     let snapshot = cx.snapshot()?;
-    if let Some(row) = Queue::open(cx, &snapshot)?.ready(filter, 1)?.pop() {
-        return Ok(Ok(row));
+    for row in candidates(cx, &snapshot, filter, &|_| true)? {
+        if let Ok(Some(task)) = snapshot.task(&row.id) {
+            return Ok(Ok(task));
+        }
     }
     let idle = idle(&snapshot, filter)?;
     let ready = idle.waiting.iter().filter(|(_, missing)| missing.is_empty()).map(|(task, _)| task);
     Ok(match ready.min_by(|a, b| a.order().cmp(&b.order())) {
-        Some(task) => Ok(Row::new(task, 0)),
+        Some(task) => Ok(task.clone()),
         None => Err(idle),
     })
 }
@@ -120,30 +122,54 @@ pub(crate) fn next_of(
 ) -> Result<Next, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
     let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
-    let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+    let from_index = |snapshot: &Snapshot<'_>| {
+        let rows = candidates(cx, snapshot, filter, wanted)?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    };
+    let task = match claim_first(&how, &from_index)? {
+        Some(task) => task,
+        None => match claim_unindexed(&how, filter, wanted)? {
+            Ok(task) => task,
+            Err(idle) => return Ok(Next::Nothing(idle)),
+        },
+    };
+    checked_out(cx, (task, Since::Now), checkout, offline).map(|t| Next::Taken(Box::new(t)))
+}
+
+/// The index says yes, never no: before "nothing is ready" is said, git is asked. Everything is read for that, so
+/// without the lock: nobody is kept waiting meanwhile.
+fn claim_unindexed(
+    how: &Claiming<'_>,
+    filter: &Filter,
+    wanted: &dyn Fn(&Row) -> bool,
+) -> Result<Result<Task, Idle>, OpError> {
+    let mut idle = idle(&how.cx.snapshot()?, filter)?;
+    idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+    let ready = idle.waiting.iter().filter(|(t, missing)| missing.is_empty() && wanted(&Row::new(t, 0)));
+    let ready: Vec<TaskId> = ready.map(|(task, _)| task.id.clone()).collect();
+    if ready.is_empty() {
+        return Ok(Err(idle));
+    }
+    Ok(claim_first(how, &|_| Ok(ready.clone()))?.ok_or(idle))
+}
+
+/// Claims the first of the tasks that `choose` names which is really ready.
+fn claim_first(
+    how: &Claiming<'_>,
+    choose: &dyn Fn(&Snapshot<'_>) -> Result<Vec<TaskId>, OpError>,
+) -> Result<Option<Task>, OpError> {
+    let (taken, _) = how.cx.store().transact(&how.cx.author(), Action::Claim, |edit| {
         let snapshot = edit.snapshot();
-        for row in candidates(cx, snapshot, filter, wanted)? {
-            if let Ok(Some(task)) = snapshot.task(&row.id)
+        for id in choose(snapshot)? {
+            if let Ok(Some(task)) = snapshot.task(&id)
                 && is_ready(snapshot, &task)?
             {
-                return claim(&how, edit, task).map(Ok);
+                return claim(how, edit, task).map(Some);
             }
         }
-        // The index says yes, never no: before "nothing is ready" is said, git is asked.
-        let mut idle = idle(snapshot, filter)?;
-        idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
-        match idle.waiting.iter().position(|(t, missing)| missing.is_empty() && wanted(&Row::new(t, 0))) {
-            Some(at) => {
-                let (task, _) = idle.waiting.remove(at);
-                claim(&how, edit, task).map(Ok)
-            }
-            None => Ok(Err(idle)),
-        }
+        Ok::<_, OpError>(None)
     })?;
-    match taken {
-        Ok(task) => checked_out(cx, (task, Since::Now), checkout, offline).map(|t| Next::Taken(Box::new(t))),
-        Err(idle) => Ok(Next::Nothing(idle)),
-    }
+    Ok(taken)
 }
 
 /// Several, because a file may be damaged: what the index has is only a hint.
@@ -170,7 +196,12 @@ pub fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
         return Ok(false);
     }
     for need in task.needs.iter() {
-        let done = snapshot.task(need)?.is_some_and(|t| matches!(t.register.state, State::Done(_)));
+        let done = match snapshot.task(need) {
+            Ok(found) => found.is_some_and(|t| matches!(t.register.state, State::Done(_))),
+            // Nobody can tell that it is done.
+            Err(StoreError::Corrupt { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
         if !done {
             return Ok(false);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::draft::{Draft, Need};
-use crate::domain::graph;
+use crate::domain::graph::{self, Edges};
 use crate::domain::id::{IdPrefix, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
@@ -177,15 +177,41 @@ fn build(
     Ok(task)
 }
 
+/// Everything that a task needs, directly or through others.
+pub fn edges_from(snapshot: &Snapshot<'_>, id: &TaskId) -> Edges {
+    let needs = |task: Task| task.needs.iter().cloned().collect();
+    let own = snapshot.task(id).ok().flatten().map(needs).unwrap_or_default();
+    let mut edges = Edges::from([(id.clone(), own)]);
+    follow(snapshot, &mut edges);
+    edges
+}
+
+/// Adds what the tasks of `edges` lead to: only these files are read, however many there are. One that can't be
+/// read needs nothing, as far as anybody can tell.
+fn follow(snapshot: &Snapshot<'_>, edges: &mut Edges) {
+    let mut todo: Vec<TaskId> = edges.values().flatten().cloned().collect();
+    while let Some(id) = todo.pop() {
+        if edges.contains_key(&id) {
+            continue;
+        }
+        let needs: BTreeSet<TaskId> = match snapshot.task(&id) {
+            Ok(Some(task)) => task.needs.iter().cloned().collect(),
+            Ok(None) | Err(_) => BTreeSet::new(),
+        };
+        todo.extend(needs.iter().cloned());
+        edges.insert(id, needs);
+    }
+}
+
 fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     if changed.iter().all(|task| task.needs.is_empty()) {
         return Ok(());
     }
-    let mut edges = edit.snapshot().edges()?;
-    for task in changed {
-        edges.insert(task.id.clone(), task.needs.iter().cloned().collect());
-    }
-    for task in changed {
+    let mut edges: Edges =
+        changed.iter().map(|task| (task.id.clone(), task.needs.iter().cloned().collect())).collect();
+    follow(edit.snapshot(), &mut edges);
+    let entangled = graph::entangled(&edges);
+    for task in changed.iter().filter(|task| entangled.contains(&task.id)) {
         for need in task.needs.iter() {
             if let Some(path) = graph::cycle(&edges, &task.id, need) {
                 return Err(cycle(edit, changed, &path)?.into());

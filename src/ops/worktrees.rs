@@ -264,6 +264,9 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
         let parts: Vec<String> = some.map(|(n, what)| format!("{n} {what} {}", files(n))).collect();
         return Ok(Some(format!("it has {}", parts.join(" and "))));
     }
+    if let [first, ..] = cx.repo.unwatched(worktree)?.as_slice() {
+        return Ok(Some(format!("git was told not to look at {first}: it may be changed")));
+    }
     if let Some(head) = head_commit(cx, worktree)?
         && !is_safe(cx, trunk, &head)?
     {

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use crate::domain::oid::Oid;
+use crate::git::{Entry, EntryKind};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -61,16 +61,19 @@ impl Snapshot<'_> {
             found.push(Damage { path: layout::META.to_owned(), what: "it is missing".to_owned() });
         }
         for file in files {
-            let Some(blob) = &file.new else { continue };
-            if let Some(what) = self.problem_of(&file.path, blob) {
+            let Some(entry) = &file.new else { continue };
+            if let Some(what) = self.problem_of(&file.path, entry) {
                 found.push(Damage { path: file.path, what });
             }
         }
         Ok(found)
     }
 
-    fn problem_of(&self, path: &str, blob: &Oid) -> Option<String> {
-        match self.repo().blob(blob) {
+    fn problem_of(&self, path: &str, entry: &Entry) -> Option<String> {
+        if entry.kind != EntryKind::Blob {
+            return Some("it is no file".to_owned());
+        }
+        match self.repo().blob(&entry.oid) {
             Ok(bytes) => problem(path, &bytes),
             Err(error) => Some(error.to_string()),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use crate::domain::branch;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
@@ -38,6 +39,16 @@ impl<'t> Reader<'t> {
 
     pub(crate) fn text(&self, key: &str) -> Result<String, String> {
         self.get(key)?.as_str().map(str::to_owned).ok_or_else(|| format!("`{key}` is no text"))
+    }
+
+    /// Text that a terminal shows as it is.
+    fn line(&self, key: &str) -> Result<String, String> {
+        let text = self.text(key)?;
+        if text.contains(char::is_control) {
+            Err(format!("`{key}` has control characters"))
+        } else {
+            Ok(text)
+        }
     }
 
     pub(crate) fn int(&self, key: &str) -> Result<i64, String> {
@@ -194,7 +205,7 @@ pub fn decode_task(text: &str) -> Result<Task, String> {
         creator: r.text("creator")?,
         updated: r.time("updated")?,
         kind: Field { value: r.word("kind", Kind::parse)?, stamp: stamp("kind")? },
-        title: Field { value: r.text("title")?, stamp: stamp("title")? },
+        title: Field { value: r.line("title")?, stamp: stamp("title")? },
         body: Field { value: r.text("body")?, stamp: stamp("body")? },
         priority: Field { value: r.word("priority", Priority::parse)?, stamp: stamp("priority")? },
         role: Field { value: r.optional("role", |r, key| r.word(key, Role::parse))?, stamp: stamp("role")? },
@@ -229,6 +240,10 @@ fn decode_set<T: Ord + Clone>(
 fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
     let natural = |key| u64::try_from(r.int(key)?).map_err(|_| format!("register.{key} is negative"));
     let work = match (r.optional_text("branch")?, r.optional("base", Reader::oid)?) {
+        // It gets into command lines.
+        (Some(branch), Some(_)) if !branch::is_name(&branch) => {
+            return Err(format!("register.branch {branch:?} is no name of a branch"));
+        }
         (Some(branch), Some(base)) => Some(Work { branch, base }),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err("register has only one of branch and base".into()),

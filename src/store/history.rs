@@ -54,15 +54,15 @@ pub fn audit_where(
 ) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
     let mut entries = Vec::new();
     let mut next = Some(tip.clone());
-    while let Some(oid) = next {
+    while let Some(oid) = next.filter(|_| limit > 0) {
         let commit = repo.commit(&oid)?;
         let changes: Vec<AuditEntry> =
             trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok()).collect();
         for entry in changes.into_iter().rev().filter(|entry| wanted(entry)) {
+            entries.push((oid.clone(), commit.seconds, entry));
             if entries.len() == limit {
                 return Ok(entries);
             }
-            entries.push((oid.clone(), commit.seconds, entry));
         }
         next = commit.parents.into_iter().next();
     }

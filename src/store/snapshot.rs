@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use toml::Table;
 
 use crate::domain::control::Control;
-use crate::domain::graph::Edges;
 use crate::domain::id::{IdPrefix, SessionId, TaskId};
 use crate::domain::oid::Oid;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
-use crate::git::{EntryKind, Repo};
+use crate::git::{Entry, EntryKind, Repo};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -56,8 +55,9 @@ impl<'r> Snapshot<'r> {
 
     /// The text of a file of the state; None if it is not there.
     pub fn file(&self, path: &str) -> Result<Option<String>, StoreError> {
-        let Some(bytes) = self.repo.file_at(&self.tree, path)? else { return Ok(None) };
-        text_of(path, bytes).map(Some)
+        let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
+        let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
+        self.text_at(&entry).map(Some).map_err(corrupt)
     }
 
     fn record<T>(
@@ -167,13 +167,11 @@ impl<'r> Snapshot<'r> {
                 changes.damaged.push((path, "it is in the wrong place or has the wrong name".into()));
                 continue;
             };
-            let Some(blob) = change.new else {
+            let Some(entry) = change.new else {
                 changes.removed.push(id);
                 continue;
             };
-            let decoded = text_of(&path, self.repo.blob(&blob)?)
-                .map_err(|e| e.to_string())
-                .and_then(|text| decode_task(&text));
+            let decoded = self.text_at(&entry).and_then(|text| decode_task(&text));
             match decoded {
                 Ok(task) if task.id == id => changes.upserts.push(task),
                 Ok(task) => {
@@ -189,6 +187,18 @@ impl<'r> Snapshot<'r> {
         Ok(changes)
     }
 
+    /// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
+    fn text_at(&self, entry: &Entry) -> Result<String, String> {
+        if entry.kind != EntryKind::Blob {
+            return Err("it is no file".to_owned());
+        }
+        let bytes = self.repo.blob(&entry.oid).map_err(|e| e.to_string())?;
+        if bytes.len() > layout::MAX_FILE {
+            return Err(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
+        }
+        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+    }
+
     /// Tasks whose id starts with what a person typed, in order.
     pub fn resolve(&self, prefix: &IdPrefix) -> Result<Vec<TaskId>, StoreError> {
         if let Ok(id) = TaskId::parse(&prefix.prefix)
@@ -199,12 +209,6 @@ impl<'r> Snapshot<'r> {
         let shard = prefix.prefix.get(..2).unwrap_or("");
         let ids = self.task_paths(shard)?.iter().filter_map(|path| layout::task_of(path)).collect::<Vec<_>>();
         Ok(ids.into_iter().filter(|id| id.as_str().starts_with(&prefix.prefix)).collect())
-    }
-
-    /// All dependencies.
-    pub fn edges(&self) -> Result<Edges, StoreError> {
-        let listing = self.tasks()?;
-        Ok(listing.tasks.into_iter().map(|(id, task)| (id, task.needs.iter().cloned().collect())).collect())
     }
 }
 
@@ -217,12 +221,4 @@ pub struct TaskChanges {
     pub removed: Vec<TaskId>,
     /// Damaged files: path and what is wrong.
     pub damaged: Vec<(String, String)>,
-}
-
-fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
-    let corrupt = |what: String| StoreError::Corrupt { path: path.to_owned(), what };
-    if bytes.len() > layout::MAX_FILE {
-        return Err(corrupt(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE)));
-    }
-    String::from_utf8(bytes).map_err(|_| corrupt("it is not UTF-8".to_owned()))
 }

@@ -208,7 +208,7 @@ fn a_damaged_task_is_named_left_out_by_readers_and_refused_by_writers() {
     Good
     bug ID1 - P2 - ready
 
-    added    TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
     ---- stderr
     hint: git orch next takes it
     [exit: 0]
@@ -537,8 +537,8 @@ fn texts_that_would_control_a_terminal_do_not() {
       next
 
     reason   why
-    added    TIME UTC (just now)
-    changed  TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
+    changed  TIME UTC (DURATION ago)
     [exit: 0]
     ");
     let long = "y".repeat(201);

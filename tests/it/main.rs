@@ -26,6 +26,8 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod merge;
@@ -43,6 +45,8 @@ mod queue;
 mod ralph;
 #[cfg(test)]
 mod redact;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn next_makes_a_worktree_on_a_branch_of_its_own_and_says_how_to_go_there() {
       Seen with CRLF.
 
     accept   - a test
-    added    TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
     ---- stderr
     hint: git orch next takes it
     [exit: 0]
@@ -71,8 +71,8 @@ fn next_makes_a_worktree_on_a_branch_of_its_own_and_says_how_to_go_there() {
     owner    ann@example.com (local, fence 1)
     branch   fix/ID1-parser-loses-the-last-line
     path     $ROOT/r.orch/ID1
-    added    TIME UTC (just now)
-    changed  TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
+    changed  TIME UTC (DURATION ago)
     lease    ends in 7 d unless renewed
 
       cd $ROOT/r.orch/ID1
@@ -338,7 +338,7 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
     branch   fix/ID1-three
     path     $ROOT/r.orch/ID1
     added    TIME UTC (DURATION ago)
-    changed  TIME UTC (just now)
+    changed  TIME UTC (DURATION ago)
     lease    ends in 7 d unless renewed
 
       cd $ROOT/r.orch/ID1
@@ -401,8 +401,8 @@ fn start_here_takes_the_work_along_byte_for_byte() {
     owner    ann@example.com (local, fence 1)
     branch   fix/ID1-change-d-txt
     path     $ROOT/r
-    added    TIME UTC (just now)
-    changed  TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
+    changed  TIME UTC (DURATION ago)
     lease    ends in 7 d unless renewed
 
       cd $ROOT/r

@@ -70,7 +70,7 @@ fn a_task_is_added_shown_and_listed() {
     files    docs/*.md, src/**
     accept   - a round trip
              - fast
-    added    TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["show", &first, "--json"]), @r#"
@@ -196,8 +196,8 @@ fn an_edit_changes_what_it_names_and_nothing_else() {
     labels   b
     files    y
     accept   - two
-    added    TIME UTC (just now)
-    changed  TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
+    changed  TIME UTC (DURATION ago)
     [exit: 0]
     ");
     repo.orch(&["edit", &id, "--role", "none"]).success();
@@ -316,7 +316,7 @@ fn a_task_s_life_by_hand() {
     reason   they have to answer
     branch   fix/ID1-wait-for-the-vendor
     added    TIME UTC (DURATION ago)
-    changed  TIME UTC (just now)
+    changed  TIME UTC (DURATION ago)
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["reopen", &id]), @r"
@@ -374,7 +374,7 @@ fn many_tasks_are_one_change_in_the_order_they_were_written() {
       - [ ] a box inside stays in the body
 
     labels   io, ui
-    added    TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["show", &ids[1]]), @r"
@@ -382,7 +382,7 @@ fn many_tasks_are_one_change_in_the_order_they_were_written() {
     feature ID3 - P2 - waiting
 
     needs    ID2
-    added    TIME UTC (just now)
+    added    TIME UTC (DURATION ago)
     [exit: 0]
     ");
     let many = (0..30)

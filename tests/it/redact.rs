@@ -79,6 +79,8 @@ impl Redactor {
         self.learn(&text);
         text = TIME.replace_all(&text, "TIME").into_owned();
         text = DURATION.replace_all(&text, "${1}DURATION").into_owned();
+        // What was done within a second is shown without a number.
+        text = text.replace("(just now)", "(DURATION ago)");
         text = PID.replace_all(&text, "pid PID").into_owned();
         WORD.replace_all(&text, |word: &Captures<'_>| self.word(&word[0])).into_owned()
     }

@@ -203,7 +203,7 @@ fn what_may_not_be_committed_is_left_and_named() {
     not committed: .env: a file of this name holds secrets
     not committed: link-out: a link out of the worktree
     not committed: node_modules/p/index.js: build output or a cache; `.gitignore` should name it
-    its worktree is kept: it has 0 changed and 3 untracked files
+    its worktree is kept: it has 3 untracked files
     ");
     assert!(world.worktree(&id).join(".env").exists(), "nothing is deleted");
     assert_eq!(world.repo.git(&["rev-list", "--all", "--", ".env"]).success().stdout, "");

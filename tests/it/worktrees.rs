@@ -293,3 +293,20 @@ fn a_checkout_of_the_user_s_own_is_the_task_s_place() {
     assert_eq!((text(&again, "id"), &again["path"]), (id, &here["path"]));
     assert!(!env.at("").has(&format!("r.orch/{id}")));
 }
+
+#[test]
+fn a_file_that_git_was_told_not_to_look_at_keeps_its_worktree() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    for flag in ["--skip-worktree", "--assume-unchanged"] {
+        repo.orch(&["add", "A task"]).success();
+        let (id, worktree) = take(&repo);
+        worktree.git(&["update-index", flag, "README.md"]).success();
+        worktree.write("README.md", "a day's work\n");
+        worktree.orch(&["close", &id, "-m", "enough"]).success();
+        let pruned = repo.orch(&["worktree", "prune", "--json"]).success().json();
+        assert_eq!(pruned["removed"].as_array().map(Vec::len), Some(0), "{pruned}");
+        assert!(text(&pruned["kept"][0], "why").contains("README.md"), "{pruned}");
+        assert_eq!(worktree.read("README.md"), "a day's work\n");
+    }
+}

@@ -88,7 +88,7 @@ fn list<'a>(ids: impl Iterator<Item = &'a TaskId>) -> String {
 fn show_tree(cx: &Ctx, out: &mut Out, args: &DepTreeArgs) -> Result<(), CommandError> {
     let snapshot = cx.snapshot()?;
     let id = tasks::resolve(&snapshot, &args.target.task)?;
-    let edges = snapshot.edges().map_err(crate::ops::OpError::from)?;
+    let edges = tasks::edges_from(&snapshot, &id);
     let look = |id: &TaskId| {
         let task = snapshot.task(id).ok()??;
         wire::view(cx, &snapshot, &task).ok()

@@ -78,7 +78,7 @@ fn answer_push(cx: &Ctx, out: &mut Out, answer: Answer) -> Result<Exit, CommandE
             Ok(Exit::Done)
         }
         Answer::Broken(violations) => Err(broken(&violations)),
-        Answer::Unverified(tips) => Err(unverified(cx, out, &tips)),
+        Answer::Unverified(tips) => Err(unverified(cx, out, &tips).exits(Exit::Refused)),
     }
 }
 

@@ -9,7 +9,6 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::config::{Moment, Run, Step};
-use crate::domain::verdict::Word;
 use crate::ops::Ctx;
 use crate::ops::ralph::{self, Recorded, Request};
 use crate::report;
@@ -94,12 +93,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
             show(out, args, &view);
         }
     }
-    Ok(match judged.word {
-        _ if interrupted => Exit::Interrupted,
-        Word::Pass => Exit::Done,
-        Word::Fail => Exit::Failed,
-        Word::Blocked => Exit::Blocked,
-    })
+    Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })
 }
 
 fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {

@@ -300,7 +300,14 @@ impl Run<'_> {
         let Some(fork) = cx.repo.merge_base(base, &self.target.tip)? else { return Ok(()) };
         let violations = contract::judge_branch(cx, trunk, task, &fork, &self.target.tip)?;
         let Some(first) = violations.into_iter().next() else { return Ok(()) };
-        if self.options.override_reason.is_some() {
+        if let Some(reason) = &self.options.override_reason {
+            if self.lost == 0 {
+                let note = format!(
+                    "{reason} -- merge {} in spite of {}: {}",
+                    self.target.branch, first.rule, first.fact
+                );
+                people::record_override(cx, &format!("task/{}", task.id), &note)?;
+            }
             return Ok(());
         }
         let fact = format!("{} ({})", first.fact, first.reason);

@@ -1,0 +1,195 @@
+//! What others may have put into a state, a tree or a repository that comes here.
+
+use std::path::PathBuf;
+
+use git_orch::sys;
+
+use crate::env::TestRepo;
+use crate::project::{Project, refused};
+
+/// Puts a file with this mode and content into the state, past git-orch.
+fn plant(repo: &TestRepo, mode: &str, path: &str, content: &str) {
+    let line = format!(
+        "export GIT_INDEX_FILE=.git/plant; git read-tree refs/orch/state &&
+         git update-index --add --cacheinfo {mode},$(git hash-object -w --stdin),{path} &&
+         message=$(git log -1 --format=%B refs/orch/state) && new=$(git commit-tree -p refs/orch/state \
+         -m \"$message\" $(git write-tree)) && git update-ref refs/orch/state $new"
+    );
+    repo.cmd("sh").args(&["-c", &line]).stdin(content).run().success();
+}
+
+fn task_file(id: &str) -> String {
+    format!("tasks/{}/{id}.toml", &id[..2])
+}
+
+fn add(repo: &TestRepo, title: &str) -> String {
+    repo.orch(&["add", title]).success().line()
+}
+
+#[test]
+fn a_broken_object_hides_one_task_and_doctor_mends_it() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let (whole, broken) = (add(repo, "whole"), add(repo, "broken"));
+    let waiting = repo.orch(&["add", "waiting", "--priority", "P0", "--needs", &broken]).success().line();
+    let blob = repo.rev(&format!("refs/orch/state:{}", task_file(&broken)));
+    let object = repo.path(format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
+    assert!(sys::fs::exists(&object), "it is loose");
+    sys::fs::write_atomic(&object, b"no object", 0o444, sys::fs::Durability::None).expect("writable");
+    for index in [true, false] {
+        if !index {
+            for file in sys::fs::list(&repo.path(".git/orch")).expect("readable") {
+                if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("index")) {
+                    sys::fs::remove_file(&file).expect("derived");
+                }
+            }
+        }
+        let list = repo.orch(&["list", "--json"]).success().json();
+        let ids: Vec<&str> =
+            list.as_array().expect("an array").iter().filter_map(|t| t["id"].as_str()).collect();
+        assert_eq!(ids, [waiting.as_str(), whole.as_str()]);
+    }
+    let done = refused(repo.orch(&["edit", &broken, "--title", "x"]), 8, "state.damaged");
+    assert!(done.stderr.contains(&task_file(&broken)), "{}", done.stderr);
+    // What needs it can be looked at, and waits.
+    let shown = repo.orch(&["show", &waiting, "--json"]).success().json();
+    assert_eq!(shown["ready"], false);
+    let found = repo.orch(&["doctor"]).code(1);
+    assert!(found.stdout.contains(&task_file(&broken)), "{}", found.stdout);
+    let taken = repo.orch(&["next", "--no-worktree", "--json"]).success().json();
+    assert_eq!(taken["id"], whole.as_str());
+}
+
+#[test]
+fn a_link_in_the_state_is_no_task() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = add(repo, "a task");
+    let text = repo.git(&["show", &format!("refs/orch/state:{}", task_file(&id))]).success().stdout;
+    plant(repo, "120000", &task_file(&id), &text);
+    let list = repo.orch(&["list", "--json"]).success().json();
+    assert_eq!(list.as_array().map(Vec::len), Some(0), "{list}");
+    let found = repo.orch(&["doctor"]).code(1);
+    assert!(found.stdout.contains("it is no file"), "{}", found.stdout);
+    repo.orch(&["doctor", "--fix"]).success();
+    assert_eq!(repo.orch(&["list", "--json"]).success().json()[0]["id"], id.as_str());
+}
+
+#[test]
+fn a_branch_that_is_an_option_and_a_title_that_moves_the_cursor_are_damage() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = add(repo, "a task");
+    repo.orch(&["start", &id, "--no-worktree"]).success();
+    let text = repo.git(&["show", &format!("refs/orch/state:{}", task_file(&id))]).success().stdout;
+    let branch = text.lines().find(|line| line.starts_with("branch = ")).expect("it has one");
+    for evil in [
+        text.replace(branch, "branch = \"--force\""),
+        text.replace(branch, "branch = \"a..b\""),
+        text.replace("title = \"a task\"", "title = \"a\\u001b[2Jtask\""),
+    ] {
+        assert_ne!(evil, text);
+        plant(repo, "100644", &task_file(&id), &evil);
+        let done = repo.orch(&["show", &id]).code(8);
+        assert!(done.stderr.contains("is damaged"), "{}", done.stderr);
+        refused(repo.orch(&["start", &id]), 8, "state.damaged");
+    }
+}
+
+#[test]
+fn a_tree_nested_without_end_is_refused() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let line = "tree=$(printf x | git hash-object -w --stdin); tree=$(printf '100644 blob %s\\tx\\n' $tree | git mktree)
+        for n in $(seq 400); do tree=$(printf '040000 tree %s\\td\\n' $tree | git mktree); done
+        export GIT_INDEX_FILE=.git/plant; state=$(git ls-tree refs/orch/state)
+        all=$(printf '%s\\n040000 tree %s\\ttasks\\n' \"$state\" $tree | git mktree)
+        git update-ref refs/orch/state $(git commit-tree -p refs/orch/state -m x $all)";
+    repo.sh(line).success();
+    let done = repo.orch(&["list"]).code(8);
+    assert!(done.stderr.contains("levels deep"), "{}", done.stderr);
+}
+
+#[test]
+fn what_a_gate_file_is_counts_as_much_as_what_it_says() {
+    let project = Project::new();
+    for (n, change) in [
+        "ln -s ../elsewhere .husky/pre-push",
+        "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),.claude/x",
+        "chmod -x .husky/pre-commit",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let repo = &project.repo;
+        if n == 0 {
+            repo.sh("mkdir .husky && echo '#!/bin/sh' > .husky/pre-commit && chmod +x .husky/pre-commit && git add .husky")
+                .success();
+            let words = ["override", "-m", "x", "--", "git", "commit", "--quiet", "-m", "husky"];
+            repo.orch(&words).success();
+        }
+        let branch = format!("change-{n}");
+        repo.git(&["switch", "--quiet", "-c", &branch, "main"]).success();
+        repo.sh(change).success();
+        repo.sh("git add .husky; git commit --quiet -m change").success();
+        repo.git(&["switch", "--quiet", "--force", "main"]).success();
+        refused(repo.orch(&["merge", &branch]), 3, "gate.changed");
+    }
+}
+
+#[test]
+fn a_repository_of_somebody_else_is_gits_to_allow() {
+    let project = Project::new();
+    let repo = &project.repo;
+    // Only root can give a repository away; for everybody else there is nothing to see.
+    if repo.sh("chown -R 12345 . 2>/dev/null").status() != 0 {
+        return;
+    }
+    let done = repo.orch(&["list"]).code(8);
+    assert!(done.stderr.contains("dubious ownership"), "{}", done.stderr);
+    let path = repo.path("").display().to_string();
+    repo.git(&["config", "--global", "safe.directory", path.trim_end_matches('/')]).success();
+    repo.orch(&["list"]).success();
+}
+
+#[test]
+fn a_history_without_trunk_is_a_change_of_everything() {
+    let project = Project::new();
+    let task = project.task(&["--kind", "bug"]);
+    let branch = format!("refs/heads/{}", task.branch);
+    for n in 0..8 {
+        task.repo.write(&format!("new{n}"), "x\n");
+    }
+    task.repo.git(&["add", "--all"]).success();
+    task.repo.git(&["update-ref", "-d", &branch]).success();
+    let done = task.repo.git(&["commit", "--quiet", "-m", "from nothing"]).code(1);
+    assert!(done.stderr.contains("rule: "), "{}", done.stderr);
+}
+
+#[test]
+fn a_damaged_index_costs_time_and_nothing_else() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = add(repo, "a task");
+    for path in sys::fs::list(&repo.path(".git/orch")).expect("readable") {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("index-")) {
+            sys::fs::remove_file(&path).expect("derived");
+        }
+    }
+    // Built anew, all of it is in one file.
+    repo.orch(&["list"]).success();
+    let is_index = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "db");
+    let files = sys::fs::list(&repo.path(".git/orch")).expect("readable");
+    let index = files.into_iter().find(is_index).expect("there is one");
+    let bytes = sys::fs::read(&index).expect("readable");
+    let at = bytes.windows(6).position(|window| window == b"a task").expect("the title is in it");
+    let mut damaged = bytes.clone();
+    damaged[at] = b'b';
+    sys::fs::overwrite(&index, &damaged, sys::fs::Durability::None).expect("writable");
+    let status = repo.orch(&["status", "--json"]).success().json();
+    assert_eq!((&status["ready"], &status["next"]["id"]), (&1.into(), &id.as_str().into()));
+    let list = repo.orch(&["list", "--json"]).success().json();
+    assert_eq!(list[0]["title"], "a task");
+    let taken = repo.orch(&["next", "--no-worktree", "--json"]).success().json();
+    assert_eq!(taken["id"], id.as_str());
+}
