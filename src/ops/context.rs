@@ -92,6 +92,12 @@ impl Trunk {
         self.tracking.as_ref().or(self.local.as_ref())
     }
 
+    /// The ref that `tip` was read from, as people type it: `main`, `origin/main`.
+    pub fn tip_name(&self) -> &str {
+        let full = self.tip_ref();
+        full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/remotes/")).unwrap_or(full)
+    }
+
     /// The ref that `tip` was read from.
     pub fn tip_ref(&self) -> &str {
         match (&self.tracking, &self.tracking_ref) {

@@ -67,7 +67,7 @@ fn peek(cx: &Ctx, out: &mut Out, args: &NextArgs, filter: &Filter) -> Result<Exi
         out.json(&view);
     } else {
         out.data(&report::task(&view, out.page()));
-        out.hint("git orch next takes it");
+        out.hint("`git orch next` takes it");
     }
     Ok(Exit::Done)
 }
@@ -109,6 +109,6 @@ pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
         return Exit::Done;
     }
     out.data(&report::taken(&view, out.page()));
-    out.hint("commit there; then git orch merge asks Ralph, and merges");
+    out.hint("commit there; then `git orch merge` asks Ralph, and merges");
     Exit::Done
 }

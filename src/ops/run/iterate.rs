@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use crate::agent::driver::{AgentError, Driver, Ending, Job, Prompts};
+use crate::agent::driver::{AgentError, Driver, Ending, Job};
 use crate::agent::environment::AgentEnv;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Prompt;
@@ -350,6 +350,7 @@ impl<'a> TaskRun<'a> {
     fn ralph(&mut self, committed: &Committed, idle: bool) -> Result<Ralphed, OpError> {
         if !committed.violations.is_empty() {
             let (judged, failing) = tell::broken(&committed.violations);
+            self.note(format!("not committed: {}", judged.summary));
             self.failing = failing;
             return Ok(Ralphed::Judged(Some(judged)));
         }
