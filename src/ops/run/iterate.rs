@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use crate::agent::driver::{AgentError, Driver, Ending, Job};
+use crate::agent::driver::{AgentError, Driver, Ending, Job, Prompts};
 use crate::agent::environment::AgentEnv;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Prompt;
