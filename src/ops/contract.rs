@@ -99,7 +99,10 @@ fn branch_base(cx: &Ctx, trunk: &Trunk) -> Result<Option<Oid>, OpError> {
     let Some(tip) = trunk.tip() else { return Ok(None) };
     let mut best: Option<Oid> = None;
     let mut heads = Vec::new();
-    heads.extend(cx.repo.here()?.map(|w| worktrees::head_commit(cx, &w)).transpose()?.flatten());
+    heads.extend(match cx.repo.head()? {
+        Head::Branch(name) => cx.repo.ref_target(&name)?,
+        Head::Detached(oid) => Some(oid),
+    });
     if let Some(text) = fs::read_optional(&cx.repo.git_dir().join("MERGE_HEAD"))? {
         heads.extend(text.lines().filter_map(|line| Oid::parse(line.trim()).ok()));
     }

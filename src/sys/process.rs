@@ -272,18 +272,40 @@ impl Cmd {
     /// Runs to the end and captures what it printed. Any status is a success here; see `Output::checked`.
     pub fn run(&self) -> Result<Output, ProcessError> {
         tracing::debug!(line = %self.line(), dir = %self.dir.display(), "run");
-        let output = self
-            .expression()
-            .stdout_capture()
-            .stderr_capture()
-            .run()
-            .map_err(|source| self.spawn_error(source))?;
+        let output = match &self.stdin {
+            // Feeding and reading at once takes threads.
+            Stdin::Bytes(_) => self.expression().stdout_capture().stderr_capture().run(),
+            Stdin::Nothing | Stdin::File(_) => self.capture(),
+        }
+        .map_err(|source| self.spawn_error(source))?;
         Ok(Output {
             line: self.line(),
             status: output.status,
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Without threads, and by the cheapest system call: a program whose place is known need not be looked for
+    /// in a copy of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+    fn capture(&self) -> io::Result<std::process::Output> {
+        let path = self.env.iter().find(|(name, _)| name == crate::sys::env::var::PATH).map(|(_, v)| v);
+        let place = self.program.to_str().zip(path).and_then(|(name, path)| find_in(name, path));
+        let program = place.filter(|place| place.is_absolute());
+        let mut command =
+            std::process::Command::new(program.as_deref().map_or(&*self.program, Path::as_os_str));
+        command
+            .arg0(&self.program)
+            .args(&self.args)
+            .current_dir(&self.dir)
+            .env_clear()
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .stdin(match &self.stdin {
+                Stdin::File(path) => std::fs::File::open(path)?.into(),
+                Stdin::Nothing | Stdin::Bytes(_) => std::process::Stdio::null(),
+            });
+        command.output()
     }
 
     /// Becomes the program: returns only if that fails. Standard input stays what it is, or becomes a file of
@@ -463,16 +485,23 @@ pub fn quote(word: &str) -> String {
 
 /// Where `program` is found along `PATH`, as a shell would find it.
 pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let executable =
-        |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if program.contains('/') {
         let path = PathBuf::from(program);
-        return executable(&path).then_some(path);
+        return is_executable(&path).then_some(path);
     }
-    std::env::split_paths(env.get(crate::sys::env::var::PATH)?)
-        .map(|dir| dir.join(program))
-        .find(|path| executable(path))
+    find_in(program, env.get(crate::sys::env::var::PATH)?)
+}
+
+fn find_in(program: &str, path: &OsStr) -> Option<PathBuf> {
+    if program.contains('/') {
+        return None;
+    }
+    std::env::split_paths(path).map(|dir| dir.join(program)).find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
