@@ -662,7 +662,7 @@ fn killed_again_and_again_the_loop_still_gets_there() {
     let ran = world.ran(&shell(script));
     assert!(ran.report.session.tasks.iter().all(|task| task.outcome == Outcome::Merged), "{:?}", ran.report);
     for id in &ids {
-        assert_eq!(world.status(id), "done");
+        assert_eq!(world.status(id), "done", "{:?}", world.task(id).register);
     }
     let notes = world.trunk_file("notes.txt");
     for id in &ids {
