@@ -171,7 +171,7 @@ impl From<IdError> for CommandError {
 
 impl From<TitleError> for CommandError {
     fn from(error: TitleError) -> Self {
-        Self::from_error(Exit::Usage, &error).rule("task.title")
+        Self::from_error(Exit::Usage, &error).rule("task.title").next("git orch help add")
     }
 }
 

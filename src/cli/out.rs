@@ -157,6 +157,14 @@ impl Out {
         }
     }
 
+    /// `line` with colours only where stderr takes them, for what is drawn there by somebody else.
+    pub(crate) fn coloured(&self, line: &str) -> String {
+        match self.words.current_choice() {
+            ColorChoice::Never => anstream::adapter::strip_str(line).to_string(),
+            ColorChoice::Auto | ColorChoice::AlwaysAnsi | ColorChoice::Always => line.to_owned(),
+        }
+    }
+
     /// Text that is laid out already, for stderr; whole lines.
     pub(crate) fn words(&mut self, text: &str) {
         self.word(text.trim_end());

@@ -16,6 +16,9 @@ use crate::view::{Event, EventView};
 pub enum Events {
     /// For whoever watches.
     Words,
+    /// The same, and all of it is in the report that follows: where that goes to the same terminal, what ended
+    /// stays among the bars until then.
+    Reported,
     /// One JSON object a line on stdout.
     Json,
 }
@@ -36,8 +39,11 @@ impl Progress {
     pub fn new(out: &Out, events: Events) -> Self {
         match events {
             Events::Json => Self::Json(Clock),
-            Events::Words if out.watched() => Self::Bars(Bars::default()),
-            Events::Words => Self::Lines,
+            Events::Reported if out.watched() && out.page().width.is_some() => {
+                Self::Bars(Bars { ended: Ended::Stay, ..Bars::default() })
+            }
+            Events::Words | Events::Reported if out.watched() => Self::Bars(Bars::default()),
+            Events::Words | Events::Reported => Self::Lines,
         }
     }
 
@@ -63,22 +69,40 @@ impl Progress {
     }
 }
 
+/// What becomes of a step's bar when the step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It goes; a line says how the step ended.
+    Go,
+    /// It stays until all is over, and says so itself.
+    Stay,
+}
+
 /// One bar a task, or a step where there is no task.
 #[derive(Debug)]
 pub struct Bars {
     multi: MultiProgress,
-    bars: BTreeMap<String, ProgressBar>,
+    shown: BTreeMap<String, ProgressBar>,
+    ended: Ended,
 }
 
 impl Default for Bars {
     fn default() -> Self {
-        Self { multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), bars: BTreeMap::new() }
+        Self {
+            multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            shown: BTreeMap::new(),
+            ended: Ended::Go,
+        }
     }
 }
 
 impl Bars {
     fn on(&mut self, out: &mut Out, event: &Event) {
         if let Some(line) = crate::report::line(event, out.page()) {
+            if let (Event::StepFinished { task: None, step, .. }, Ended::Stay) = (event, self.ended) {
+                self.stay(step, &out.coloured(&line));
+                return;
+            }
             self.multi.suspend(|| out.status(&line));
         }
         match event {
@@ -89,7 +113,7 @@ impl Bars {
             }
             Event::StepStarted { task: None, step } => self.open(step, ""),
             Event::StepFinished { task: None, step, .. } => self.close(step),
-            Event::StepStarted { task: Some(task), step } => self.say(task, step),
+            Event::StepStarted { task: Some(task), step } => self.step(task, step),
             Event::StepOutput { task: Some(task), step, line } => {
                 self.say(task, &format!("{step}: {}", harmless(line)));
             }
@@ -111,24 +135,43 @@ impl Bars {
         bar.set_prefix(key.to_owned());
         bar.set_message(harmless(message));
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.bars.insert(key.to_owned(), bar);
+        self.shown.insert(key.to_owned(), bar);
+    }
+
+    /// A task's step: on the task's bar, which nobody has opened where there is one task only, as in a merge.
+    fn step(&mut self, task: &str, step: &str) {
+        if self.shown.contains_key(task) {
+            self.say(task, step);
+        } else {
+            self.open(task, step);
+        }
     }
 
     fn say(&self, key: &str, message: &str) {
-        if let Some(bar) = self.bars.get(key) {
+        if let Some(bar) = self.shown.get(key) {
             bar.set_message(message.replace(['\n', '\t'], " "));
         }
     }
 
+    /// The step's bar says how it ended, and is not looked for by its name any more: a retry has its own.
+    fn stay(&self, key: &str, line: &str) {
+        if let Some(bar) = self.shown.get(key) {
+            let style = ProgressStyle::with_template("{msg}").expect("the template is constant");
+            bar.set_style(style);
+            bar.disable_steady_tick();
+            bar.abandon_with_message(line.to_owned());
+        }
+    }
+
     fn close(&mut self, key: &str) {
-        if let Some(bar) = self.bars.remove(key) {
+        if let Some(bar) = self.shown.remove(key) {
             bar.finish_and_clear();
             self.multi.remove(&bar);
         }
     }
 
     fn clear(self) {
-        for bar in self.bars.values() {
+        for bar in self.shown.values() {
             bar.finish_and_clear();
         }
     }
@@ -184,9 +227,21 @@ mod tests {
             Bars { multi: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), ..Bars::default() };
         bars.on(&mut out, &events()[0]);
         bars.on(&mut out, &events()[1]);
-        assert_eq!(bars.bars["test"].message(), "running 3 tests");
+        assert_eq!(bars.shown["test"].message(), "running 3 tests");
         bars.on(&mut out, &events()[2]);
-        assert!(bars.bars.is_empty());
+        assert!(bars.shown.is_empty());
         assert_eq!(words.text(), "+ test  1.2 s\n");
+    }
+
+    #[test]
+    fn a_step_of_a_task_is_shown_also_where_no_run_announced_the_task() {
+        let (mut out, _, _) = out(Talk::Normal, None);
+        let mut bars =
+            Bars { multi: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), ..Bars::default() };
+        let task = || Some("00000007".to_owned());
+        bars.on(&mut out, &Event::StepStarted { task: task(), step: "test".into() });
+        assert_eq!(bars.shown["00000007"].message(), "test");
+        bars.on(&mut out, &Event::StepOutput { task: task(), step: "test".into(), line: "ok".into() });
+        assert_eq!(bars.shown["00000007"].message(), "test: ok");
     }
 }

@@ -236,6 +236,9 @@ pub enum Refusal {
     },
 }
 
+/// What a task has to be so that it can be claimed: one that is held is told with its owner instead.
+const OPEN: &str = "an open task";
+
 impl Register {
     /// The register of a new task.
     pub fn new(at: &Move<'_>) -> Self {
@@ -262,7 +265,7 @@ impl Register {
 
     fn refuse<T>(&self, id: &TaskId, allowed: &'static str, verb: &'static str) -> Result<T, Refusal> {
         match self.state.lease() {
-            Some(lease) if allowed == "open" => {
+            Some(lease) if allowed == OPEN => {
                 Err(Refusal::Held { id: id.clone(), owner: lease.owner.actor.clone(), until: lease.expires })
             }
             Some(_) | None => {
@@ -289,7 +292,7 @@ impl Register {
                 Ok(next)
             }
             State::Claimed(_) | State::Blocked(_) | State::Merging(_) | State::Done(_) | State::Closed(_) => {
-                self.refuse(id, "open", "claimed")
+                self.refuse(id, OPEN, "claimed")
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability, FsError};
 
 /// With more files than this, one flush of the whole file system is cheaper than one of each file.
-const FLUSHED_ONE_BY_ONE: usize = 64;
+const FLUSHED_ONE_BY_ONE: usize = 32;
 
 /// What kind of object to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,13 +148,15 @@ impl<'r> Batch<'r> {
         if together {
             fs::sync_file_system(&self.objects)?;
         }
+        let one_by_one = durability == Durability::Commit && !together;
+        if one_by_one {
+            let files: Vec<&Path> = self.written.values().map(AsRef::as_ref).collect();
+            fs::sync_all(&files)?;
+        }
         let mut dirs = BTreeSet::new();
         for (oid, file) in self.written {
             let (shard, rest) = oid.as_str().split_at(2);
             let dir = self.objects.join(shard);
-            if durability == Durability::Commit && !together {
-                sync_file(&file)?;
-            }
             if !fs::exists(&dir) {
                 fs::create_dir_all(&dir)?;
                 dirs.insert(self.objects.clone());
@@ -165,16 +167,10 @@ impl<'r> Batch<'r> {
         }
         if together {
             fs::sync_file_system(&self.objects)?;
-        } else if durability == Durability::Commit {
-            for dir in dirs {
-                fs::sync_dir(&dir)?;
-            }
+        } else if one_by_one {
+            let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
+            fs::sync_all(&dirs)?;
         }
         Ok(())
     }
-}
-
-fn sync_file(path: &Path) -> Result<(), FsError> {
-    let error = |source| FsError { action: "flush", path: path.to_owned(), source };
-    std::fs::File::open(path).map_err(error)?.sync_all().map_err(error)
 }

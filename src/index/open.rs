@@ -25,6 +25,7 @@ CREATE TABLE task (
     guard INTEGER NOT NULL, words_sum INTEGER NOT NULL, sum INTEGER NOT NULL
 );
 CREATE INDEX task_ready ON task (priority, created, id, doer, kind) WHERE status = 'open' AND unmet = 0;
+CREATE INDEX task_order ON task (priority, created, id);
 CREATE INDEX task_status ON task (status, priority, created, id);
 CREATE TABLE dep (needed TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (needed, task)) WITHOUT ROWID;
 CREATE TABLE damage (id TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
@@ -40,6 +41,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct Index {
     // Before the lock, so that it is closed before the lock is released.
     pub(super) db: Connection,
+    pub(super) file: PathBuf,
     _lock: FileLock,
 }
 
@@ -63,7 +65,7 @@ impl Index {
         if version(&db)? != SCHEMA {
             return Err(IndexError::corrupt("another schema than the file's name says"));
         }
-        Ok(Self { db, _lock: lock })
+        Ok(Self { db, file: file(dir), _lock: lock })
     }
 
     /// The commit of the state that the index describes; None if it is empty.
@@ -83,7 +85,7 @@ pub(super) fn connect(file: &Path) -> Result<Connection, IndexError> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.execute_batch(
         "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;
-         PRAGMA wal_autocheckpoint = 250;",
+         PRAGMA wal_autocheckpoint = 0;",
     )?;
     Ok(db)
 }

@@ -34,6 +34,9 @@ ON CONFLICT (id) DO UPDATE SET
     words_sum = excluded.words_sum, sum = excluded.sum
 RETURNING n";
 
+/// How long the write-ahead log may get: some ten changes.
+const LOG_BYTES: u64 = 64 * 4096;
+
 /// `WHERE` follows.
 const COUNT_UNMET: &str = "
 UPDATE task SET unmet = (
@@ -91,7 +94,22 @@ impl Index {
         count_unmet(&tx, &recount)?;
         open::set_indexed(&tx, to)?;
         tx.commit()?;
+        self.shorten();
         Ok(Applied::Done)
+    }
+
+    /// Empties the write-ahead log once it is long: every command is a process of its own that reads all of it, and
+    /// SQLite begins it anew only for a process that emptied it itself. Not now is as good as now.
+    fn shorten(&self) {
+        let mut log = self.file.clone().into_os_string();
+        log.push("-wal");
+        if fs::size(Path::new(&log)).is_none_or(|bytes| bytes <= LOG_BYTES) {
+            return;
+        }
+        let ask = "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)";
+        if let Err(error) = self.db.execute_batch(ask) {
+            tracing::debug!(%error, "the index's log stays long");
+        }
     }
 
     /// Builds the index of `to` anew from all its tasks, beside the old one, and swaps it in.

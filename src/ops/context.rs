@@ -8,7 +8,7 @@ use crate::domain::id::SessionId;
 use crate::domain::oid::Oid;
 use crate::git::{Repo, Settings};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::store::{Author, Snapshot, Store};
+use crate::store::{Author, Snapshot, Store, StoreError};
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, Durability};
@@ -92,6 +92,12 @@ impl Trunk {
         self.tracking.as_ref().or(self.local.as_ref())
     }
 
+    /// The ref that `tip` was read from, as people type it: `main`, `origin/main`.
+    pub fn tip_name(&self) -> &str {
+        let full = self.tip_ref();
+        full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/remotes/")).unwrap_or(full)
+    }
+
     /// The ref that `tip` was read from.
     pub fn tip_ref(&self) -> &str {
         match (&self.tracking, &self.tracking_ref) {
@@ -148,12 +154,14 @@ impl Ctx {
 
     /// The state as it is now; a refusal that names `init` if there is none.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, OpError> {
-        if self.store().tip()?.is_none() {
-            return Err(Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
-                .next("git orch init")
-                .into());
-        }
-        Ok(self.store().snapshot()?)
+        self.store().snapshot().map_err(|error| match error {
+            StoreError::NoState => {
+                Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
+                    .next("git orch init")
+                    .into()
+            }
+            other => other.into(),
+        })
     }
 
     /// For git's author and committer lines of state commits.

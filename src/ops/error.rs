@@ -117,8 +117,16 @@ impl From<Refusal> for Refused {
             Refusal::StaleFence { id, .. } => {
                 Self::new(Because::Held, "task.fence", fact).next(format!("git orch show {id}"))
             }
-            Refusal::WrongState { id, .. } => {
-                Self::new(Because::Policy, "task.state", fact).next(format!("git orch show {id}"))
+            Refusal::WrongState { id, status, verb, .. } => {
+                let refused = Self::new(Because::Policy, "task.state", fact);
+                match (status, verb) {
+                    ("done" | "closed", "claimed" | "blocked") => {
+                        refused.next(format!("git orch reopen {id}   (if there is more to do)"))
+                    }
+                    ("blocked", "claimed") => refused.next(format!("git orch unblock {id}")),
+                    _ => refused,
+                }
+                .next(format!("git orch show {id}"))
             }
         }
     }
@@ -134,6 +142,7 @@ impl From<ModeRefusal> for Refused {
     fn from(refusal: ModeRefusal) -> Self {
         Self::new(Because::Policy, "mode", refusal.to_string())
             .next("git orch mode   # shows who set it and why")
+            .next("git orch mode normal   (a person, once the reason is gone)")
     }
 }
 

@@ -291,7 +291,7 @@ fn judged(
 }
 
 fn no_steps(trunk: &Trunk) -> String {
-    format!("{FILE} on {} has no [[ralph.step]] that applies", trunk.tip_ref())
+    format!("{FILE} on {} has no [[ralph.step]] that applies", trunk.tip_name())
 }
 
 fn unapproved(cx: &Ctx, request: &Request, tree: Oid, paths: &[String]) -> Judged {
@@ -388,6 +388,11 @@ pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, O
     {
         return Ok(oid);
     }
+    if text == "HEAD" {
+        return Err(Refused::new(Because::Environment, "trunk.unborn", "there is no commit yet")
+            .next("make the first commit, then judge it")
+            .into());
+    }
     Err(Refused::new(
         Because::Usage,
         "rev.unknown",
@@ -415,7 +420,7 @@ pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     let origin = match trunk.tip() {
-        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_ref(), cx.repo.abbreviate(tip)),
+        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
         None => "built-in defaults".to_owned(),
     };
     Ok((Definition::of(&config), origin))

@@ -3,12 +3,13 @@
 //! Answers come from the index, brought up to the snapshot first; whatever is wrong with the index, they come from
 //! git instead, slower and the same. A claim is never decided here: see `take`.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
-use crate::domain::task::Task;
-use crate::index::{Applied, Changes, Filter, Index, IndexError, Row};
+use crate::domain::task::{State, Task};
+use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::store::{Listing, Snapshot, task_of_path};
@@ -23,53 +24,76 @@ pub enum Readiness {
 }
 
 /// The queue at one snapshot.
-pub enum Queue {
-    /// Answered by the index.
-    Indexed(Index),
-    /// Answered from git: the index is locked, broken or can't be written.
-    Listed(Box<Listing>),
+pub struct Queue<'s, 'r> {
+    snapshot: &'s Snapshot<'r>,
+    /// None: it is locked, broken or can't be written.
+    index: Option<Index>,
+    listing: OnceCell<Listing>,
 }
 
-impl Queue {
+impl<'s, 'r> Queue<'s, 'r> {
     /// Opens the queue at `snapshot`.
-    pub fn open(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Self, OpError> {
-        match indexed(cx, snapshot) {
-            Ok(Some(index)) => Ok(Self::Indexed(index)),
-            Ok(None) => Ok(Self::Listed(Box::new(snapshot.tasks()?))),
+    pub fn open(cx: &Ctx, snapshot: &'s Snapshot<'r>) -> Result<Self, OpError> {
+        let index = match indexed(cx, snapshot) {
+            Ok(index) => index,
             Err(IndexedError::Index(error)) => {
                 tracing::debug!(%error, "the index does not answer; reading git");
-                Ok(Self::Listed(Box::new(snapshot.tasks()?)))
+                None
             }
-            Err(IndexedError::Other(error)) => Err(error),
-        }
+            Err(IndexedError::Other(error)) => return Err(error),
+        };
+        Ok(Self { snapshot, index, listing: OnceCell::new() })
     }
 
-    fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {
-        let unmet = crate::ops::tasks::unmet(tasks);
-        let missing =
-            |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
-        let mut rows: Vec<Row> = tasks.values().map(|task| Row::new(task, missing(task))).collect();
-        rows.sort_by(|a, b| a.order().cmp(&b.order()));
-        rows
+    /// Asks the index; where it does not answer, or is found to be damaged, the tasks in git.
+    fn ask<T>(
+        &self,
+        index: impl FnOnce(&Index) -> Result<T, IndexError>,
+        listed: impl FnOnce(&Listing) -> T,
+    ) -> Result<T, OpError> {
+        match self.index.as_ref().map(index) {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(error)) => tracing::debug!(%error, "the index is damaged; reading git"),
+            None => {}
+        }
+        let listing = match self.listing.get() {
+            Some(listing) => listing,
+            None => {
+                let read = self.snapshot.tasks()?;
+                self.listing.get_or_init(|| read)
+            }
+        };
+        Ok(listed(listing))
     }
 
     /// The tasks that are left out because their file can't be read, and why.
     pub fn damaged(&self) -> Result<Vec<(TaskId, String)>, OpError> {
-        match self {
-            Self::Indexed(index) => index.damaged().map_err(bug),
-            Self::Listed(listing) => Ok(named(&listing.damaged)),
-        }
+        self.ask(Index::damaged, |listing| named(&listing.damaged))
+    }
+
+    /// How many tasks there are.
+    pub fn counts(&self) -> Result<Counts, OpError> {
+        self.ask(Index::counts, |listing| {
+            let rows = rows(&listing.tasks);
+            let count = |wanted: &dyn Fn(&Row) -> bool| {
+                u64::try_from(rows.iter().filter(|row| wanted(row)).count()).unwrap_or(u64::MAX)
+            };
+            Counts {
+                by_status: State::STATUSES.map(|word| (word, count(&|row| row.status == word))).to_vec(),
+                ready: count(&Row::ready),
+            }
+        })
     }
 
     /// The ready tasks that match, in the order that `next` hands them out.
     pub fn ready(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
-        match self {
-            Self::Indexed(index) => index.ready(filter, limit).map_err(bug),
-            Self::Listed(listing) => {
-                let rows = Self::rows(&listing.tasks).into_iter();
-                Ok(rows.filter(|r| r.ready() && filter.matches(r)).take(limit).collect())
-            }
-        }
+        self.ask(
+            |index| index.ready(filter, limit),
+            |listing| {
+                let rows = rows(&listing.tasks).into_iter();
+                rows.filter(|r| r.ready() && filter.matches(r)).take(limit).collect()
+            },
+        )
     }
 
     /// The tasks with these words in title or body that match, best first.
@@ -81,37 +105,36 @@ impl Queue {
         limit: usize,
     ) -> Result<Vec<Row>, OpError> {
         let wanted = |row: &Row| filter.matches(row) && (readiness == Readiness::Any || row.ready());
-        let found = match self {
-            Self::Indexed(index) => index.search(text, usize::MAX).map_err(bug)?,
-            Self::Listed(listing) => {
+        let found = self.ask(
+            |index| index.search(text, usize::MAX),
+            |listing| {
                 let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
                 let has = |task: &Task| {
                     let all = format!("{} {}", task.title.value, task.body.value).to_lowercase();
                     words.iter().all(|word| all.contains(word))
                 };
-                Self::rows(&listing.tasks)
-                    .into_iter()
-                    .filter(|r| listing.tasks.get(&r.id).is_some_and(has))
-                    .collect()
-            }
-        };
+                let rows = rows(&listing.tasks).into_iter();
+                rows.filter(|r| listing.tasks.get(&r.id).is_some_and(has)).collect()
+            },
+        )?;
         Ok(found.into_iter().filter(wanted).take(limit).collect())
     }
 
     /// The tasks that match, in the same order.
     pub fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
-        match self {
-            Self::Indexed(index) => index.list(filter, limit).map_err(bug),
-            Self::Listed(listing) => {
-                Ok(Self::rows(&listing.tasks).into_iter().filter(|r| filter.matches(r)).take(limit).collect())
-            }
-        }
+        self.ask(
+            |index| index.list(filter, limit),
+            |listing| rows(&listing.tasks).into_iter().filter(|r| filter.matches(r)).take(limit).collect(),
+        )
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn bug(error: IndexError) -> OpError {
-    OpError::Bug(format!("the index failed: {error}"))
+fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {
+    let unmet = crate::ops::tasks::unmet(tasks);
+    let missing = |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
+    let mut rows: Vec<Row> = tasks.values().map(|task| Row::new(task, missing(task))).collect();
+    rows.sort_by(|a, b| a.order().cmp(&b.order()));
+    rows
 }
 
 enum IndexedError {
@@ -145,7 +168,10 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
     for _ in 0..4 {
         let at = match index.indexed() {
             Ok(at) => at,
-            Err(error) if error.wants_rebuild() => return rebuild(cx, snapshot).map(Some),
+            Err(error) if error.wants_rebuild() => {
+                drop(index);
+                return rebuild(cx, snapshot).map(Some);
+            }
             Err(error) => return Err(error.into()),
         };
         if at.as_ref() == Some(tip) {
@@ -163,9 +189,14 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
         let found = snapshot.changes_since(Some(&base)).map_err(OtherError)?;
         let damaged = named(&found.damaged);
         let changes = Changes { upserts: found.upserts, removed: found.removed, damaged };
-        match index.apply(Some(&base), tip, &changes)? {
-            Applied::Done => return Ok(Some(index)),
-            Applied::Stale(_) => {}
+        match index.apply(Some(&base), tip, &changes) {
+            Ok(Applied::Done) => return Ok(Some(index)),
+            Ok(Applied::Stale(_)) => {}
+            Err(error) if error.wants_rebuild() => {
+                drop(index);
+                return rebuild(cx, snapshot).map(Some);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(None)

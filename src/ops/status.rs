@@ -2,7 +2,7 @@
 
 use crate::config::Moment;
 use crate::domain::control::Control;
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, TaskId};
 use crate::domain::task::Task;
 use crate::domain::verdict::Word;
 use crate::hook::name::Hook;
@@ -57,9 +57,6 @@ pub struct Status {
     pub problems: Vec<String>,
 }
 
-/// The words of a task's life, in its order.
-const WORDS: [&str; 7] = ["open", "claimed", "blocked", "review", "merging", "done", "closed"];
-
 /// Looks at everything. Nothing that is damaged keeps the rest from being shown.
 pub fn status(cx: &Ctx) -> Result<Status, OpError> {
     let snapshot = cx.snapshot()?;
@@ -69,9 +66,9 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.extend(lines_of(&error));
         None
     });
-    let rows = Queue::open(cx, &snapshot)?.list(&Filter::default(), usize::MAX)?;
-    let ready: Vec<&Row> = rows.iter().filter(|row| row.ready()).collect();
-    problems.extend(unlisted(&snapshot, rows.len())?);
+    let queue = Queue::open(cx, &snapshot)?;
+    let counts = queue.counts()?;
+    problems.extend(queue.damaged()?.into_iter().map(damage));
     let control = snapshot.control().unwrap_or_else(|error| {
         problems.push(error.to_string());
         Control::default()
@@ -81,10 +78,11 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
     Ok(Status {
         control,
         verdict,
-        counts: WORDS.map(|word| (word, rows.iter().filter(|row| row.status == word).count())).to_vec(),
-        ready: ready.len(),
-        next: readable(&snapshot, ready.iter().copied()).next(),
-        yours: yours(cx, &snapshot, &rows)?,
+        counts: counts.by_status.into_iter().map(|(word, count)| (word, number(count))).collect(),
+        ready: number(counts.ready),
+        // Several: a file may be damaged since the index was made.
+        next: readable(&snapshot, &queue.ready(&Filter::default(), 8)?).next(),
+        yours: yours(cx, &snapshot, &queue)?,
         worktrees: worktrees::survey(cx)?,
         hooks: hooks(cx)?,
         tamper,
@@ -110,28 +108,25 @@ fn lines_of(error: &OpError) -> Vec<String> {
     }
 }
 
-/// Names damaged task files, which the index leaves out. Counting files costs no reading of them.
-fn unlisted(snapshot: &Snapshot<'_>, listed: usize) -> Result<Vec<String>, OpError> {
-    if snapshot.task_ids()?.len() == listed {
-        return Ok(Vec::new());
-    }
-    let damaged = snapshot.tasks()?.damaged;
-    Ok(damaged.into_iter().map(|(path, what)| format!("{path} in the state is damaged: {what}")).collect())
+fn damage((id, what): (TaskId, String)) -> String {
+    format!("tasks/{}/{id}.toml in the state is damaged: {what}", id.shard())
 }
 
-fn readable<'a>(
-    snapshot: &'a Snapshot<'_>,
-    rows: impl Iterator<Item = &'a Row> + 'a,
-) -> impl Iterator<Item = Task> + 'a {
-    rows.filter_map(|row| snapshot.task(&row.id).ok().flatten())
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn readable<'a>(snapshot: &'a Snapshot<'_>, rows: &'a [Row]) -> impl Iterator<Item = Task> + 'a {
+    rows.iter().filter_map(|row| snapshot.task(&row.id).ok().flatten())
 }
 
 /// What the present session holds: the one in the environment, else this clone's person.
-fn yours(cx: &Ctx, snapshot: &Snapshot<'_>, rows: &[Row]) -> Result<Vec<Task>, OpError> {
+fn yours(cx: &Ctx, snapshot: &Snapshot<'_>, queue: &Queue<'_, '_>) -> Result<Vec<Task>, OpError> {
     let Some(session) = session(cx)? else { return Ok(Vec::new()) };
-    let held = rows.iter().filter(|row| row.owner.is_some());
+    let filter = Filter { statuses: vec!["claimed", "merging"], ..Filter::default() };
+    let held = queue.list(&filter, usize::MAX)?;
     let mine = |task: &Task| task.register.state.lease().is_some_and(|lease| lease.owner.session == session);
-    Ok(readable(snapshot, held).filter(mine).collect())
+    Ok(readable(snapshot, &held).filter(mine).collect())
 }
 
 fn session(cx: &Ctx) -> Result<Option<SessionId>, OpError> {

@@ -65,15 +65,17 @@ pub enum Next {
 }
 
 /// The next ready task, without taking it.
-pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Row, Idle>, OpError> {
+pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
     let snapshot = cx.snapshot()?;
-    if let Some(row) = Queue::open(cx, &snapshot)?.ready(filter, 1)?.pop() {
-        return Ok(Ok(row));
+    for row in candidates(cx, &snapshot, filter, &|_| true)? {
+        if let Ok(Some(task)) = snapshot.task(&row.id) {
+            return Ok(Ok(task));
+        }
     }
     let idle = idle(&snapshot, filter)?;
     let ready = idle.waiting.iter().filter(|(_, missing)| missing.is_empty()).map(|(task, _)| task);
     Ok(match ready.min_by(|a, b| a.order().cmp(&b.order())) {
-        Some(task) => Ok(Row::new(task, 0)),
+        Some(task) => Ok(task.clone()),
         None => Err(idle),
     })
 }

@@ -188,10 +188,10 @@ fn wrong_team(task: &TaskFacts) -> Violation {
             team.branch_prefix(),
             task.branch
         ),
-        way_out: vec![format!(
-            "git orch release {}, then `git orch start` it with the role that fits",
-            task.id
-        )],
+        way_out: vec![
+            format!("git orch edit {} --help   (back to a kind and a role of the branch's team)", task.id),
+            "git orch add TITLE   (a task, and so a branch, of the other team)".to_owned(),
+        ],
     }
 }
 

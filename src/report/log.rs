@@ -3,7 +3,7 @@
 use crate::report::Page;
 use crate::report::palette::{DIM, LITERAL, PLAIN};
 use crate::report::table::Table;
-use crate::report::words::{actor, minute};
+use crate::report::words::{actor, minute, short};
 use crate::view::LogView;
 
 /// One change a line.
@@ -14,11 +14,16 @@ pub fn log(view: &LogView, page: Page) -> String {
             (&minute(&entry.at), DIM),
             (actor(&entry.actor), PLAIN),
             (&entry.action, PLAIN),
-            (&entry.subject, LITERAL),
+            (&subject(&entry.subject), LITERAL),
             (entry.cause.as_deref().unwrap_or(""), PLAIN),
         ]);
     }
     table.render(page)
+}
+
+/// A tree's id as short as Ralph shows it; anything else as it is.
+fn subject(text: &str) -> String {
+    text.strip_prefix("tree/").map_or_else(|| text.to_owned(), |tree| format!("tree/{}", short(tree)))
 }
 
 #[cfg(test)]
@@ -38,9 +43,11 @@ mod tests {
             cause: None,
             commit: "a".into(),
         };
-        insta::assert_snapshot!(plain(&log(&LogView { entries: vec![entry] }, file())), @r"
+        let verdict = LogEntry { subject: format!("tree/{}", "c".repeat(40)), ..entry.clone() };
+        insta::assert_snapshot!(plain(&log(&LogView { entries: vec![entry, verdict] }, file())), @r"
         WHEN                  WHO              WHAT        SUBJECT
         2001-09-09 01:46 UTC  ann@example.com  task.claim  00000007
+        2001-09-09 01:46 UTC  ann@example.com  task.claim  tree/cccccccccccc
         ");
     }
 }

@@ -6,7 +6,7 @@ use crate::report::palette::{self, BAD, DIM, GOOD, STRONG, WARN, paint};
 use crate::report::task::task_table;
 use crate::report::words::{harmless, indent, plural};
 use crate::report::worktree::worktrees;
-use crate::view::{HooksState, HooksView, StatusView};
+use crate::view::{HooksState, HooksView, StatusView, WorktreeUse};
 
 /// The screen.
 pub fn status(view: &StatusView, page: Page) -> String {
@@ -32,7 +32,8 @@ pub fn status(view: &StatusView, page: Page) -> String {
         "Next",
         view.next.as_ref().map_or_else(String::new, |t| task_table(std::slice::from_ref(t), inner)),
     );
-    section("Worktrees", worktrees(&view.worktrees, inner));
+    let tasks: Vec<_> = view.worktrees.iter().filter(|w| w.usage == WorktreeUse::Task).cloned().collect();
+    section("Worktrees", worktrees(&tasks, inner));
     out
 }
 

@@ -1,7 +1,7 @@
 //! Columns without borders: headings dim, cells in their colours, two spaces between.
 //!
-//! Laid out by comfy-table, which counts columns and cuts the last column to the page; colours are put on
-//! afterwards, so that they can't disturb the count.
+//! Laid out by comfy-table, which counts columns and cuts one column, the last unless told otherwise, to the page;
+//! colours are put on afterwards, so that they can't disturb the count.
 
 use anstyle::Style;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width};
@@ -10,19 +10,26 @@ use crate::report::Page;
 use crate::report::palette::{DIM, paint};
 use crate::report::words::harmless;
 
-/// Narrower than this the last column is no use: the terminal may wrap instead.
+/// Narrower than this a column is no use: the terminal may wrap instead.
 const LEAST: usize = 12;
 
 /// A table under way.
 pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<(String, Style)>>,
+    cut: Option<&'static str>,
 }
 
 impl Table {
     /// A table with these headings.
     pub(crate) fn new<const N: usize>(headings: [&'static str; N]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        Self { headings: headings.to_vec(), rows: Vec::new(), cut: None }
+    }
+
+    /// Cuts the column with this heading instead of the last: what is last is to be selected and pasted.
+    pub(crate) fn cut(mut self, heading: &'static str) -> Self {
+        self.cut = Some(heading);
+        self
     }
 
     /// Adds a row; there must be as many cells as headings.
@@ -34,9 +41,10 @@ impl Table {
     /// The lines, the headings' first. Columns that are empty in every row are left out.
     pub(crate) fn render(mut self, page: Page) -> String {
         self.drop_empty();
+        let cut = self.cut.and_then(|wanted| self.headings.iter().position(|h| *h == wanted));
         let headings: Vec<(String, Style)> = self.headings.iter().map(|h| ((*h).to_owned(), DIM)).collect();
         let rows: Vec<_> = std::iter::once(headings).chain(self.rows).collect();
-        let laid_out = lay_out(&rows, page);
+        let laid_out = lay_out(&rows, cut, page);
         rows.iter().zip(laid_out.lines()).map(|(cells, line)| colour(cells, line) + "\n").collect()
     }
 
@@ -52,7 +60,7 @@ impl Table {
     }
 }
 
-fn lay_out(rows: &[Vec<(String, Style)>], page: Page) -> String {
+fn lay_out(rows: &[Vec<(String, Style)>], cut: Option<usize>, page: Page) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_truncation_indicator(page.ellipsis());
@@ -66,24 +74,25 @@ fn lay_out(rows: &[Vec<(String, Style)>], page: Page) -> String {
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if i + 1 == count { 0 } else { 2 }));
     }
-    let before: usize = widths.iter().rev().skip(1).map(|w| w + 2).sum();
     if let (Some(width), Some(last)) = (page.width, count.checked_sub(1)) {
-        let room = width.saturating_sub(before).max(LEAST);
-        if widths[last] > room {
+        let cut = cut.unwrap_or(last);
+        let others = widths.iter().sum::<usize>() - widths[cut] + 2 * last;
+        let room = width.saturating_sub(others).max(LEAST);
+        if widths[cut] > room {
             table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(u16::try_from(before + room).unwrap_or(u16::MAX));
-            fix(&mut table, &widths, room);
+            table.set_width(u16::try_from(others + room).unwrap_or(u16::MAX));
+            fix(&mut table, &widths, (cut, room));
         }
     }
     table.to_string()
 }
 
-/// Gives every column its content's width, and the last one what is left.
-fn fix(table: &mut comfy_table::Table, widths: &[usize], room: usize) {
-    let count = widths.len();
+/// Gives every column its content's width, and the one that is cut its room.
+fn fix(table: &mut comfy_table::Table, widths: &[usize], (cut, room): (usize, usize)) {
     let size = |n: usize| ColumnConstraint::Absolute(Width::Fixed(u16::try_from(n).unwrap_or(u16::MAX)));
+    let gap = |i: usize| if i + 1 == widths.len() { 0 } else { 2 };
     table.set_constraints(
-        widths.iter().enumerate().map(|(i, &w)| if i + 1 == count { size(room) } else { size(w + 2) }),
+        widths.iter().enumerate().map(|(i, &w)| size(if i == cut { room } else { w } + gap(i))),
     );
 }
 
@@ -131,6 +140,17 @@ mod tests {
         22         日本語の長い長い長いタイトル
         ");
         assert!(plain(&table().render(terminal(30))).lines().all(|l| l.chars().count() <= 30));
+    }
+
+    #[test]
+    fn another_column_can_be_cut_so_that_the_last_stays_whole() {
+        let mut table = Table::new(["BRANCH", "PATH"]).cut("BRANCH");
+        table.row([("feature/a-title-that-is-rather-long", GOOD), ("/a/path", PLAIN)]);
+        let wide = table.render(terminal(30));
+        insta::assert_snapshot!(plain(&wide), @r"
+        BRANCH                 PATH
+        feature/a-title-that…  /a/path
+        ");
     }
 
     #[test]

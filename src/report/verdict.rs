@@ -68,8 +68,11 @@ fn tail(step: &StepView) -> String {
     let cut = lines.len().saturating_sub(TAIL_LINES);
     let mut out = format!("{}\n", indent(&lines[cut..].join("\n"), 4));
     if let Some(log) = &step.log {
-        let more = if cut > 0 { format!("{} above, all in ", plural(cut, "line")) } else { "all in ".into() };
-        out.line(&format!("    {}", paint(DIM, &format!("{more}{log}"))));
+        let place = match cut {
+            0 => format!("log: {log}"),
+            n => format!("{} before these: {log}", plural(n, "line")),
+        };
+        out.line(&format!("    {}", paint(DIM, &place)));
     }
     out
 }
@@ -153,7 +156,7 @@ mod tests {
             line 22
             line 23
             line 24
-            4 lines above, all in /logs/test.log
+            4 lines before these: /logs/test.log
         · docs            skipped: needs test
         HEAD aaaaaaaaaaaa · tree cccccccccccc · unsandboxed
         FAIL

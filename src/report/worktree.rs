@@ -10,7 +10,7 @@ use crate::view::{PruneView, WorktreeUse, WorktreeView};
 
 /// One worktree a line.
 pub fn worktrees(list: &[WorktreeView], page: Page) -> String {
-    let mut table = Table::new(["TASK", "STATE", "WORK", "BRANCH", "PATH"]);
+    let mut table = Table::new(["TASK", "STATE", "WORK", "BRANCH", "PATH"]).cut("BRANCH");
     for worktree in list {
         let task = match worktree.usage {
             WorktreeUse::Gate => "(gate)",
@@ -31,6 +31,10 @@ pub fn worktrees(list: &[WorktreeView], page: Page) -> String {
 
 /// What would be lost with the worktree.
 fn work(worktree: &WorktreeView) -> (String, anstyle::Style) {
+    // Build output that is kept for the next run, and nobody's work.
+    if worktree.usage == WorktreeUse::Gate && !worktree.missing {
+        return (String::new(), PLAIN);
+    }
     if worktree.missing {
         return ("missing".to_owned(), WARN);
     }
@@ -80,7 +84,7 @@ mod tests {
         insta::assert_snapshot!(plain(&worktrees(&list, terminal(100))), @r"
         TASK      STATE    WORK                       BRANCH          PATH
         00000001  claimed  1 uncommitted, 2 unpushed  fix/00000001-x  /w/app.orch/00000001
-        (gate)             clean                      fix/00000000-x  /w/app.orch/00000000
+        (gate)                                        fix/00000000-x  /w/app.orch/00000000
         ");
     }
 

@@ -135,6 +135,26 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     at("flush", dir, file.sync_all())
 }
 
+/// Flushes files and directories, all at the same time: what a journalling file system has to write for one, it
+/// writes for those that wait with it, so that five cost little more than one.
+pub fn sync_all(paths: &[&Path]) -> Result<(), FsError> {
+    let Some((first, others)) = paths.split_first() else { return Ok(()) };
+    std::thread::scope(|scope| {
+        let flush = |path| std::thread::Builder::new().spawn_scoped(scope, move || sync_dir(path));
+        let begun: Vec<_> = others.iter().map(|path| (*path, flush(path))).collect();
+        let mut result = sync_dir(first);
+        for (path, thread) in begun {
+            let flushed = match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // No more threads for this user: then one after the other.
+                Err(_) => sync_dir(path),
+            };
+            result = result.and(flushed);
+        }
+        result
+    })
+}
+
 /// Flushes everything that was written to the file system that `dir` is on.
 pub fn sync_file_system(dir: &Path) -> Result<(), FsError> {
     let file = at("open", dir, std::fs::File::open(dir))?;
@@ -241,6 +261,11 @@ pub fn is_writable(path: &Path) -> bool {
 pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
     at("change the permissions of", path, std::fs::set_permissions(path, permissions))
+}
+
+/// How many bytes the file has; None where it is gone.
+pub fn size(path: &Path) -> Option<u64> {
+    path.symlink_metadata().ok().map(|found| found.len())
 }
 
 /// When the file was last written; None where it is gone or the system does not say.

@@ -1,5 +1,7 @@
 //! What others may have put into a state, a tree or a repository that comes here.
 
+use std::path::PathBuf;
+
 use git_orch::sys;
 
 use crate::env::TestRepo;
@@ -162,4 +164,32 @@ fn a_history_without_trunk_is_a_change_of_everything() {
     task.repo.git(&["update-ref", "-d", &branch]).success();
     let done = task.repo.git(&["commit", "--quiet", "-m", "from nothing"]).code(1);
     assert!(done.stderr.contains("rule: "), "{}", done.stderr);
+}
+
+#[test]
+fn a_damaged_index_costs_time_and_nothing_else() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = add(repo, "a task");
+    for path in sys::fs::list(&repo.path(".git/orch")).expect("readable") {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("index-")) {
+            sys::fs::remove_file(&path).expect("derived");
+        }
+    }
+    // Built anew, all of it is in one file.
+    repo.orch(&["list"]).success();
+    let is_index = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "db");
+    let files = sys::fs::list(&repo.path(".git/orch")).expect("readable");
+    let index = files.into_iter().find(is_index).expect("there is one");
+    let bytes = sys::fs::read(&index).expect("readable");
+    let at = bytes.windows(6).position(|window| window == b"a task").expect("the title is in it");
+    let mut damaged = bytes.clone();
+    damaged[at] = b'b';
+    sys::fs::overwrite(&index, &damaged, sys::fs::Durability::None).expect("writable");
+    let status = repo.orch(&["status", "--json"]).success().json();
+    assert_eq!((&status["ready"], &status["next"]["id"]), (&1.into(), &id.as_str().into()));
+    let list = repo.orch(&["list", "--json"]).success().json();
+    assert_eq!(list[0]["title"], "a task");
+    let taken = repo.orch(&["next", "--no-worktree", "--json"]).success().json();
+    assert_eq!(taken["id"], id.as_str());
 }

@@ -312,6 +312,23 @@ fn what_an_agent_can_not_do_is_a_person_s() {
 }
 
 #[test]
+fn the_merge_of_a_branch_without_a_task_is_an_object_too() {
+    let world = World::new();
+    let repo = &world.repo;
+    repo.git(&["switch", "--quiet", "-c", "plain"]).success();
+    repo.commit("right", &[("answer", "42\n")]);
+    let merged = repo.orch(&["merge", "plain", "--json"]).success();
+    assert_eq!(merged.json()["branch"], "plain", "{merged}");
+    assert_eq!(merged.json()["commit"], repo.rev("main"), "{merged}");
+    repo.commit("wrong", &[("answer", "7\n")]);
+    let refused = repo.orch(&["merge", "plain", "--json"]).code(1);
+    assert_eq!(refused.json()["error"]["rule"], "ralph.verdict", "{refused}");
+    repo.commit("right again", &[("answer", "42\n"), ("note", "more\n")]);
+    let hinted = repo.orch(&["merge", "plain"]).success();
+    assert!(hinted.stderr.contains("still on plain: `git switch main`"), "{hinted}");
+}
+
+#[test]
 fn dev_work_waits_for_a_person_unless_told_otherwise() {
     let world = World::new();
     let one = world.add(Kind::Feature, "one");
@@ -703,10 +720,7 @@ fn without_a_gate_a_push_warns() {
     });
     assert!(matches!(pushed, Ok(Pushed::Ran(status)) if status.success()));
     assert_eq!(notes.len(), 1);
-    assert!(
-        notes[0].starts_with("pushed unverified: orch.toml on refs/remotes/origin/main has no"),
-        "{notes:?}"
-    );
+    assert!(notes[0].starts_with("pushed unverified: orch.toml on origin/main has no"), "{notes:?}");
 }
 
 #[test]

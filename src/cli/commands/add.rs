@@ -45,7 +45,7 @@ pub struct AddArgs {
     /// What is to be done, in one line
     #[arg(value_name = "TITLE", required_unless_present = "from")]
     pub title: Option<String>,
-    /// What sort of work it is
+    /// What sort of work it is; decides role, branch and limits: a bug fix, say, adds no files
     #[arg(long, value_name = "KIND", value_parser = kind(), default_value = "bug")]
     pub kind: Kind,
     /// How urgent it is; P0 comes first

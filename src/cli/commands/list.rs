@@ -28,7 +28,13 @@ Examples:
   git orch list --json | jq -r '.[].id'")]
 pub struct ListArgs {
     /// Only tasks with this status; may be given several times
-    #[arg(long, value_name = "STATUS", value_parser = State::STATUSES, help_heading = "Filters")]
+    #[arg(
+        long,
+        alias = "state",
+        value_name = "STATUS",
+        value_parser = State::STATUSES,
+        help_heading = "Filters"
+    )]
     pub status: Vec<String>,
     /// Only tasks of this kind; may be given several times
     #[arg(long, value_name = "KIND", value_parser = kind(), help_heading = "Filters")]
@@ -126,7 +132,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ListArgs) -> Result
         out.json(&views);
     } else if rows.is_empty() {
         out.status(args.nothing(&filter));
-        out.hint(if args.all { "git orch add TITLE" } else { "git orch add TITLE, or git orch list --all" });
+        out.hint(if args.all {
+            "`git orch add TITLE`"
+        } else {
+            "`git orch add TITLE`, or `git orch list --all`"
+        });
     } else {
         out.data(&report::task_table(rows.iter().map(TaskLine::from), out.page()));
     }

@@ -72,12 +72,15 @@ fn man_root(dir: &Path) -> &Path {
     dir.parent().unwrap_or(dir)
 }
 
-/// Whether `man` finds pages there: `bin` beside `share` is on PATH, or MANPATH names it.
+/// Whether `man` finds pages there: a directory beside `share` is on PATH, as a rule `bin`, or MANPATH names it.
 fn on_manpath(dir: &Path, cx: &Invocation<'_>) -> bool {
     let root = man_root(dir);
-    let listed = |name: &str, wanted: &Path| {
-        cx.env.get(name).is_some_and(|list| std::env::split_paths(list).any(|entry| entry == wanted))
-    };
-    let bin = root.parent().and_then(Path::parent).map(|prefix| prefix.join("bin"));
-    listed("MANPATH", root) || bin.is_some_and(|bin| listed(env::var::PATH, &bin))
+    let prefix = root.ends_with("share/man").then(|| root.parent().and_then(Path::parent)).flatten();
+    let beside = |entry: PathBuf| entry.parent().is_some_and(|parent| Some(parent) == prefix);
+    let path = cx.env.get(env::var::PATH);
+    let found = path.is_some_and(|list| std::env::split_paths(list).any(beside));
+    // An empty entry of MANPATH stands for what PATH gives.
+    cx.env.get("MANPATH").map_or(found, |list| {
+        std::env::split_paths(list).any(|entry| entry == root || (entry.as_os_str().is_empty() && found))
+    })
 }

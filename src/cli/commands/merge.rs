@@ -8,10 +8,11 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::domain::verdict::Word;
-use crate::ops::Ctx;
 use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Refresh, Target};
 use crate::ops::ralph::{Judged, Recorded};
+use crate::ops::{Ctx, OpError};
 use crate::report;
+use crate::view::SCHEMA;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::JsonArg;
@@ -75,8 +76,9 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
         }
     }
     if args.output.json {
-        if let Some(task) = &merged.target.task {
-            out.json(&wire::view_ready(cx, task, false));
+        match &merged.target.task {
+            Some(task) => out.json(&wire::view_ready(cx, task, false)),
+            None => out.json(&branch_view(merged)),
         }
         return Ok(());
     }
@@ -97,12 +99,31 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
     };
     out.status(&format!("{moved}{verdict}"));
     if let (Landing::Local, Some(remote)) = (merged.landing, &trunk.remote) {
-        out.hint(&format!("{remote} has not got it: git orch push {remote} {}", trunk.name));
+        out.hint(&format!("{remote} has not got it: `git orch push {remote} {}`", trunk.name));
     }
     if let Some(why) = &merged.kept {
-        out.hint(&format!("the worktree was kept: {why}"));
+        out.hint(&format!("the worktree was kept: {why}; `git orch worktree prune` removes it later"));
+    } else if is_checked_out_here(cx, &merged.target.branch)? {
+        out.hint(&format!("this checkout is still on {}: `git switch {}`", merged.target.branch, trunk.name));
     }
     Ok(())
+}
+
+/// What was merged, where no task was.
+#[derive(Debug, serde::Serialize)]
+struct BranchView<'a> {
+    schema: u32,
+    branch: &'a str,
+    commit: &'a str,
+}
+
+fn branch_view(merged: &Merged) -> BranchView<'_> {
+    BranchView { schema: SCHEMA, branch: &merged.target.branch, commit: merged.commit.as_str() }
+}
+
+fn is_checked_out_here(cx: &Ctx, branch: &str) -> Result<bool, CommandError> {
+    let here = cx.repo.here().map_err(OpError::from)?;
+    Ok(here.is_some_and(|here| here.head.branch() == Some(branch)))
 }
 
 fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandError {
@@ -142,7 +163,7 @@ fn conflict(cx: &Ctx, target: &Target, files: &[String]) -> Result<CommandError,
         trunk.name,
         report::words::plural(files.len(), "file")
     );
-    let tip = trunk.tip_ref().trim_start_matches("refs/heads/").trim_start_matches("refs/remotes/");
+    let tip = trunk.tip_name();
     Ok(CommandError::new(Exit::Failed, fact)
         .rule("merge.conflict")
         .detail(report::words::indent(&files.join("\n"), 2))

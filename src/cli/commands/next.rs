@@ -7,8 +7,8 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::index::Filter;
+use crate::ops::Ctx;
 use crate::ops::take::{self, Checkout, Next, Taken};
-use crate::ops::{Ctx, tasks};
 use crate::report;
 use crate::view::{IdleView, NextView};
 
@@ -58,18 +58,16 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result
 }
 
 fn peek(cx: &Ctx, out: &mut Out, args: &NextArgs, filter: &Filter) -> Result<Exit, CommandError> {
-    let row = match take::peek(cx, filter)? {
-        Ok(row) => row,
+    let task = match take::peek(cx, filter)? {
+        Ok(task) => task,
         Err(idle) => return Err(nothing(out, args, &wire::idle(&idle))),
     };
-    let snapshot = cx.snapshot()?;
-    let task = tasks::find(&snapshot, &row.id)?;
     let view = wire::view_ready(cx, &task, true);
     if args.output.json {
         out.json(&view);
     } else {
         out.data(&report::task(&view, out.page()));
-        out.hint("git orch next takes it");
+        out.hint("`git orch next` takes it");
     }
     Ok(Exit::Done)
 }
@@ -111,6 +109,6 @@ pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
         return Exit::Done;
     }
     out.data(&report::taken(&view, out.page()));
-    out.hint("commit there; then git orch merge asks Ralph, and merges");
+    out.hint("commit there; then `git orch merge` asks Ralph, and merges");
     Exit::Done
 }

@@ -80,7 +80,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     let warnings = if args.rev.is_none() { ralph::dirty_here(&cx)? } else { Vec::new() };
     let mut request = Request::new(commit, Moment::Always);
     request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
-    let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Words });
+    let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Reported });
     let judged = ralph::judge(&cx, &request, &mut |event| {
         progress.on(out, &events::event(event));
     })?;
@@ -111,6 +111,9 @@ fn show_steps(cx: &Invocation<'_>, out: &mut Out, args: &RalphStepsArgs) -> Resu
         out.json(&view);
     } else {
         out.data(&report::gate_steps(&view, out.page()));
+        if view.steps.is_empty() {
+            out.hint("a [[ralph.step]] in orch.toml with `name = \"test\"` and `run = \"…\"`, your command, is a gate");
+        }
     }
     Ok(Exit::Done)
 }

@@ -119,7 +119,7 @@ fn summary(cx: &Ctx, report: &RunReport) -> Result<RunSummary, CommandError> {
 /// What a person should know besides the table.
 fn after(out: &mut Out, report: &RunReport) {
     match report.stopped {
-        Some(Stopped::Interrupted) => out.hint("git orch run goes on where this one stopped"),
+        Some(Stopped::Interrupted) => out.hint("`git orch run` goes on where this one stopped"),
         Some(Stopped::Mode(mode)) => out.warn(&format!("stopped: the mode is {}", mode.as_str())),
         None => {}
     }

@@ -17,7 +17,7 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk) -> Result<Vec<Check>, OpError> {
     match &tip {
         None => {
             let line =
-                format!("{} has none: the built-in defaults apply, and Ralph has no step", trunk.tip_ref());
+                format!("{} has none: the built-in defaults apply, and Ralph has no step", trunk.tip_name());
             checks.push(Check::note(NAME, line).next("git orch init   # writes one"));
         }
         Some(bytes) => checks.extend(of(bytes, &format!("{FILE} on {}", trunk.name))),

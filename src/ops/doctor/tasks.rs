@@ -18,13 +18,13 @@ pub(super) fn check(cx: &Ctx) -> Result<Vec<Check>, OpError> {
         let id = &task.id;
         let owner = task.register.state.lease().map_or("its owner", |lease| lease.owner.actor.as_str());
         let (what, next) = match &task.register.state {
-            State::Merging(_) => ("it was being merged", format!("git orch merge {id}")),
-            _ => {
-                ("it is claimed", format!("git orch start {id}   # takes it over; git orch run does so too"))
-            }
+            State::Merging(_) => ("was being merged", format!("git orch merge {id}")),
+            _ => ("is claimed", format!("git orch start {id}   # takes it over; git orch run does so too")),
         };
         checks.push(
-            Check::note(NAME, format!("{what}, and {owner} is gone")).at(format!("task {id}")).next(next),
+            Check::note(NAME, format!("{id} {what}, and {owner} is gone"))
+                .at(format!("task {id}"))
+                .next(next),
         );
     }
     if checks.is_empty() {

@@ -350,6 +350,7 @@ impl<'a> TaskRun<'a> {
     fn ralph(&mut self, committed: &Committed, idle: bool) -> Result<Ralphed, OpError> {
         if !committed.violations.is_empty() {
             let (judged, failing) = tell::broken(&committed.violations);
+            self.note(format!("not committed: {}", judged.summary));
             self.failing = failing;
             return Ok(Ralphed::Judged(Some(judged)));
         }

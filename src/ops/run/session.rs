@@ -109,6 +109,7 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
         let fact = format!("the mode is {}{why}: no task may be taken", control.mode.as_str());
         return Err(Refused::new(Because::Policy, "mode", fact)
             .next("git orch mode   # shows who set it and why")
+            .next("git orch mode normal   (a person, once the reason is gone)")
             .into());
     }
     if let Some(task) = cx.env.text(var::ORCH_TASK) {
@@ -121,7 +122,7 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     if config.ralph.steps.is_empty() {
-        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_ref());
+        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_name());
         return Err(Refused::new(Because::Blocked, rule::NO_STEPS, fact)
             .next("git orch ralph steps --detect   # proposes a gate")
             .into());

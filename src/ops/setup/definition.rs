@@ -114,7 +114,7 @@ pub(super) fn tell(plan: &Plan, trunk: &Trunk, report: &mut Report) {
 
 fn tell_kept(plan: &Plan, trunk: &Trunk, report: &mut Report) {
     match plan {
-        Plan::InForce => report.push(Done::Kept, FILE, format!("is on {}", trunk.tip_ref())),
+        Plan::InForce => report.push(Done::Kept, FILE, format!("is on {}", trunk.tip_name())),
         Plan::Kept(_) => {
             report.push(Done::Kept, FILE, format!("is here; it is in force once {} has it", trunk.name));
         }

@@ -42,7 +42,11 @@ pub fn init_with(cx: &Ctx, options: &InitOptions, programs: &Programs) -> Result
     } else {
         act(&own, &plan, chosen, programs, &mut report)?;
     }
-    next(&plan, &mut report);
+    if options.dry_run {
+        report.next("git orch init   # does it");
+    } else {
+        next(&plan, &mut report);
+    }
     Ok(report)
 }
 

@@ -208,11 +208,7 @@ fn delete_refs(cx: &Ctx, report: &mut Report) -> Result<(), OpError> {
         cx.repo.delete_ref(name, oid)?;
     }
     let shown = path.display();
-    report.push(
-        Done::Made,
-        "state",
-        format!("{} refs below {REFS} deleted; all of it is in {shown}", refs.len()),
-    );
+    report.push(Done::Made, "state", format!("{REFS} deleted; all of it is in {shown}"));
     report.next(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
     Ok(())
 }
