@@ -11,7 +11,7 @@ use crate::domain::stamp::{Field, TagSet};
 use crate::domain::task::{Register, State, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{contract, lease};
+use crate::ops::{contract, lease, people};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
@@ -282,6 +282,7 @@ pub struct TaskEdit {
 
 /// Changes a task's description. Nobody needs to hold it.
 pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
+    refuse_wider_contract(cx, what)?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let changed = apply_edit(edit, &mut task, what);
@@ -291,6 +292,18 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
         Ok::<_, OpError>(task)
     })?;
     Ok(task)
+}
+
+/// Kind and role say which contract applies: who is held to it does not choose it.
+fn refuse_wider_contract(cx: &Ctx, what: &TaskEdit) -> Result<(), OpError> {
+    if what.kind.is_none() && matches!(what.role, RoleEdit::Keep) {
+        return Ok(());
+    }
+    let Some(task) = people::agent_above(cx) else { return Ok(()) };
+    let fact = format!("the agent of task {task} may not choose whose contract a task is held to");
+    Err(Refused::new(Because::Policy, "person.only", fact)
+        .next("git orch add TITLE --role ROLE   (what this role may not do, as a task of its own)")
+        .into())
 }
 
 fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'static str> {

@@ -239,31 +239,24 @@ impl Cmd {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one process builder")]
+    fn base(&self) -> duct::Expression {
+        let env = self.env.iter().cloned();
+        duct::cmd(&self.program, &self.args).dir(&self.dir).full_env(env).unchecked()
+    }
+
     fn expression(&self) -> duct::Expression {
-        let base = duct::cmd(&self.program, &self.args)
-            .dir(&self.dir)
-            .full_env(self.env.iter().cloned())
-            .unchecked();
         match &self.stdin {
-            Stdin::Nothing => base.stdin_null(),
-            Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
-            Stdin::File(path) => base.stdin_path(path),
+            Stdin::Nothing => self.base().stdin_null(),
+            Stdin::Bytes(bytes) => self.base().stdin_bytes(bytes.clone()),
+            Stdin::File(path) => self.base().stdin_path(path),
         }
     }
 
     /// Runs to the end with the terminal as output, for a child the user talks to. Returns its status.
     pub fn run_attached(&self) -> Result<ExitStatus, ProcessError> {
-        let expression = {
-            #[expect(clippy::disallowed_methods, reason = "the one process builder")]
-            let base = duct::cmd(&self.program, &self.args)
-                .dir(&self.dir)
-                .full_env(self.env.iter().cloned())
-                .unchecked();
-            match &self.stdin {
-                Stdin::Nothing => base,
-                Stdin::Bytes(bytes) => base.stdin_bytes(bytes.clone()),
-                Stdin::File(path) => base.stdin_path(path),
-            }
+        let expression = match &self.stdin {
+            Stdin::Nothing => self.base(),
+            Stdin::Bytes(_) | Stdin::File(_) => self.expression(),
         };
         tracing::debug!(line = %self.line(), "run attached");
         expression.run().map(|output| output.status).map_err(|source| self.spawn_error(source))

@@ -212,6 +212,12 @@ fn each_team_has_its_branches() {
     let task = project.task(&["--kind", "bug"]);
     project.repo.orch(&["edit", &task.id, "--role", "featurebuilder"]).success();
     line_refused(&task.repo, "echo x >> src/a && git commit -qam x", "branch.team");
+    // Nor does who is held to a contract choose another one.
+    let task = project.task(&["--kind", "bug"]);
+    for wider in [["--kind", "quality"], ["--role", "codequality"]] {
+        refused(task.agent(&[&["edit", &task.id][..], &wider].concat()), 4, "person.only");
+    }
+    task.agent(&["edit", &task.id, "--body", "found it"]).success();
 }
 
 fn numbered(lines: usize) -> String {
