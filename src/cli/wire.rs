@@ -193,8 +193,7 @@ impl From<OpError> for CommandError {
             }
             OpError::Git(GitError::NoRepository { .. }) => Self::from_error(Exit::Environment, &error)
                 .rule("git.repository")
-                .next("cd to a repository, or git init")
-                .next("git orch demo   (to see what it does)"),
+                .next("cd to a repository, or git init"),
             OpError::Git(GitError::Program(ref e)) | OpError::Process(ref e) if e.is_missing_program() => {
                 let program = Self::from_error(Exit::Environment, &error).rule("program.missing");
                 program.next("install it, or put it on PATH")

@@ -138,6 +138,15 @@ pub fn inside(dir: &Path) -> Vec<i32> {
         .collect()
 }
 
+/// Kills a process at once. One that is gone already is no error.
+pub fn kill(pid: i32) -> std::io::Result<()> {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return Ok(()) };
+    match rustix::process::kill_process(pid, rustix::process::Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

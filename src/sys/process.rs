@@ -464,15 +464,6 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
     }
 }
 
-/// Kills a process at once. One that is gone already is no error.
-pub fn kill(pid: i32) -> io::Result<()> {
-    let Some(pid) = Pid::from_raw(pid) else { return Ok(()) };
-    match rustix::process::kill_process(pid, Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 /// A word as a shell would need it.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,^".contains(c);

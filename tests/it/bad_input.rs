@@ -72,7 +72,7 @@ fn a_wrong_key_or_value_of_git_s_configuration_is_named() {
     ---- stderr
     warning: git config orch.worktreez: unknown key, ignored; did you mean `orch.worktrees`?
     There are no unfinished tasks.
-    hint: git orch add TITLE, or git orch list --all
+    hint: `git orch add TITLE`, or `git orch list --all`
     [exit: 0]
     ");
     repo.git(&["config", "orch.durability", "maybe"]).success();
@@ -210,7 +210,7 @@ fn a_damaged_task_is_named_left_out_by_readers_and_refused_by_writers() {
 
     added    TIME UTC (DURATION ago)
     ---- stderr
-    hint: git orch next takes it
+    hint: `git orch next` takes it
     [exit: 0]
     ");
     let before = changes(&repo);
@@ -546,6 +546,7 @@ fn texts_that_would_control_a_terminal_do_not() {
     ---- stderr
     error: a title has at most 200 characters, this one has 201; put the rest into the body
     rule: task.title
+    next: git orch help add
     [exit: 2]
     ");
     let big = repo.cmd(ORCH).args(&["add", "big", "--body", "-"]).stdin("x".repeat(70_000)).run().code(2);

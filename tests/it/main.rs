@@ -60,4 +60,6 @@ mod tidy;
 #[cfg(test)]
 mod tour;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod worktrees;

@@ -58,7 +58,7 @@ fn next_makes_a_worktree_on_a_branch_of_its_own_and_says_how_to_go_there() {
     accept   - a test
     added    TIME UTC (DURATION ago)
     ---- stderr
-    hint: git orch next takes it
+    hint: `git orch next` takes it
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["next"]), @r"
@@ -77,7 +77,7 @@ fn next_makes_a_worktree_on_a_branch_of_its_own_and_says_how_to_go_there() {
 
       cd $ROOT/r.orch/ID1
     ---- stderr
-    hint: commit there; then git orch merge asks Ralph, and merges
+    hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");
     let worktree = env.at(format!("r.orch/{id}"));
@@ -223,7 +223,8 @@ fn nothing_ready_is_exit_5_and_says_why() {
     next: git orch dep tree ID1
     [exit: 4]
     ");
-    assert_eq!(repo.orch(&["start", &ids[3]]).code(4).stderr.lines().count(), 3);
+    let closed = repo.orch(&["start", &ids[3]]).code(4);
+    assert!(closed.stderr.contains(&format!("next: git orch reopen {}", ids[3])), "{closed}");
 }
 
 #[test]
@@ -344,7 +345,7 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
       cd $ROOT/r.orch/ID1
     ---- stderr
     warning: trunk could not be fetched, so the branch is cut from what is here: fatal: '$ROOT/origin.git' does not appear to be a git repository
-    hint: commit there; then git orch merge asks Ralph, and merges
+    hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");
     let last = offline.stdout.lines().find_map(|l| l.strip_prefix("branch   ")).expect("a branch").to_owned();
@@ -407,7 +408,7 @@ fn start_here_takes_the_work_along_byte_for_byte() {
 
       cd $ROOT/r
     ---- stderr
-    hint: commit there; then git orch merge asks Ralph, and merges
+    hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");
 }

@@ -104,7 +104,7 @@ fn an_empty_queue_and_one_before_init_say_what_to_type() {
     insta::assert_snapshot!(repo.orch(&["list"]), @r"
     ---- stderr
     There are no unfinished tasks.
-    hint: git orch add TITLE, or git orch list --all
+    hint: `git orch add TITLE`, or `git orch list --all`
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["list", "--json"]), @r"
@@ -114,7 +114,7 @@ fn an_empty_queue_and_one_before_init_say_what_to_type() {
     insta::assert_snapshot!(repo.orch(&["list", "--label", "x"]), @r"
     ---- stderr
     No task matches.
-    hint: git orch add TITLE, or git orch list --all
+    hint: `git orch add TITLE`, or `git orch list --all`
     [exit: 0]
     ");
 }
@@ -209,6 +209,7 @@ fn an_edit_changes_what_it_names_and_nothing_else() {
     ---- stderr
     error: a title can't be empty
     rule: task.title
+    next: git orch help add
     [exit: 2]
     ");
     assert_eq!(repo.orch(&["edit", &id, "--priority", "P1", "--json"]).success().json()["priority"], "P1");

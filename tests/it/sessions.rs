@@ -305,6 +305,9 @@ fn what_an_agent_can_not_do_is_a_person_s() {
     assert_eq!(ran.report.ended(), Ended::Failed);
     assert_eq!(ran.report.session.tasks[0].iterations, 15);
     assert_eq!(world.reason(&spent), "gave up: 15 of 15 iterations used; still failing: answer (exit 1)");
+    let missing = world.add(Kind::Bug, "missing");
+    assert_eq!(world.ran(&shell("no-such-agent")).outcomes(), ["blocked"]);
+    assert!(world.reason(&missing).contains("no-such-agent"), "{}", world.reason(&missing));
     assert_eq!(world.trunk_file("answer"), "7");
 }
 
@@ -659,7 +662,7 @@ fn killed_again_and_again_the_loop_still_gets_there() {
     let ran = world.ran(&shell(script));
     assert!(ran.report.session.tasks.iter().all(|task| task.outcome == Outcome::Merged), "{:?}", ran.report);
     for id in &ids {
-        assert_eq!(world.status(id), "done");
+        assert_eq!(world.status(id), "done", "{:?}", world.task(id).register);
     }
     let notes = world.trunk_file("notes.txt");
     for id in &ids {

@@ -123,7 +123,7 @@ fn branch_view(merged: &Merged) -> BranchView<'_> {
 
 fn is_checked_out_here(cx: &Ctx, branch: &str) -> Result<bool, CommandError> {
     let here = cx.repo.here().map_err(OpError::from)?;
-    Ok(here.is_some_and(|here| here.head.branch() == Some(&*format!("refs/heads/{branch}"))))
+    Ok(here.is_some_and(|here| here.head.branch() == Some(branch)))
 }
 
 fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandError {

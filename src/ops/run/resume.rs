@@ -11,7 +11,7 @@ use crate::ops::run::agents::Agents;
 use crate::ops::take::{self, Checkout};
 use crate::ops::{lease, worktrees};
 use crate::sys::env::var;
-use crate::sys::{ancestry, fs, process};
+use crate::sys::{ancestry, fs};
 
 /// Tasks of workers whose process ended here without giving them back, in the order of `next`.
 pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDeque<TaskId>, OpError> {
@@ -57,7 +57,7 @@ fn end_orphans(id: &TaskId, session: &SessionId) {
             return;
         }
         for pid in pids {
-            if let Err(error) = process::kill(pid) {
+            if let Err(error) = ancestry::kill(pid) {
                 tracing::debug!(pid, %error, "an orphan of a dead session can't be killed");
             }
         }

@@ -1,0 +1,112 @@
+//! `docs/trust.md`, line by line: what an agent in its worktree can do to trunk by typing git.
+
+use crate::env::{Remote, TestEnv};
+use crate::project::{Project, Task, counting_gate, refused};
+
+/// A project with a remote, and an agent's task with a commit that has no PASS.
+fn scene() -> (Project, Remote, Task) {
+    let env = TestEnv::new();
+    let hub = env.remote("origin");
+    let repo = env.repo("repo");
+    repo.commit("gate", &[("orch.toml", &counting_gate(&env)), ("src/a", "1\n")]);
+    repo.connect(&hub);
+    repo.orch(&["init"]).success();
+    let project = Project { repo };
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("bad", "");
+    (project, hub, task)
+}
+
+/// Runs `line` as the agent, with `$MAIN` the user's checkout.
+fn tries(project: &Project, task: &Task, line: &str) -> crate::run::Done {
+    task.agent_cmd("sh").args(&["-c", line]).var("MAIN", project.repo.path("")).run().any()
+}
+
+fn tidy_up(project: &Project) {
+    project.repo.sh("git merge --abort; git cherry-pick --abort; git rebase --abort; git am --abort; git symbolic-ref HEAD refs/heads/main; git read-tree -u --reset main; git clean -fdq").any();
+}
+
+#[test]
+fn no_command_of_an_agent_moves_trunk_unseen() {
+    let (project, hub, task) = scene();
+    let main = project.repo.rev("main");
+    for line in [
+        // From its worktree.
+        "git push . HEAD:main",
+        "git fetch . HEAD:main",
+        "git branch -f main HEAD",
+        "git checkout -q -B main",
+        "git switch -q -C main",
+        "git worktree add -q -B main ../w HEAD",
+        "git update-ref refs/heads/main HEAD",
+        "git symbolic-ref HEAD refs/heads/main && git commit -qn --allow-empty -m x",
+        "git symbolic-ref refs/heads/alias refs/heads/main && git update-ref refs/heads/alias HEAD",
+        "printf 'update refs/heads/main %s\\n' $(git rev-parse HEAD) | git update-ref --stdin",
+        "git branch -M main",
+        "git branch -C main",
+        // In the user's checkout.
+        "git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)",
+        "git -C $MAIN merge -q --no-ff -m x $(git rev-parse HEAD)",
+        "git -C $MAIN pull -q . $(git symbolic-ref HEAD)",
+        "git -C $MAIN reset -q --hard $(git rev-parse HEAD)",
+        "git -C $MAIN rebase -q $(git rev-parse HEAD)",
+        "git -C $MAIN cherry-pick $(git rev-parse HEAD)",
+        "git format-patch --stdout -1 | git -C $MAIN am -q",
+        "git -C $MAIN commit -qn --allow-empty -m x",
+        "git --git-dir=$MAIN/.git --work-tree=. commit -qn --allow-empty -m x",
+        // By way of what trunk follows.
+        "git fetch . HEAD:refs/remotes/origin/main && git -C $MAIN merge -q --ff-only origin/main",
+        "git update-ref refs/remotes/origin/main HEAD && git -C $MAIN merge -q --ff-only origin/main",
+        "git push . HEAD:refs/remotes/origin/main && git -C $MAIN pull -q --ff-only . remotes/origin/main",
+        // By way of git-orch.
+        "git orch merge",
+        "git orch merge --override --reason x",
+        "git orch override --reason x -- git push . HEAD:main",
+        "cd $MAIN && git orch override --reason x -- git commit --allow-empty -m x",
+        "git orch push origin HEAD:main",
+        // On the remote.
+        "git push origin HEAD:main",
+        "git push --force origin HEAD:refs/heads/main",
+        "git push origin HEAD:refs/heads/copy; git update-ref refs/remotes/origin/copy HEAD; git push origin HEAD:main",
+    ] {
+        let done = tries(&project, &task, line);
+        assert_ne!(done.status(), 0, "`{line}` went through\n{}", done.stderr);
+        assert_eq!(project.repo.rev("refs/heads/main"), main, "`{line}` moved trunk");
+        assert_eq!(hub.repo().rev("main"), main, "`{line}` moved the remote's trunk");
+        task.repo.git(&["symbolic-ref", "HEAD", &format!("refs/heads/{}", task.branch)]).success();
+        tidy_up(&project);
+    }
+    assert_eq!(project.status(&task.id), "claimed");
+}
+
+#[test]
+fn what_goes_around_the_hooks_is_found_and_not_built_on() {
+    for line in [
+        "git -C $MAIN -c core.hooksPath=/dev/null merge -q --ff-only $(git rev-parse HEAD)",
+        "git -C $MAIN -c orch.hooks=off merge -q --ff-only $(git rev-parse HEAD)",
+        "rm $MAIN/.git/hooks/reference-transaction && git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)",
+        "chmod -x $MAIN/.git/hooks/* && git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)",
+        "git -C $MAIN switch -q -c elsewhere && git branch -C main && git -C $MAIN switch -q main",
+        "git rev-parse HEAD > $MAIN/.git/refs/heads/main",
+    ] {
+        let (project, hub, task) = scene();
+        // Without a remote's trunk to build on.
+        project.repo.git(&["remote", "remove", "origin"]).success();
+        let before = project.repo.rev("main");
+        let honest = project.task(&["--kind", "feature"]);
+        honest.commits("good", "x\n");
+        let done = tries(&project, &task, line);
+        let evil = project.repo.rev("refs/heads/main");
+        assert!(evil != before, "`{line}` is stopped: move it to the other list\n{}", done.stderr);
+        for args in [&["status"][..], &["doctor"]] {
+            let done = project.repo.orch(args).any();
+            let text = format!("{}{}", done.stdout, done.stderr);
+            assert!(text.contains("TAMPERED"), "{args:?} after `{line}`: {text}");
+        }
+        refused(project.repo.orch(&["merge", &honest.id]), 4, "trunk.tampered");
+        task.agent(&["doctor", "--fix"]).any();
+        refused(project.repo.orch(&["merge", &honest.id]), 4, "trunk.tampered");
+        assert_eq!(project.repo.rev("refs/heads/main"), evil);
+        assert_eq!(hub.repo().rev("main"), before);
+    }
+}
