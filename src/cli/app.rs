@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::builder::{StyledStr, Styles};
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::args::GlobalArgs;
 use crate::cli::commands::Command;
@@ -61,8 +61,24 @@ pub fn command() -> clap::Command {
 
 /// Reads a command line, the program's name first. Help and version are errors, too, of exit code 0.
 pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
-    let mut matches = grouped(command()).try_get_matches_from(args)?;
-    Cli::from_arg_matches_mut(&mut matches)
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let tree = sufficient(&args).unwrap_or_else(|| grouped(command()));
+    Cli::from_arg_matches_mut(&mut tree.try_get_matches_from(args)?)
+}
+
+/// The part of the tree that this command line needs, where that is known at once: building all of it takes longer
+/// than most commands.
+fn sufficient(args: &[OsString]) -> Option<clap::Command> {
+    match args.get(1)?.to_str()? {
+        "-V" | "--version" if args.len() == 2 => Some(root()),
+        name => Command::alone(name).map(|command| root().subcommand(command)),
+    }
+}
+
+/// The program without its commands.
+fn root() -> clap::Command {
+    let root = clap::Command::new("git-orch").bin_name("git orch").version(env!("CARGO_PKG_VERSION"));
+    GlobalArgs::augment_args(root.styles(STYLES).max_term_width(100))
 }
 
 /// The help of `git orch` alone.
@@ -105,6 +121,28 @@ mod tests {
     fn the_tree_is_sound() {
         command().debug_assert();
         grouped(command()).debug_assert();
+    }
+
+    #[test]
+    fn a_command_alone_is_what_it_is_in_the_tree() {
+        let alone = |command: &clap::Command| Command::alone(command.get_name()).is_some();
+        let names: Vec<String> =
+            command().get_subcommands().filter(|c| alone(c)).map(|c| c.get_name().to_owned()).collect();
+        assert!(names.len() >= 11, "{names:?}");
+        for name in &names {
+            for end in [&["--help"][..], &["-h"], &["--no-such-option"], &["--limit"], &["--color", "red"]] {
+                let line: Vec<&str> = ["git-orch", name].iter().chain(end).copied().collect();
+                let words = |tree: clap::Command| {
+                    tree.try_get_matches_from(&line).map(drop).map_err(|e| e.to_string())
+                };
+                let args: Vec<OsString> = line.iter().map(Into::into).collect();
+                let part = sufficient(&args).expect("it is known");
+                assert_eq!(words(part), words(grouped(command())), "{line:?}");
+            }
+        }
+        let version =
+            |tree: clap::Command| tree.try_get_matches_from(["git-orch", "-V"]).unwrap_err().to_string();
+        assert_eq!(version(root()), version(command()));
     }
 
     #[test]
