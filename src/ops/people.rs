@@ -135,6 +135,10 @@ pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitS
     let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
     let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
     drop(ticket);
-    attested::attest(cx)?;
+    // Only this command's own move of trunk is a person's: what went past the hooks before stays found.
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    if status.success() && name == trunk.local_ref && trunk.local.as_ref() != old.id() {
+        attested::attest(cx)?;
+    }
     Ok(status)
 }

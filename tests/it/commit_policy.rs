@@ -468,3 +468,16 @@ fn branches_that_are_nobodys_are_free() {
     repo.git(&["switch", "--quiet", "--detach"]).success();
     repo.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]).success();
 }
+
+#[test]
+fn an_override_of_something_else_hides_no_tampering() {
+    let env = crate::env::TestEnv::new();
+    let repo = env.repo("mine");
+    repo.orch(&["init"]).success();
+    let forged = "git commit-tree -m x HEAD^{tree} -p HEAD > .git/refs/heads/main.new";
+    repo.sh(&format!("{forged} && mv .git/refs/heads/main.new .git/refs/heads/main")).success();
+    let tampered = || repo.orch(&["status"]).success().to_string().contains("TAMPERED");
+    assert!(tampered());
+    repo.orch(&["override", "--reason", "x", "--", "git", "status"]).success();
+    assert!(tampered(), "a command that moved nothing vouches for nothing");
+}
