@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use git_orch::ops::setup::{self, Done, InitOptions, OrchToml, Programs, Report, StateRefs};
 use git_orch::ops::{Because, Ctx, OpError};
 use git_orch::store::STATE_REF;
+use git_orch::sys::env::Env;
 use git_orch::sys::fs;
 use git_orch::sys::signal::Interrupts;
 
@@ -21,11 +22,25 @@ pub(crate) fn context(repo: &TestRepo) -> Ctx {
 }
 
 pub(crate) fn init(repo: &TestRepo) -> Report {
-    init_as(repo, &InitOptions::default()).expect("init works")
+    setup::init_with(&known(repo), &InitOptions::default(), &programs()).expect("init works")
+}
+
+/// The context of somebody whom git knows.
+fn known(repo: &TestRepo) -> Ctx {
+    // In process, git's configuration is this process's own: the identity has to come with the context.
+    let vars = repo.env().vars();
+    let own = vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let who = [("GIT_COMMITTER_NAME", "Ann Lee"), ("GIT_COMMITTER_EMAIL", "ann@example.com")];
+    let env = Env::from_pairs(own.chain(who.map(|(name, value)| (name.into(), value.into()))));
+    Ctx::open(&env, &repo.path(""), Interrupts::default()).expect("a repository")
 }
 
 fn init_as(repo: &TestRepo, options: &InitOptions) -> Result<Report, OpError> {
     setup::init_with(&context(repo), options, &programs())
+}
+
+fn init_known(repo: &TestRepo, options: &InitOptions) -> Result<Report, OpError> {
+    setup::init_with(&known(repo), options, &programs())
 }
 
 #[track_caller]
@@ -206,7 +221,7 @@ fn a_bare_repository_with_worktrees_from_every_side() {
     assert!(!bare.has("orch"));
 
     let options = InitOptions { trunk: Some("main".into()), ..InitOptions::default() };
-    init_as(&bare, &options).expect("works without a checkout");
+    init_known(&bare, &options).expect("works without a checkout");
     assert!(main.has("orch.toml"), "placed where trunk is checked out");
     assert_eq!(main.git(&["status", "--porcelain"]).success().stdout, "");
     for repo in [&main, &bare] {
