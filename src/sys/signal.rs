@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many interrupts came. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupts(Arc<AtomicUsize>);
+pub struct Interrupts {
+    count: Arc<AtomicUsize>,
+    above: Option<Arc<AtomicUsize>>,
+}
 
 impl Interrupts {
     /// Starts to count SIGINT and SIGTERM instead of dying of them. Call once per process.
@@ -16,7 +19,7 @@ impl Interrupts {
             signal_hook::consts::SIGTERM,
             signal_hook::consts::SIGHUP,
         ])?;
-        let count = Arc::clone(&this.0);
+        let count = Arc::clone(&this.count);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in &mut signals {
                 // A terminal that went away or a `kill` can't be asked twice: it counts as "now".
@@ -27,18 +30,47 @@ impl Interrupts {
         Ok(this)
     }
 
+    /// A count that can be raised by itself and is never lower than this one: what stops the whole stops the part
+    /// in the same instant, without anybody who hands it on.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { count: Arc::default(), above: Some(Arc::clone(&self.count)) }
+    }
+
     /// Counts one more, as a test or a surface without signals would.
     pub fn raise(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.count.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Asked to stop after the current step.
     pub fn soft(&self) -> bool {
-        self.0.load(Ordering::SeqCst) >= 1
+        self.level() >= 1
     }
 
     /// Asked to stop now.
     pub fn hard(&self) -> bool {
-        self.0.load(Ordering::SeqCst) >= 2
+        self.level() >= 2
+    }
+
+    fn level(&self) -> usize {
+        let above = self.above.as_ref().map_or(0, |above| above.load(Ordering::SeqCst));
+        above.max(self.count.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Interrupts;
+
+    #[test]
+    fn a_part_stops_with_the_whole_and_also_by_itself() {
+        let whole = Interrupts::default();
+        let part = whole.part();
+        part.raise();
+        assert_eq!((part.soft(), part.hard(), whole.soft()), (true, false, false));
+        whole.raise();
+        assert_eq!((part.hard(), whole.hard()), (false, false), "the first of each is the same request");
+        whole.raise();
+        assert!(part.hard());
     }
 }

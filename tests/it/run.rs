@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -84,7 +84,7 @@ impl Cmd {
             // A child that does not read its input is its own affair.
             drop(input.write_all(&bytes));
         });
-        Running { env: self.env.clone(), line: self.line(), child, feeder }
+        Running { env: self.env.clone(), line: self.line(), child, feeder, said: Vec::new() }
     }
 
     fn line(&self) -> String {
@@ -107,6 +107,8 @@ pub(crate) struct Running {
     line: String,
     child: Child,
     feeder: std::thread::JoinHandle<()>,
+    /// What was read of its standard error so far.
+    said: Vec<u8>,
 }
 
 impl Running {
@@ -126,12 +128,30 @@ impl Running {
         rustix::process::kill_process(pid.expect("a process id"), signal).expect("it is ours");
     }
 
+    /// Waits until `text` is on its standard error.
+    #[track_caller]
+    pub(crate) fn says(&mut self, text: &str) {
+        let stderr = self.child.stderr.as_mut().expect("it is piped");
+        let mut chunk = [0; 1024];
+        while !String::from_utf8_lossy(&self.said).contains(text) {
+            let read = stderr.read(&mut chunk).expect("a pipe can be read");
+            assert!(
+                read > 0,
+                "`{}` never said {text:?}:\n{}",
+                self.line,
+                String::from_utf8_lossy(&self.said)
+            );
+            self.said.extend_from_slice(&chunk[..read]);
+        }
+    }
+
     /// Waits for its end.
-    pub(crate) fn wait(self) -> Outcome {
+    pub(crate) fn wait(mut self) -> Outcome {
         let output = self.child.wait_with_output().expect("it is ours");
+        self.said.extend_from_slice(&output.stderr);
         self.feeder.join().expect("feeding does not panic");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let (stdout, stderr) = (text(&output.stdout), text(&self.said));
         self.env.redactor(|r| r.learn(&stdout));
         Outcome(Done { env: self.env, line: self.line, stdout, stderr, status: output.status })
     }

@@ -601,12 +601,12 @@ fn the_first_interrupt_lets_the_agent_finish() {
     let (up, go) = (world.fifo("up"), world.fifo("go"));
     let script =
         format!("echo 42 > answer; echo up > '{}'; cat '{}' > /dev/null", up.display(), go.display());
-    let running = world.process(&script);
+    let mut running = world.process(&script);
     meet(&up);
     running.signal(rustix::process::Signal::INT);
+    running.says("after the current step");
     write_fifo(&go);
-    let done = running.wait().code(130);
-    assert!(done.stderr.contains("after the current step"), "{}", done.stderr);
+    running.wait().code(130);
     assert_eq!(world.status(&id), "claimed");
     let branch = world.task(&id).register.work.expect("worked on").branch;
     assert_eq!(world.repo.git(&["show", &format!("{branch}:answer")]).success().line(), "42");

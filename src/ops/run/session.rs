@@ -23,7 +23,6 @@ use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::sys::random;
-use crate::sys::signal::Interrupts;
 
 /// How far workers may be ahead of whoever watches.
 const AHEAD: usize = 1024;
@@ -42,8 +41,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     let alive = FileLock::try_acquire(&live)?
         .ok_or_else(|| OpError::Bug(format!("somebody holds the fresh session {id}")))?;
     // Workers have a count of their own, so that a mode or an error can stop them as a person does.
-    let halt = Interrupts::default();
-    let own = cx.for_worker(actor, halt).open()?;
+    let own = cx.for_worker(actor, cx.interrupts.part()).open()?;
 
     let dead = resume::find(&own, &options.filter, &agents)?;
     let (ready, without_agent) = ready(&own, options, &agents)?;
@@ -184,7 +182,8 @@ impl<'a> Watch<'a> {
             match incoming.recv_timeout(TICK) {
                 Ok(event) => sink(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                // What ended the workers may be what we have not seen yet.
+                Err(RecvTimeoutError::Disconnected) => return self.look(sink),
             }
             // Also while events come without a pause.
             if last.elapsed() >= TICK {
