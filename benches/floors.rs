@@ -228,6 +228,8 @@ impl World {
                 times("empty program", 1.2),
             ),
             s("git-orch --version", orch, &plain, &["--version"], times("empty program", 2.0)),
+            // The two subjects that change the queue come last: this one finds their two changes not indexed yet.
+            s("next --peek, 2 behind", orch, &queue, &["next", "--peek"], None),
             s("next --peek", orch, &queue, &["next", "--peek"], times(git, 3.0)),
             s("show ID", orch, &queue, &["show", some], None),
             s("add", orch, &queue, &["add", "one more"], None),

@@ -74,6 +74,62 @@ fn kind_of(mode: EntryMode) -> EntryKind {
     }
 }
 
+/// An entry as it lies in its tree's bytes. Trees have thousands: only what is asked for is copied.
+type Borrowed<'a> = gix::objs::tree::EntryRef<'a>;
+
+fn owned(entry: Borrowed<'_>) -> Entry {
+    Entry {
+        name: entry.filename.to_vec(),
+        kind: kind_of(entry.mode),
+        executable: entry.mode.is_executable(),
+        oid: from_gix(entry.oid),
+    }
+}
+
+fn corrupt_tree(oid: &Oid) -> GitError {
+    GitError::Corrupt { oid: oid.to_string(), kind: "tree" }
+}
+
+/// The entries of the tree `oid`, in git's order.
+fn entries<'a>(oid: &Oid, object: &'a gix::Object<'_>) -> Result<Vec<Borrowed<'a>>, GitError> {
+    let entries = gix::objs::TreeRefIter::from_bytes(&object.data, object.id.kind());
+    entries.collect::<Result<_, _>>().map_err(|_| corrupt_tree(oid))
+}
+
+/// The entries of a tree (None: of none) by name, each name once: the last of a name that stands twice.
+fn by_name<'a>(tree: Option<(&Oid, &'a gix::Object<'_>)>) -> Result<Vec<Borrowed<'a>>, GitError> {
+    let Some((oid, object)) = tree else { return Ok(Vec::new()) };
+    let mut entries = entries(oid, object)?;
+    entries.reverse();
+    entries.sort_by_key(|entry| entry.filename);
+    entries.dedup_by_key(|entry| entry.filename);
+    Ok(entries)
+}
+
+/// The names whose entries differ, with both, of two lists by name.
+fn different<'a>(
+    old: &[Borrowed<'a>],
+    new: &[Borrowed<'a>],
+) -> Vec<(&'a [u8], Option<Borrowed<'a>>, Option<Borrowed<'a>>)> {
+    let (mut old, mut new) = (old.iter().copied().peekable(), new.iter().copied().peekable());
+    let mut found = Vec::new();
+    loop {
+        let (before, after) = match (old.peek(), new.peek()) {
+            (None, None) => return found,
+            (Some(b), Some(a)) if b.filename == a.filename => (old.next(), new.next()),
+            (Some(b), a) if a.is_none_or(|a| b.filename < a.filename) => (old.next(), None),
+            (_, _) => (None, new.next()),
+        };
+        let content = |entry: Option<Borrowed<'a>>| entry.map(|e| (e.mode, e.oid));
+        if content(before) != content(after)
+            && let Some(named) = before.or(after)
+        {
+            let name: &[u8] = named.filename;
+            found.push((name, before, after));
+        }
+    }
+}
+
 impl Repo {
     fn object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
         let id = to_gix(oid)?;
@@ -100,22 +156,12 @@ impl Repo {
 
     /// A tree's entries, in git's order.
     pub fn tree(&self, oid: &Oid) -> Result<Vec<Entry>, GitError> {
-        let corrupt = || GitError::Corrupt { oid: oid.to_string(), kind: "tree" };
+        Ok(entries(oid, &self.tree_object(oid)?)?.into_iter().map(owned).collect())
+    }
+
+    fn tree_object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
         let object = self.object(oid)?;
-        if object.kind != gix::objs::Kind::Tree {
-            return Err(corrupt());
-        }
-        let mut entries = Vec::new();
-        for entry in gix::objs::TreeRefIter::from_bytes(&object.data, self.gix.object_hash()) {
-            let entry = entry.map_err(|_| corrupt())?;
-            entries.push(Entry {
-                name: entry.filename.to_vec(),
-                kind: kind_of(entry.mode),
-                executable: entry.mode.is_executable(),
-                oid: from_gix(entry.oid),
-            });
-        }
-        Ok(entries)
+        if object.kind == gix::objs::Kind::Tree { Ok(object) } else { Err(corrupt_tree(oid)) }
     }
 
     /// A commit's tree, parents and message.
@@ -158,9 +204,9 @@ impl Repo {
         let mut at = tree.clone();
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
-            let Some(entry) = self.tree(&at)?.into_iter().find(|e| e.name == part.as_bytes()) else {
-                return Ok(None);
-            };
+            let object = self.tree_object(&at)?;
+            let found = entries(&at, &object)?.into_iter().find(|e| e.filename == part);
+            let Some(entry) = found.map(owned) else { return Ok(None) };
             if parts.peek().is_none() {
                 return Ok(Some(entry));
             }
@@ -226,22 +272,13 @@ impl Repo {
         if old == new {
             return Ok(());
         }
-        let load = |tree: Option<&Oid>| tree.map_or_else(|| Ok(Vec::new()), |oid| self.tree(oid));
-        let mut names: std::collections::BTreeMap<Vec<u8>, (Option<Entry>, Option<Entry>)> =
-            std::collections::BTreeMap::new();
-        for entry in load(old)? {
-            let slot = names.entry(entry.name.clone()).or_default();
-            slot.0 = Some(entry);
-        }
-        for entry in load(new)? {
-            let slot = names.entry(entry.name.clone()).or_default();
-            slot.1 = Some(entry);
-        }
-        for (name, (before, after)) in names {
-            if before == after {
-                continue;
-            }
-            let path = format!("{prefix}{}", String::from_utf8_lossy(&name));
+        let object = |tree: Option<&Oid>| tree.map(|oid| self.tree_object(oid)).transpose();
+        let (old_object, new_object) = (object(old)?, object(new)?);
+        let before = by_name(old.zip(old_object.as_ref()))?;
+        let after = by_name(new.zip(new_object.as_ref()))?;
+        for (name, before, after) in different(&before, &after) {
+            let (before, after) = (before.map(owned), after.map(owned));
+            let path = format!("{prefix}{}", String::from_utf8_lossy(name));
             if path.matches('/').count() > MAX_DEPTH {
                 let what = format!("it is nested more than {MAX_DEPTH} levels deep");
                 return Err(GitError::Malformed { path: prefix.into(), what });

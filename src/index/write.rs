@@ -34,13 +34,21 @@ ON CONFLICT (id) DO UPDATE SET
     words_sum = excluded.words_sum, sum = excluded.sum
 RETURNING n";
 
+const DELETE: &str = "DELETE FROM task WHERE n = ?1";
+const LINK: &str = "INSERT OR IGNORE INTO dep (needed, task) VALUES (?1, ?2)";
+const UNLINK: &str = "DELETE FROM dep WHERE needed = ?1 AND task = ?2";
+const ADD_WORDS: &str = "INSERT INTO words (rowid, title, body) VALUES (?1, ?2, ?3)";
+const DROP_WORDS: &str = "DELETE FROM words WHERE rowid = ?1";
+/// More than there are.
+const STATEMENTS: usize = 16;
+
 /// How long the write-ahead log may get: some ten changes.
 const LOG_BYTES: u64 = 64 * 4096;
 
 /// `WHERE` follows.
 const COUNT_UNMET: &str = "
-UPDATE task SET unmet = (
-    SELECT count(*) FROM json_each(task.needs) AS need
+UPDATE task SET (unmet, guard) = (
+    SELECT count(*), ~count(*) FROM json_each(task.needs) AS need
     WHERE NOT EXISTS (SELECT 1 FROM task AS other WHERE other.id = need.value AND other.status = 'done'))";
 
 /// The difference between two commits of the state.
@@ -81,15 +89,13 @@ impl Index {
             return Ok(Applied::Stale(found));
         }
         let mut recount = BTreeSet::new();
-        let mut writer = Writer::new(&tx)?;
+        let writer = Writer::new(&tx);
         for id in &changes.removed {
             recount.extend(writer.remove(id)?);
         }
         for task in &changes.upserts {
             recount.extend(writer.upsert(task)?);
-            recount.insert(task.id.clone());
         }
-        drop(writer);
         note_damage(&tx, changes)?;
         count_unmet(&tx, &recount)?;
         open::set_indexed(&tx, to)?;
@@ -143,11 +149,12 @@ impl Index {
 
 /// Counts the unmet needs of `tasks` again.
 fn count_unmet(db: &Connection, tasks: &BTreeSet<TaskId>) -> Result<(), IndexError> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
     let mut count = db.prepare(&format!("{COUNT_UNMET} WHERE id = ?1"))?;
-    let mut guard = db.prepare("UPDATE task SET guard = ~unmet WHERE id = ?1")?;
     for id in tasks {
         count.execute([id.as_str()])?;
-        guard.execute([id.as_str()])?;
     }
     Ok(())
 }
@@ -171,6 +178,9 @@ fn note_damage(db: &Connection, changes: &Changes) -> Result<(), IndexError> {
 }
 
 fn add_damage(db: &Connection, damaged: &[(TaskId, String)]) -> Result<(), IndexError> {
+    if damaged.is_empty() {
+        return Ok(());
+    }
     let mut note = db.prepare("INSERT OR REPLACE INTO damage (id, what) VALUES (?1, ?2)")?;
     for (id, what) in damaged {
         note.execute([id.as_str(), what])?;
@@ -189,14 +199,11 @@ fn fill(
     db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
     open::create(&mut db, mount::Mount::Shared)?;
     let tx = db.transaction()?;
-    let mut writer = Writer::new(&tx)?;
+    let writer = Writer::new(&tx);
     for task in tasks {
         drop(writer.upsert(&task)?);
     }
-    drop(writer);
-    tx.execute_batch(&format!(
-        "{COUNT_UNMET} WHERE needs <> '[]'; UPDATE task SET guard = ~unmet WHERE needs <> '[]';"
-    ))?;
+    tx.execute_batch(&format!("{COUNT_UNMET} WHERE needs <> '[]'"))?;
     add_damage(&tx, damaged)?;
     open::set_indexed(&tx, to)?;
     tx.commit()?;
@@ -214,34 +221,20 @@ fn settle(new: &Path, mount: mount::Mount) -> Result<(), IndexError> {
     db.close().map_err(|(_, error)| IndexError::from(error))
 }
 
-/// The statements that writing takes, prepared once.
+/// Writes tasks. Statements are prepared when they are first needed: a claim needs few of them, and those of the
+/// words open the whole full-text table.
 struct Writer<'c> {
-    find: Statement<'c>,
-    upsert: Statement<'c>,
-    delete: Statement<'c>,
-    link: Statement<'c>,
-    unlink: Statement<'c>,
-    add_words: Statement<'c>,
-    drop_words: Statement<'c>,
-    dependents: Statement<'c>,
+    db: &'c Connection,
 }
 
 impl<'c> Writer<'c> {
-    fn new(db: &'c Connection) -> Result<Self, IndexError> {
-        Ok(Self {
-            find: db.prepare(&format!("SELECT {COLUMNS}, n, words_sum FROM task WHERE id = ?1"))?,
-            upsert: db.prepare(UPSERT)?,
-            delete: db.prepare("DELETE FROM task WHERE n = ?1")?,
-            link: db.prepare("INSERT OR IGNORE INTO dep (needed, task) VALUES (?1, ?2)")?,
-            unlink: db.prepare("DELETE FROM dep WHERE needed = ?1 AND task = ?2")?,
-            add_words: db.prepare("INSERT INTO words (rowid, title, body) VALUES (?1, ?2, ?3)")?,
-            drop_words: db.prepare("DELETE FROM words WHERE rowid = ?1")?,
-            dependents: db.prepare(DEPENDENTS)?,
-        })
+    fn new(db: &'c Connection) -> Self {
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Self { db }
     }
 
-    /// Writes a task; returns those whose `unmet` that may change besides its own.
-    fn upsert(&mut self, task: &Task) -> Result<Vec<TaskId>, IndexError> {
+    /// Writes a task; returns those whose `unmet` that may change.
+    fn upsert(&self, task: &Task) -> Result<Vec<TaskId>, IndexError> {
         let before = self.find(&task.id)?;
         let row = Row::new(task, 0);
         let words_sum = words_sum(task);
@@ -249,30 +242,40 @@ impl<'c> Writer<'c> {
         self.relink(&row.id, before.as_ref().map_or(&[], |b| &b.row.needs), &row.needs)?;
         if before.as_ref().is_none_or(|b| b.words_sum != words_sum) {
             if before.is_some() {
-                self.drop_words.execute([n])?;
+                self.db.prepare_cached(DROP_WORDS)?.execute([n])?;
             }
-            self.add_words.execute((n, &task.title.value, &task.body.value))?;
+            self.db.prepare_cached(ADD_WORDS)?.execute((n, &task.title.value, &task.body.value))?;
         }
-        let was_done = before.is_some_and(|b| is_done(&b.row));
-        if was_done == is_done(&row) { Ok(Vec::new()) } else { dependents(&mut self.dependents, &row.id) }
+        let was_done = before.as_ref().is_some_and(|b| is_done(&b.row));
+        let mut recount = if was_done == is_done(&row) { Vec::new() } else { self.dependents(&row.id)? };
+        if row.needs != before.map_or_else(Vec::new, |b| b.row.needs) {
+            recount.push(row.id);
+        }
+        Ok(recount)
     }
 
     /// Removes a task; returns those whose `unmet` that changes.
-    fn remove(&mut self, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
+    fn remove(&self, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
         let Some(before) = self.find(id)? else { return Ok(Vec::new()) };
         self.relink(id, &before.row.needs, &[])?;
-        self.drop_words.execute([before.n])?;
-        self.delete.execute([before.n])?;
-        if is_done(&before.row) { dependents(&mut self.dependents, id) } else { Ok(Vec::new()) }
+        self.db.prepare_cached(DROP_WORDS)?.execute([before.n])?;
+        self.db.prepare_cached(DELETE)?.execute([before.n])?;
+        if is_done(&before.row) { self.dependents(id) } else { Ok(Vec::new()) }
     }
 
-    fn find(&mut self, id: &TaskId) -> Result<Option<Before>, IndexError> {
-        let mut rows = self.find.query([id.as_str()])?;
+    fn dependents(&self, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
+        dependents(&mut *self.db.prepare_cached(DEPENDENTS)?, id)
+    }
+
+    fn find(&self, id: &TaskId) -> Result<Option<Before>, IndexError> {
+        let mut find =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS}, n, words_sum FROM task WHERE id = ?1"))?;
+        let mut rows = find.query([id.as_str()])?;
         let Some(found) = rows.next()? else { return Ok(None) };
         Ok(Some(Before { row: Row::read(found)?, n: found.get(19)?, words_sum: found.get(20)? }))
     }
 
-    fn write(&mut self, row: &Row, words_sum: i64) -> Result<i64, IndexError> {
+    fn write(&self, row: &Row, words_sum: i64) -> Result<i64, IndexError> {
         let priority = Priority::ALL.iter().position(|p| *p == row.priority);
         let needs: Vec<&str> = row.needs.iter().map(TaskId::as_str).collect();
         let values = params![
@@ -296,16 +299,16 @@ impl<'c> Writer<'c> {
             words_sum,
             row.sum(),
         ];
-        Ok(self.upsert.query_row(values, |r| r.get(0))?)
+        Ok(self.db.prepare_cached(UPSERT)?.query_row(values, |r| r.get(0))?)
     }
 
     /// Replaces the edges of `id` to `before` by those to `now`.
-    fn relink(&mut self, id: &TaskId, before: &[TaskId], now: &[TaskId]) -> Result<(), IndexError> {
+    fn relink(&self, id: &TaskId, before: &[TaskId], now: &[TaskId]) -> Result<(), IndexError> {
         for gone in before.iter().filter(|needed| !now.contains(needed)) {
-            self.unlink.execute([gone.as_str(), id.as_str()])?;
+            self.db.prepare_cached(UNLINK)?.execute([gone.as_str(), id.as_str()])?;
         }
         for new in now.iter().filter(|needed| !before.contains(needed)) {
-            self.link.execute([new.as_str(), id.as_str()])?;
+            self.db.prepare_cached(LINK)?.execute([new.as_str(), id.as_str()])?;
         }
         Ok(())
     }
