@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::out::Out;
+use crate::domain::verdict::Word;
 use crate::report::words::harmless;
 use crate::sys::clock::Clock;
 use crate::view::{Event, EventView};
@@ -19,6 +20,8 @@ pub enum Events {
     /// The same, and all of it is in the report that follows: where that goes to the same terminal, what ended
     /// stays among the bars until then.
     Reported,
+    /// Like `Words`, but a step that does not pass is left to the refusal that follows.
+    Refused,
     /// One JSON object a line on stdout.
     Json,
 }
@@ -31,7 +34,26 @@ pub enum Progress {
     /// Bars on a terminal.
     Bars(Bars),
     /// A line on stderr for what ended; none with `-q`.
-    Lines,
+    Lines(Told),
+}
+
+/// Which ends of steps are told at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// All.
+    #[default]
+    All,
+    /// Those that passed: a refusal with the others follows.
+    Passed,
+}
+
+impl Told {
+    fn line(self, event: &Event, out: &Out) -> Option<String> {
+        match (self, event) {
+            (Self::Passed, Event::StepFinished { verdict, .. }) if *verdict != Word::Pass => None,
+            (_, event) => crate::report::line(event, out.page()),
+        }
+    }
 }
 
 impl Progress {
@@ -42,8 +64,10 @@ impl Progress {
             Events::Reported if out.watched() && out.page().width.is_some() => {
                 Self::Bars(Bars { ended: Ended::Stay, ..Bars::default() })
             }
+            Events::Refused if out.watched() => Self::Bars(Bars { told: Told::Passed, ..Bars::default() }),
             Events::Words | Events::Reported if out.watched() => Self::Bars(Bars::default()),
-            Events::Words | Events::Reported => Self::Lines,
+            Events::Refused => Self::Lines(Told::Passed),
+            Events::Words | Events::Reported => Self::Lines(Told::All),
         }
     }
 
@@ -51,8 +75,8 @@ impl Progress {
     pub fn on(&mut self, out: &mut Out, event: &Event) {
         match self {
             Self::Json(clock) => out.json_line(&EventView::new(event, clock.now())),
-            Self::Lines => {
-                if let Some(line) = crate::report::line(event, out.page()) {
+            Self::Lines(told) => {
+                if let Some(line) = told.line(event, out) {
                     out.status(&line);
                 }
             }
@@ -64,7 +88,7 @@ impl Progress {
     pub fn finish(self) {
         match self {
             Self::Bars(bars) => bars.clear(),
-            Self::Json(_) | Self::Lines => {}
+            Self::Json(_) | Self::Lines(_) => {}
         }
     }
 }
@@ -84,6 +108,7 @@ pub struct Bars {
     multi: MultiProgress,
     shown: BTreeMap<String, ProgressBar>,
     ended: Ended,
+    told: Told,
 }
 
 impl Default for Bars {
@@ -92,13 +117,14 @@ impl Default for Bars {
             multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             shown: BTreeMap::new(),
             ended: Ended::Go,
+            told: Told::All,
         }
     }
 }
 
 impl Bars {
     fn on(&mut self, out: &mut Out, event: &Event) {
-        if let Some(line) = crate::report::line(event, out.page()) {
+        if let Some(line) = self.told.line(event, out) {
             if let (Event::StepFinished { task: None, step, .. }, Ended::Stay) = (event, self.ended) {
                 self.stay(step, &out.coloured(&line));
                 return;
@@ -182,7 +208,6 @@ mod tests {
     use super::*;
     use crate::cli::out::Talk;
     use crate::cli::out::tests::out;
-    use crate::domain::verdict::Word;
 
     fn events() -> Vec<Event> {
         let step = "test".to_owned();
@@ -202,6 +227,19 @@ mod tests {
         }
         progress.finish();
         assert_eq!((data.text().as_str(), words.text().as_str()), ("", "+ test  1.2 s\n"));
+    }
+
+    #[test]
+    fn what_a_refusal_will_say_is_not_said_before() {
+        let (mut out, _, words) = out(Talk::Normal, None);
+        let mut progress = Progress::new(&out, Events::Refused);
+        for event in &events() {
+            progress.on(&mut out, event);
+        }
+        let step = "lint".to_owned();
+        let failed = Event::StepFinished { task: None, step, verdict: Word::Fail, reason: None, millis: 1 };
+        progress.on(&mut out, &failed);
+        assert_eq!(words.text(), "+ test  1.2 s\n");
     }
 
     #[test]

@@ -203,6 +203,13 @@ fn look_up(
 
 /// Judges a commit without running anything: recorded verdicts, or None where a step would have to run.
 pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
+    // BLOCKED says that nothing was judged: it is no reason not to try again.
+    let in_vain = |verdict: &Verdict| verdict.word == Word::Blocked && !verdict.mac.is_empty();
+    Ok(last(cx, request)?.filter(|judged| !judged.verdicts.iter().any(in_vain)))
+}
+
+/// What is on record about a commit, a BLOCKED that the next run would try to better included.
+pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let config = config_in_force(cx, &trunk, request)?;
@@ -219,9 +226,8 @@ pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> 
             continue;
         }
         match look_up(cx, &snapshot, &tree, definition, &config)? {
-            // BLOCKED says that nothing was judged: it is no reason not to try again.
-            Some(verdict) if verdict.word != Word::Blocked => verdicts.push(verdict),
-            Some(_) | None => return Ok(None),
+            Some(verdict) => verdicts.push(verdict),
+            None => return Ok(None),
         }
     }
     Ok(Some(judged(request, tree, verdicts, true, None)))

@@ -97,7 +97,7 @@ fn verdict(cx: &Ctx, trunk: &Trunk) -> Result<Option<Word>, OpError> {
     if cx.config(trunk)?.ralph.steps.is_empty() {
         return Ok(None);
     }
-    let judged = ralph::recorded(cx, &Request::new(tip.clone(), Moment::Merge))?;
+    let judged = ralph::last(cx, &Request::new(tip.clone(), Moment::Merge))?;
     Ok(judged.map(|judged| judged.word))
 }
 

@@ -34,5 +34,5 @@ pub use page::Page;
 pub use run::run_summary;
 pub use status::status;
 pub use task::{state, taken, task, task_table};
-pub use verdict::{gate_steps, verdict};
+pub use verdict::{gate_steps, refused, verdict};
 pub use worktree::{pruned, worktrees};

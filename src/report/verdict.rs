@@ -22,13 +22,31 @@ pub fn verdict(view: &VerdictView, page: Page) -> String {
     for warning in &view.warnings {
         out.line(&format!("{} {}", paint(WARN_LABEL, "warning:"), harmless(warning)));
     }
-    if let Some(rule) = &view.rule {
-        let fact = view.fact.as_deref().unwrap_or("");
-        out.line(&format!("rule {}: {}", paint(LITERAL, rule), harmless(fact)));
-    }
+    out.push_str(&decided(view));
     out.line(&paint(DIM, &about(view, page)));
     out.line(&paint(palette::verdict(view.verdict), view.verdict.as_str()));
     out
+}
+
+/// The same for a refusal: what passed is no part of the reason, and the refusal has said the word.
+pub fn refused(view: &VerdictView, page: Page) -> String {
+    let mut out = String::new();
+    let steps = || view.steps.iter().filter(|step| step.verdict != Word::Pass);
+    let name = steps().map(|s| s.name.chars().count()).max().unwrap_or(0);
+    for step in steps() {
+        out.push_str(&self::step(step, name, page));
+    }
+    out.push_str(&decided(view));
+    out.line(&paint(DIM, &about(view, page)));
+    out
+}
+
+/// The rule that decided, if no step did.
+fn decided(view: &VerdictView) -> String {
+    let fact = view.fact.as_deref().unwrap_or("");
+    view.rule
+        .as_ref()
+        .map_or_else(String::new, |rule| format!("rule {}: {}\n", paint(LITERAL, rule), harmless(fact)))
 }
 
 fn about(view: &VerdictView, page: Page) -> String {
@@ -170,6 +188,20 @@ mod tests {
         warning: 2 files are not committed; HEAD was judged without them
         HEAD aaaaaaaaaaaa - tree cccccccccccc - unsandboxed - recorded 1 min ago
         PASS
+        ");
+    }
+
+    #[test]
+    fn a_refusal_shows_what_did_not_pass() {
+        let mut view = view(Word::Fail);
+        view.steps[2].tail = "boom".into();
+        insta::assert_snapshot!(plain(&refused(&view, file())), @r"
+        ! clippy   1.2 s  cargo: not found
+        x test     1.2 s  exit 1
+            boom
+            log: /logs/test.log
+        - docs            skipped: needs test
+        HEAD aaaaaaaaaaaa - tree cccccccccccc - unsandboxed
         ");
     }
 

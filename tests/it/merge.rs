@@ -121,7 +121,8 @@ fn fail_and_blocked_move_nothing() {
     task.commits("bad", "");
     let still = Still::of(&project, &task);
     let done = refused(project.repo.orch(&["merge", &task.id]), 1, "ralph.verdict");
-    assert!(done.stderr.contains("check") && done.stderr.contains("exit 1"), "{}", done.stderr);
+    assert_eq!(done.stderr.matches(" check ").count(), 1, "{}", done.stderr);
+    assert!(done.stderr.contains("exit 1"), "{}", done.stderr);
     still.holds(&project, &task, "claimed");
     refused(task.repo.orch(&["merge"]), 1, "ralph.verdict");
     assert_eq!(project.runs(), 1);

@@ -191,6 +191,7 @@ fn blocked_is_tried_again() {
     let flag = env.root().join("there");
     let project = Project::with(&env, &gate(&format!("test -e {} || exit 127", flag.display())));
     word(project.repo.orch(&["ralph"]), "BLOCKED");
+    assert!(project.repo.orch(&["status"]).success().stdout.contains("BLOCKED"));
     project.repo.sh(&format!("touch {}", flag.display())).success();
     word(project.repo.orch(&["ralph"]), "PASS");
 }

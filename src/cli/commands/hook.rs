@@ -41,7 +41,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &HookArgs) -> Result
         decode::Event::CommitMsg { file } => hooks::commit_msg(&wire::open(cx, out)?, Path::new(&file))?,
         decode::Event::PrePush { remote, lines, .. } => {
             let cx = wire::open_long(cx, out)?;
-            let mut progress = Progress::new(out, Events::Words);
+            let mut progress = Progress::new(out, Events::Refused);
             let answer = hooks::pre_push(&cx, &remote, &lines, &mut |event| {
                 progress.on(out, &events::event(event));
             });
@@ -98,7 +98,7 @@ pub(super) fn unverified(cx: &Ctx, out: &Out, tips: &[Unverified]) -> CommandErr
     let mut detail = String::new();
     for tip in tips.iter().filter(|tip| tip.judged.stop.is_none()) {
         if let Some(view) = wire::verdict(cx, &tip.judged, &tip.local_ref, Vec::new()) {
-            detail.push_str(&report::verdict(&view, out.page()));
+            detail.push_str(&report::refused(&view, out.page()));
         }
     }
     if !detail.is_empty() {

@@ -53,7 +53,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
         override_reason: args.reason.clone().filter(|_| args.override_verdict),
         recorded: Recorded::Counts,
     };
-    let mut progress = Progress::new(out, Events::Words);
+    let mut progress = Progress::new(out, Events::Refused);
     let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
         progress.on(out, &events::event(event));
     });
@@ -142,7 +142,7 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     let rule = judged.rule().unwrap_or("ralph.verdict").to_owned();
     let mut error = CommandError::new(exit, fact).rule(rule.clone());
     if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
-        error = error.detail(report::verdict(&view, out.page()));
+        error = error.detail(report::refused(&view, out.page()));
     }
     match rule.as_str() {
         "gate.changed" => {
