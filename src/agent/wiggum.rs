@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub base: &'a Oid,
     /// How many iterations the role may use on the task.
     pub budget: u32,
+    /// How many of them earlier sessions used, which were interrupted.
+    pub spent: u32,
     /// Whether the agent acts on what it is told.
     pub prompts: Prompts,
     /// The iteration that just ended.
@@ -211,7 +213,7 @@ fn failing(facts: &Facts<'_>) -> Decision {
 }
 
 fn retry(facts: &Facts<'_>, feedback: Feedback) -> Decision {
-    let used = counted(facts.history).saturating_add(1);
+    let used = counted(facts.history).saturating_add(facts.spent).saturating_add(1);
     if used >= facts.budget {
         Decision::GiveUp(format!("{used} of {} iterations used{}", facts.budget, still_failing(facts.now)))
     } else {
@@ -288,7 +290,19 @@ mod tests {
     fn after(text: &str, budget: u32, prompts: Prompts) -> Decision {
         let all = history(text);
         let (now, history) = all.split_last().unwrap();
-        decide(&Facts { base: &tree('0'), budget, prompts, now, history })
+        decide(&Facts { base: &tree('0'), budget, spent: 0, prompts, now, history })
+    }
+
+    #[test]
+    fn what_interrupted_sessions_used_counts() {
+        let now = &history("Af.")[0];
+        let base = tree('0');
+        let decided = |spent| {
+            decide(&Facts { base: &base, budget: 5, spent, prompts: Prompts::Heeded, now, history: &[] })
+        };
+        assert_eq!(decided(3), Decision::Retry(Feedback::Failing));
+        let given_up = "5 of 5 iterations used; still failing: test (exit 101)".to_owned();
+        assert_eq!(decided(4), Decision::GiveUp(given_up));
     }
 
     fn table(rows: &[&str], budget: u32, prompts: Prompts) -> String {
@@ -447,7 +461,7 @@ mod tests {
             let all = history(&text);
             let base = tree('0');
             for n in 0..all.len() {
-                let facts = Facts { base: &base, budget, prompts, now: &all[n], history: &all[..n] };
+                let facts = Facts { base: &base, budget, spent: 0, prompts, now: &all[n], history: &all[..n] };
                 let decision = decide(&facts);
                 if decision == Decision::Allow {
                     prop_assert_eq!(all[n].judged.as_ref().map(|j| j.word), Some(Word::Pass));

@@ -125,6 +125,7 @@ impl Work {
             budget: 4,
             prompts: Command::new(None, "").prompts(),
             now: &now,
+            spent: 0,
             history: &self.history,
         });
         self.feedback = if let Decision::Retry(feedback) = decision { Some(feedback) } else { None };

@@ -637,6 +637,27 @@ fn the_second_interrupt_stops_the_agent_and_keeps_its_work() {
 }
 
 #[test]
+fn what_a_killed_run_used_of_the_budget_stays_used() {
+    let world = World::new();
+    let id = world.add(Kind::Bug, "the answer is wrong");
+    let up = world.fifo("up");
+    // Wrong at first; killed in the second iteration; right in the second, begun anew.
+    let script = format!(
+        "echo $ORCH_ITERATION >> ../seen; case $ORCH_ITERATION in 1) echo 8 > answer;; \
+         2) if mkdir ../once; then echo up > '{}'; exec sleep 600; else echo 42 > answer; fi;; esac",
+        up.display()
+    );
+    let mut running = world.process(&script);
+    meet(&up);
+    running.kill();
+    assert_eq!(running.wait().any().status(), 137);
+    assert_eq!(world.ran(&shell(&script)).outcomes(), ["merged"]);
+    let seen = world.worktree(&id).with_file_name("seen");
+    assert_eq!(git_orch::sys::fs::read_string(&seen).expect("the agent wrote it"), "1\n2\n2\n");
+    world.assert_merged_once(&id);
+}
+
+#[test]
 fn killed_again_and_again_the_loop_still_gets_there() {
     let world = World::new();
     let ids: Vec<TaskId> = (0..3).map(|n| world.add(Kind::Bug, &format!("bug {n}"))).collect();

@@ -1,7 +1,6 @@
 //! How a task ends: merged, left for review, or blocked.
 
 use crate::agent::render::one_line;
-use crate::agent::wiggum::counted;
 use crate::config::Merging;
 use crate::domain::session::Outcome;
 use crate::domain::verdict::Word;
@@ -83,7 +82,7 @@ impl TaskRun<'_> {
         if judged.word != Word::Fail {
             return self.block(&format!("could not be judged: {summary}"), Outcome::Blocked).map(Some);
         }
-        let used = counted(&self.history);
+        let used = self.used();
         if used >= self.budget() {
             let why =
                 format!("gave up: {used} of {} iterations used; merged, it fails: {summary}", self.budget());

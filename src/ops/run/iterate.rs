@@ -58,7 +58,10 @@ pub(super) enum Origin {
     /// From the queue.
     Queue,
     /// From a session that died.
-    Dead,
+    Dead {
+        /// How many iterations it used.
+        spent: u32,
+    },
 }
 
 /// What a worker gives to the task that it works on.
@@ -90,6 +93,8 @@ pub(super) struct TaskRun<'a> {
     /// The tree of what the worktree has, without what may not be committed.
     pub(super) tree: Oid,
     pub(super) history: Vec<IterationFacts>,
+    /// How many iterations sessions that died used.
+    spent: u32,
     feedback: Option<Feedback>,
     failing: Failing,
     /// The last tree that was judged.
@@ -130,6 +135,7 @@ impl<'a> TaskRun<'a> {
             tree: tip.clone(),
             tip,
             history: Vec::new(),
+            spent: 0,
             feedback: None,
             failing: Failing::default(),
             judged: None,
@@ -151,6 +157,11 @@ impl<'a> TaskRun<'a> {
         self.task.effective_role().iterations()
     }
 
+    /// How many iterations of the budget are used up.
+    pub(super) fn used(&self) -> u32 {
+        counted(&self.history).saturating_add(self.spent)
+    }
+
     pub(super) fn note(&self, text: String) {
         self.desk.send(Event::Note { task: Some(self.task.id.clone()), text });
     }
@@ -167,8 +178,15 @@ impl<'a> TaskRun<'a> {
 
     /// Works on the task until something is decided.
     pub(super) fn run(&mut self, origin: Origin) -> Result<End, OpError> {
+        if let Origin::Dead { spent } = origin {
+            self.spent = spent;
+        }
         if let Some(end) = self.go_on(origin)? {
             return Ok(end);
+        }
+        if self.used() >= self.budget() {
+            let why = format!("gave up: {} of {} iterations used", self.used(), self.budget());
+            return self.block(&why, Outcome::Failed);
         }
         loop {
             if self.halted() {
@@ -196,7 +214,7 @@ impl<'a> TaskRun<'a> {
         let cx = self.desk.cx;
         let tip_tree = cx.repo.tree_of(&self.tip)?;
         let settled = self.tree == tip_tree;
-        if origin == Origin::Dead && self.tip != self.work.base && settled {
+        if matches!(origin, Origin::Dead { .. }) && self.tip != self.work.base && settled {
             if merge::is_landed(cx, &self.tip)? {
                 return self.land();
             }
@@ -232,7 +250,7 @@ impl<'a> TaskRun<'a> {
     fn iterate(&mut self) -> Result<Decision, OpError> {
         let cx = self.desk.cx;
         let start = cx.clock.monotonic();
-        let iteration = counted(&self.history) + 1;
+        let iteration = self.used() + 1;
         let task = self.task.id.clone();
         let limit = self.budget();
         self.desk.send(Event::IterationStarted { task: task.clone(), iteration, limit });
@@ -269,6 +287,7 @@ impl<'a> TaskRun<'a> {
             wiggum::decide(&Facts {
                 base: &self.base_tree,
                 budget: self.budget(),
+                spent: self.spent,
                 prompts: self.driver.prompts(),
                 now: &now,
                 history: &self.history,
@@ -297,7 +316,8 @@ impl<'a> TaskRun<'a> {
     /// What the agent is given, with its prompt written.
     fn job(&self) -> Result<Job, OpError> {
         let (cx, shared) = (self.desk.cx, self.desk.shared);
-        let iteration = u32::try_from(self.history.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let here = u32::try_from(self.history.len()).unwrap_or(u32::MAX);
+        let iteration = here.saturating_add(self.spent).saturating_add(1);
         let (session, task) = (shared.session.clone(), self.task.id.clone());
         let prompt_file = prompt_file::path(cx.repo.common_dir(), &session, &task, iteration);
         let mut rules = tell::contract(shared.rules.contract(self.task.effective_role()));
@@ -308,7 +328,7 @@ impl<'a> TaskRun<'a> {
             branch: &self.work.branch,
             base: &self.work.base,
             port_base: self.desk.port_base,
-            attempt: counted(&self.history) + 1,
+            attempt: self.used() + 1,
             budget: self.budget(),
             contract: &rules,
             checks: &tell::checks(&shared.config, Some(self.team())),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::agent::prompt_file;
 use crate::domain::id::{SessionId, TaskId};
 use crate::domain::task::Task;
 use crate::index::{Filter, Row};
@@ -29,18 +30,27 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDequ
     Ok(found.into_iter().map(|task| task.id).collect())
 }
 
+/// A task that a dead session left.
+pub(super) struct Left {
+    pub(super) task: Task,
+    /// How many iterations it used. The one that it died in is not among them.
+    pub(super) spent: u32,
+}
+
 /// Takes a dead session's task; None if another run was faster. What its agent left running is ended first: two
 /// agents in one worktree spoil each other's work.
-pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
+pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Left>, OpError> {
+    let mut spent = 0;
     if let Some(task) = cx.snapshot()?.task(id)?
         && let Some(lease) = task.register.state.lease()
         && lease::is_dead(cx, &task)?
     {
         end_orphans(id, &lease.owner.session);
+        spent = prompt_file::last(cx.repo.common_dir(), &lease.owner.session, id)?.saturating_sub(1);
     }
     keep(cx, id)?;
     match take::start(cx, id, Checkout::None, "run: resume") {
-        Ok(taken) => Ok(Some(taken.task)),
+        Ok(taken) => Ok(Some(Left { task: taken.task, spent })),
         Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
         Err(error) => Err(error),
     }

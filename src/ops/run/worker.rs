@@ -115,8 +115,8 @@ impl Worker<'_> {
 
     fn take_any(&self) -> Result<Option<(Task, Origin)>, OpError> {
         while let Some(id) = self.shared.board.next_dead() {
-            if let Some(task) = resume::take_over(&self.cx, &id)? {
-                return Ok(Some((task, Origin::Dead)));
+            if let Some(left) = resume::take_over(&self.cx, &id)? {
+                return Ok(Some((left.task, Origin::Dead { spent: left.spent })));
             }
         }
         self.fetch()?;
