@@ -10,7 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::task::{State, Task};
 use crate::git::GitError;
 use crate::index::Filter;
-use crate::ops::ralph::Judged;
+use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
@@ -89,6 +89,13 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
     if !damaged.is_empty() {
         out.hint("git orch doctor --fix");
+    }
+}
+
+/// Says what is set in `orch.toml` and not heeded yet.
+pub(crate) fn warn_of_reserved(cx: &Ctx, out: &mut Out) {
+    for line in ralph::reserved(cx) {
+        out.warn(&line);
     }
 }
 

@@ -420,6 +420,12 @@ pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
     })
 }
 
+/// What trunk's configuration sets and nothing heeds yet, one line each. One that can't be read is for others to tell.
+pub fn reserved(cx: &Ctx) -> Vec<String> {
+    let config = cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).and_then(|trunk| cx.config(&trunk));
+    config.map_or_else(|_| Vec::new(), |config| config.ralph.reserved())
+}
+
 /// The gate in force, and where it was read.
 pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     let snapshot = cx.snapshot()?;

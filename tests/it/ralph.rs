@@ -473,6 +473,18 @@ fn what_an_agent_runs_is_no_evidence() {
 }
 
 #[test]
+fn what_is_set_and_not_heeded_yet_is_said() {
+    let gate = format!("[ralph]\naccept = \"no_regressions\"\n{}", gate("true"));
+    let project = Project::with(&TestEnv::new(), &gate);
+    for args in [&["ralph"][..], &["ralph", "steps"], &["run"]] {
+        let done = project.repo.orch(args).any();
+        assert_eq!(done.stderr.matches("no_regressions").count(), 1, "{args:?}: {}", done.stderr);
+    }
+    let doctor = project.repo.orch(&["doctor"]).any();
+    assert!(doctor.stdout.contains("no_regressions"), "{}", doctor.stdout);
+}
+
+#[test]
 fn a_broken_orch_toml_on_trunk_is_named_with_its_line() {
     let project = Project::new();
     project.repo.commit("typo", &[("orch.toml", "[[ralph.step]]\nnam = \"x\"\n")]);

@@ -43,7 +43,12 @@ fn of(bytes: &[u8], origin: &str) -> Vec<Check> {
             let check = Check::note(NAME, "it has no [[ralph.step]]: Ralph says BLOCKED, nothing is merged");
             vec![check.at(origin).next("git orch ralph steps --detect")]
         }
-        Ok(config) => vec![Check::ok(NAME, format!("{} steps", config.ralph.steps.len())).at(origin)],
+        Ok(config) => {
+            let reserved = config.ralph.reserved();
+            let mut checks = vec![Check::ok(NAME, format!("{} steps", config.ralph.steps.len())).at(origin)];
+            checks.extend(reserved.into_iter().map(|line| Check::note(NAME, line).at(origin)));
+            checks
+        }
         Err(problems) => problems.iter().map(problem).collect(),
     }
 }
