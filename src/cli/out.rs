@@ -108,6 +108,18 @@ impl Out {
         self.keep(written);
     }
 
+    /// What a command that was not asked for data did: on stdout, and muted by `-q`.
+    pub fn account(&mut self, text: &str) {
+        if !self.is_quiet() {
+            self.data(text);
+        }
+    }
+
+    /// Whether only what is wrong is wanted (`-q`).
+    pub fn is_quiet(&self) -> bool {
+        self.talk == Talk::Quiet
+    }
+
     /// A value as JSON: indented on a terminal, else one line.
     pub fn json(&mut self, value: &impl Serialize) {
         let text =
@@ -255,12 +267,13 @@ pub(crate) mod tests {
 
     #[test]
     fn quiet_keeps_warnings_and_errors() {
-        let (mut out, _, words) = out(Talk::Quiet, None);
+        let (mut out, data, words) = out(Talk::Quiet, None);
         out.status("x");
         out.hint("x");
+        out.account("x");
         out.warn("careful");
         out.error(&CommandError::new(Exit::Usage, "no"));
-        assert_eq!(words.text(), "warning: careful\nerror: no\n");
+        assert_eq!((data.text(), words.text()), (String::new(), "warning: careful\nerror: no\n".to_owned()));
     }
 
     #[test]

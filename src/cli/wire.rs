@@ -14,6 +14,7 @@ use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
+use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
 use crate::sys::signal::Interrupts;
@@ -89,6 +90,20 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
     if !damaged.is_empty() {
         out.hint("git orch doctor --fix");
+    }
+}
+
+/// Shows what was done, and what to type next; with `-q` only what needs a look.
+pub(crate) fn account(out: &mut Out, view: &ActionsView) {
+    if out.is_quiet() {
+        for action in view.actions.iter().filter(|action| action.done == Done::Warned) {
+            out.warn(&format!("{}: {}", action.what, action.detail));
+        }
+        return;
+    }
+    out.data(&report::actions(view, out.page()));
+    if !view.next.is_empty() {
+        out.data(&format!("\n{}", report::next_commands(&view.next)));
     }
 }
 

@@ -21,6 +21,13 @@ pub fn doctor(view: &DoctorView, page: Page) -> String {
     out
 }
 
+/// The problems alone; nothing if there are none.
+pub fn problems(view: &DoctorView, page: Page) -> String {
+    let problems = || view.checks.iter().filter(|check| check.state == CheckState::Problem);
+    let name = problems().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    problems().map(|check| self::check(check, name, page)).collect()
+}
+
 fn check(check: &CheckView, name: usize, page: Page) -> String {
     let mark = match check.state {
         CheckState::Ok | CheckState::Fixed => Mark::Good,
@@ -71,7 +78,13 @@ mod tests {
 
         3 checks, 1 problem, 1 fixed
         ");
+        insta::assert_snapshot!(plain(&problems(&view, file())), @r"
+        x hooks  pre-push was overwritten
+                 .git/hooks/pre-push
+                 -> git orch doctor --fix
+        ");
         view.checks.truncate(1);
+        assert_eq!(problems(&view, file()), "");
         insta::assert_snapshot!(plain(&doctor(&view, file())), @r"
         + state  12 tasks, all readable
 

@@ -3,15 +3,16 @@
 use crate::report::Page;
 use crate::report::palette::{DIM, LITERAL, PLAIN};
 use crate::report::table::Table;
-use crate::report::words::{actor, minute, short};
+use crate::report::words::{actor, minute, relative, short};
 use crate::view::LogView;
 
-/// One change a line.
+/// One change a line. A terminal has little room, and its reader wants to know how long ago; a file keeps the time.
 pub fn log(view: &LogView, page: Page) -> String {
+    let when = |time: &str| if page.width.is_some() { relative(page.now, time) } else { minute(time) };
     let mut table = Table::new(["WHEN", "WHO", "WHAT", "SUBJECT", "WHY"]);
     for entry in &view.entries {
         table.row([
-            (&minute(&entry.at), DIM),
+            (&when(&entry.at), DIM),
             (actor(&entry.actor), PLAIN),
             (&entry.action, PLAIN),
             (&subject(&entry.subject), LITERAL),
@@ -29,7 +30,7 @@ fn subject(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::page::tests::{file, plain};
+    use crate::report::page::tests::{file, plain, terminal};
     use crate::view::LogEntry;
 
     #[test]
@@ -44,6 +45,13 @@ mod tests {
             commit: "a".into(),
         };
         let verdict = LogEntry { subject: format!("tree/{}", "c".repeat(40)), ..entry.clone() };
+        let why = LogEntry { cause: Some("FAIL for 9a46615 of a task".into()), ..verdict.clone() };
+        let wide = plain(&log(&LogView { entries: vec![why] }, terminal(80)));
+        insta::assert_snapshot!(wide, @r"
+        WHEN       WHO              WHAT        SUBJECT            WHY
+        1 min ago  ann@example.com  task.claim  tree/cccccccccccc  FAIL for 9a46615 of …
+        ");
+        assert!(wide.lines().all(|line| line.chars().count() <= 80), "{wide}");
         insta::assert_snapshot!(plain(&log(&LogView { entries: vec![entry, verdict] }, file())), @r"
         WHEN                  WHO              WHAT        SUBJECT
         2001-09-09 01:46 UTC  ann@example.com  task.claim  00000007

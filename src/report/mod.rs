@@ -26,7 +26,7 @@ mod worktree;
 pub use actions::{actions, next_commands};
 pub use demo::demo;
 pub use deps::tree;
-pub use doctor::doctor;
+pub use doctor::{doctor, problems};
 pub use event::line;
 pub use idle::{idle, idle_fact};
 pub use log::log;

@@ -393,6 +393,33 @@ fn uninstall_restores_every_byte() {
 }
 
 #[test]
+fn what_uninstall_prints_brings_the_state_back() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init"]).success();
+    let state = repo.rev(STATE_REF);
+    let done = repo.orch(&["uninstall", "--state"]).success();
+    assert_eq!(repo.try_rev(STATE_REF), None);
+    let line = done.lines().into_iter().find(|line| line.contains("git fetch")).expect("a command to type");
+    repo.sh(&line).success();
+    assert_eq!(repo.rev(STATE_REF), state);
+    assert!(repo.orch(&["init"]).success().stdout.contains("state"));
+}
+
+#[test]
+fn quiet_is_quiet_and_says_what_is_wrong() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    for args in [&["init", "-q"][..], &["worktree", "prune", "-q"], &["doctor", "-q"]] {
+        let done = repo.orch(args).success();
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""), "{args:?}");
+    }
+    repo.write(".git/hooks/pre-push", "#!/bin/sh\n");
+    let done = repo.orch(&["doctor", "-q"]).code(1);
+    assert!(done.stdout.contains("pre-push") && !done.stdout.contains("no problem"), "{}", done.stdout);
+}
+
+#[test]
 fn a_missing_dispatcher_is_named_before_anything_is_changed() {
     let env = TestEnv::new();
     let repo = cargo(&env);

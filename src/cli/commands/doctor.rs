@@ -13,7 +13,7 @@ use crate::view::{CheckState, CheckView, DoctorView};
 /// Look for what is wrong, and repair it
 ///
 /// Checks the state, the hooks, the worktrees and what surrounds them; for each problem it says where it is
-/// and what to type. Exit 1 if there are problems.
+/// and what to type. Exit 1 if there are problems. With `-q` only the problems are shown.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DoctorArgs {
     /// Repair what can be repaired without losing anything
@@ -29,12 +29,15 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &DoctorArgs) -> Resu
     let mend = if args.fix { Mend::Repair } else { Mend::Look };
     let checks = doctor::doctor(&cx, mend)?.into_iter().map(check).collect();
     let view = DoctorView { checks };
+    let problems = view.count(CheckState::Problem);
     if args.output.json {
         out.json(&view);
+    } else if out.is_quiet() {
+        out.data(&report::problems(&view, out.page()));
     } else {
         out.data(&report::doctor(&view, out.page()));
     }
-    Ok(if view.count(CheckState::Problem) == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if problems == 0 { Exit::Done } else { Exit::Failed })
 }
 
 fn check(check: Check) -> CheckView {

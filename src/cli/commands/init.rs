@@ -6,7 +6,6 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::ops::setup::{self, InitOptions, OrchToml};
-use crate::report;
 
 /// Set up git-orch in this repository
 ///
@@ -46,9 +45,6 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &InitArgs) -> Result
         orch_toml: if args.no_commit { OrchToml::Write } else { OrchToml::Commit },
     };
     let view = wire::actions(setup::init(&cx, &options)?);
-    out.data(&report::actions(&view, out.page()));
-    if !view.next.is_empty() {
-        out.data(&format!("\n{}", report::next_commands(&view.next)));
-    }
+    wire::account(out, &view);
     Ok(Exit::Done)
 }

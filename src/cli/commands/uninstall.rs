@@ -6,7 +6,6 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::ops::setup::{self, StateRefs};
-use crate::report;
 
 /// Take git-orch out of this repository
 ///
@@ -24,6 +23,6 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &UninstallArgs) -> R
     let cx = wire::open(cx, out)?;
     let refs = if args.state { StateRefs::BundleAndDelete } else { StateRefs::Keep };
     let view = wire::actions(setup::uninstall(&cx, refs)?);
-    out.data(&report::actions(&view, out.page()));
+    wire::account(out, &view);
     Ok(Exit::Done)
 }

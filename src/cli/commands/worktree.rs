@@ -110,7 +110,8 @@ fn show_pruned(cx: &Ctx, out: &mut Out, args: &WorktreePruneArgs) -> Result<(), 
     if args.output.json {
         out.json(&view);
     } else {
-        out.data(&report::pruned(&view, out.page()));
+        let text = report::pruned(&view, out.page());
+        out.account(&text);
     }
     Ok(())
 }
