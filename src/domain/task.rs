@@ -332,6 +332,14 @@ impl Register {
         }
     }
 
+    /// The same work under another branch's name. Who owns it does not change, nor does the fence.
+    #[must_use]
+    pub fn rebranch(&self, at: &Move<'_>, branch: String) -> Self {
+        let mut next = self.moved(at, self.state.clone(), self.fence);
+        next.work = self.work.as_ref().map(|work| Work { branch, base: work.base.clone() });
+        next
+    }
+
     /// Puts a blocked task back into the queue.
     pub fn unblock(&self, id: &TaskId, at: &Move<'_>) -> Result<Self, Refusal> {
         match self.state {

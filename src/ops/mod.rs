@@ -26,6 +26,7 @@ pub mod progress;
 pub mod push;
 pub mod ralph;
 pub mod ready;
+mod rebranch;
 mod remote;
 pub mod run;
 pub mod setup;

@@ -11,7 +11,7 @@ use crate::domain::stamp::{Field, TagSet};
 use crate::domain::task::{Register, State, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{contract, lease, people};
+use crate::ops::{contract, lease, people, rebranch};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
@@ -283,15 +283,41 @@ pub struct TaskEdit {
 /// Changes a task's description. Nobody needs to hold it.
 pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
     refuse_wider_contract(cx, what)?;
+    let before = find(&cx.snapshot()?, id)?;
+    let branch = rebranch::wanted(&retyped(&before, what));
+    if let Some(branch) = &branch {
+        rebranch::permit(cx, &before)?;
+        rebranch::make(cx, &before, branch)?;
+    }
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
-        let changed = apply_edit(edit, &mut task, what);
+        let mut changed = apply_edit(edit, &mut task, what);
+        if let Some(branch) = rebranch::wanted(&task) {
+            rebranch::permit(cx, &task)?;
+            task.register = task.register.rebranch(&edit.at(), branch);
+            changed.push("branch");
+        }
         if !changed.is_empty() {
             task = edit.put_task(task, change("task.edit", id, "edit", Some(changed.join(", "))));
         }
         Ok::<_, OpError>(task)
     })?;
+    if let (Some(new), Some(old)) = (branch, before.register.work.as_ref()) {
+        rebranch::leave(cx, &task, &old.branch, &new)?;
+    }
     Ok(task)
+}
+
+/// The task with the kind and the role that it is to have.
+fn retyped(task: &Task, what: &TaskEdit) -> Task {
+    let mut task = task.clone();
+    task.kind.value = what.kind.unwrap_or(task.kind.value);
+    match what.role {
+        RoleEdit::Keep => {}
+        RoleEdit::Clear => task.role.value = None,
+        RoleEdit::Set(role) => task.role.value = Some(role),
+    }
+    task
 }
 
 /// Kind and role say which contract applies: who is held to it does not choose it.

@@ -2,7 +2,7 @@
 
 use crate::domain::branch;
 use crate::domain::id::TaskId;
-use crate::domain::role::Role;
+use crate::domain::role::{Role, Team};
 use crate::policy::contract::{Contract, Patterns, Permission, Rules};
 
 /// How many paths a refusal names.
@@ -249,7 +249,15 @@ fn new_files(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Optio
     let paths = of_kind(changes, &ChangeKind::Added);
     let first = *paths.first().filter(|_| contract.new_files == Permission::Deny)?;
     let fact = format!("{} is new, and this role adds no files", some(&paths));
-    Some(broken("contract.new_files", contract, task, fact, unstage(first)))
+    let mut violation = broken("contract.new_files", contract, task, fact, unstage(first));
+    if task.role.team() == Team::Qa {
+        let line = format!(
+            "git orch edit {} --kind feature   (a person, outside of the task's worktree: it is more than a fix)",
+            task.id
+        );
+        violation.way_out.insert(1, line);
+    }
+    Some(violation)
 }
 
 fn deletions(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Option<Violation> {

@@ -208,16 +208,44 @@ fn each_team_has_its_branches() {
         assert!(task.branch.starts_with(prefix), "{options:?}: {}", task.branch);
         task.commits("src/a", "1\n2\n");
     }
-    // A role that was changed after the branch was cut does not take the branch along.
-    let task = project.task(&["--kind", "bug"]);
-    project.repo.orch(&["edit", &task.id, "--role", "featurebuilder"]).success();
-    line_refused(&task.repo, "echo x >> src/a && git commit -qam x", "branch.team");
-    // Nor does who is held to a contract choose another one.
+    // Who is held to a contract does not choose another one.
     let task = project.task(&["--kind", "bug"]);
     for wider in [["--kind", "quality"], ["--role", "codequality"]] {
         refused(task.agent(&[&["edit", &task.id][..], &wider].concat()), 4, "person.only");
     }
     task.agent(&["edit", &task.id, "--body", "found it"]).success();
+}
+
+#[test]
+fn a_task_that_changes_teams_takes_its_work_along() {
+    let project = Project::new();
+    let task = bugfix(&project);
+    task.commits("src/a", "1\n2\n");
+    task.repo.sh("echo x > src/new && git add src/new").success();
+    let refused_line = line_refused(&task.repo, "git commit -qm x", "contract.new_files");
+    let way_out = format!("git orch edit {} --kind feature", task.id);
+    assert!(refused_line.stderr.contains(&way_out), "{}", refused_line.stderr);
+    let tip = task.repo.rev("HEAD");
+    // The contract is a person's to choose, in a checkout of their own.
+    let edit = ["edit", &task.id, "--kind", "feature"];
+    refused(task.repo.orch(&edit), 4, "person.only");
+    project.repo.orch(&edit).success();
+    let branch = task.branch.replacen("fix/", "feature/", 1);
+    assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), branch);
+    assert_eq!(project.repo.try_rev(&format!("refs/heads/{}", task.branch)), None);
+    assert_eq!(task.repo.git(&["status", "--porcelain"]).success().stdout, "A  src/new\n");
+    assert_eq!(task.repo.rev("HEAD"), tip);
+    task.repo.sh("git commit --quiet -m new").success();
+    // Back: what the branch has by now is held to the fixers' contract again.
+    project.repo.orch(&["edit", &task.id, "--kind", "bug"]).success();
+    line_refused(&task.repo, "echo y >> src/a && git commit -qam y", "contract.new_files");
+    task.repo.sh("git reset -q --hard").success();
+    // Not over a branch that is there.
+    project.repo.sh(&format!("git branch {branch} main")).success();
+    refused(project.repo.orch(&edit), 4, "branch.occupied");
+    project.repo.git(&["branch", "-D", &branch]).success();
+    project.repo.orch(&edit).success();
+    project.repo.orch(&["merge", &task.id]).success();
 }
 
 fn numbered(lines: usize) -> String {
