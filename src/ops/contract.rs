@@ -165,8 +165,20 @@ pub(crate) fn judge_commit(
     Ok((violations, here.map(|(task, _)| task)))
 }
 
+/// Whether a person's override covers the push of `from`, a ref as git names it, to the remote's branch `to`. For the
+/// remote's trunk it is that of trunk, whatever is pushed there.
+pub(crate) fn covers_push(cx: &Ctx, trunk: &Trunk, from: &str, to: &str) -> Result<bool, OpError> {
+    if to == trunk.name {
+        return is_overridden(cx, Some(to));
+    }
+    match from {
+        "HEAD" => is_overridden(cx, branch_here(cx)?.as_deref()),
+        _ => is_overridden(cx, from.strip_prefix("refs/heads/")),
+    }
+}
+
 /// Whether a person's override covers the branch at its present value.
-pub(crate) fn is_overridden(cx: &Ctx, on: Option<&str>) -> Result<bool, OpError> {
+fn is_overridden(cx: &Ctx, on: Option<&str>) -> Result<bool, OpError> {
     let Some(on) = on else { return Ok(false) };
     let name = format!("refs/heads/{on}");
     let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);

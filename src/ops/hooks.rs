@@ -142,14 +142,17 @@ pub fn pre_push(cx: &Ctx, remote: &str, lines: &[PushLine], sink: &mut Sink<'_>)
     let config = cx.config_or_default(&trunk)?;
     let mut tips = Vec::new();
     for pushed in branches {
-        if contract::is_overridden(cx, pushed.local_branch())? {
+        // Before the override: one is a person's, and never open to a task's worktree.
+        let onto_trunk = pushed.branch == trunk.name;
+        if onto_trunk && let Some(violation) = not_onto_trunk(cx, &trunk, &pushed) {
+            return Ok(Answer::Broken(vec![violation]));
+        }
+        if contract::covers_push(cx, &trunk, &pushed.line.local_ref, pushed.branch)? {
             continue;
         }
-        if pushed.branch == trunk.name {
-            if let Some(violation) = not_onto_trunk(cx, &trunk, &pushed) {
-                return Ok(Answer::Broken(vec![violation]));
-            }
-        } else if is_exempt(&config.push.exempt, pushed.branch) || is_on_remote(cx, remote, pushed.tip)? {
+        if !onto_trunk
+            && (is_exempt(&config.push.exempt, pushed.branch) || is_on_remote(cx, remote, pushed.tip)?)
+        {
             continue;
         }
         tips.push(pushed);
@@ -196,10 +199,6 @@ struct Pushed<'a> {
 impl<'a> Pushed<'a> {
     fn of(line: &'a PushLine) -> Option<Self> {
         Some(Self { line, tip: line.local.id()?, branch: line.remote_ref.strip_prefix("refs/heads/")? })
-    }
-
-    fn local_branch(&self) -> Option<&'a str> {
-        self.line.local_ref.strip_prefix("refs/heads/")
     }
 }
 

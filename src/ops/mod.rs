@@ -20,6 +20,7 @@ mod lease;
 mod making;
 pub mod merge;
 pub mod mode;
+pub mod overrides;
 pub mod people;
 mod pool;
 pub mod progress;

@@ -1,23 +1,16 @@
-//! What only a person may do, and the override of a rule.
+//! What only a person may do: who is one, and the record of a rule that was overridden.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 
 use crate::domain::actor::ActorKind;
-use crate::domain::oid::{MaybeOid, Oid};
-use crate::git::Head;
-use crate::hook::ticket;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{attested, worktrees};
+use crate::ops::worktrees;
 use crate::policy::grant::Action;
 use crate::store::Change;
 use crate::sys::ancestry::{self, Process};
 use crate::sys::env::var;
 use crate::sys::fs;
-
-/// How long an override lasts, in milliseconds.
-const OVERRIDE_MILLIS: i64 = 60_000;
 
 /// Refuses what only a person may do to agents: by the environment, by where this was typed, and by the processes
 /// above. An agent with the same user id can hide from all three; it can't reach trunk unseen, see `docs/trust.md`.
@@ -106,39 +99,4 @@ pub(crate) fn reason_of(text: &str) -> Result<&str, OpError> {
             .into());
     }
     Ok(text)
-}
-
-/// Runs one git command with the rules of this checkout's branch lifted: once, for 60 s, recorded first.
-pub fn override_once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, OpError> {
-    let reason = reason_of(reason)?;
-    cx.snapshot()?;
-    refuse_agents(cx, "override a rule")?;
-    let [program, args @ ..] = command else {
-        return Err(Refused::new(Because::Usage, "override.command", "there is no command to run")
-            .next("git orch override --reason TEXT -- git commit …")
-            .into());
-    };
-    if program != "git" {
-        let fact = format!("`{program}` is not git: an override is for one git command");
-        return Err(Refused::new(Because::Usage, "override.command", fact)
-            .next("git orch override --reason TEXT -- git commit …")
-            .into());
-    }
-    let name = match cx.repo.head()? {
-        Head::Branch(name) => name,
-        Head::Detached(_) => cx.trunk(&cx.snapshot()?)?.local_ref,
-    };
-    let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
-    let was = old.id().map_or("nothing", Oid::short).to_owned();
-    record_override(cx, &name, &format!("{reason} -- {} (from {was})", command.join(" ")))?;
-    let expires = cx.clock.now().plus_millis(OVERRIDE_MILLIS);
-    let ticket = ticket::issue_override(&cx.repo.orch_dir(), &name, &old, expires)?;
-    let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
-    drop(ticket);
-    // Only this command's own move of trunk is a person's: what went past the hooks before stays found.
-    let trunk = cx.trunk(&cx.snapshot()?)?;
-    if status.success() && name == trunk.local_ref && trunk.local.as_ref() != old.id() {
-        attested::attest(cx)?;
-    }
-    Ok(status)
 }

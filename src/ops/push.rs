@@ -38,10 +38,9 @@ pub fn push(cx: &Ctx, args: &[String], sink: &mut Sink<'_>) -> Result<Pushed, Op
     let config = cx.config_or_default(&trunk)?;
     let mut refused = Vec::new();
     for line in planned(cx, args)? {
-        let local = line.from.strip_prefix("refs/heads/");
         // Trunk is never exempt, as in the hook.
         let exempt = line.branch != trunk.name && hooks::is_exempt(&config.push.exempt, &line.branch);
-        if exempt || contract::is_overridden(cx, local)? {
+        if exempt || contract::covers_push(cx, &trunk, &line.from, &line.branch)? {
             continue;
         }
         let tip = cx.repo.rev_parse(&format!("{}^{{commit}}", line.from))?;

@@ -136,6 +136,29 @@ fn an_override_is_for_once() {
 }
 
 #[test]
+fn an_override_moves_trunk_from_any_branch_once() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let start = repo.rev("main");
+    repo.git(&["switch", "--quiet", "-c", "x"]).success();
+    repo.commit("x", &[("x", "x\n")]);
+    repo.git(&["switch", "--quiet", "-c", "elsewhere"]).success();
+    for line in [
+        "git branch -f main x",
+        "git update-ref refs/heads/main x",
+        "git push --quiet . x:main",
+        "git fetch --quiet . x:main",
+    ] {
+        line_refused(repo, line, "trunk.direct");
+        repo.sh(&format!("{ORCH} override --reason r -- {line}")).success();
+        assert_eq!(repo.rev("main"), repo.rev("x"), "{line}");
+        assert!(!repo.orch(&["status"]).success().to_string().contains("TAMPERED"), "{line}");
+        line_refused(repo, &format!("git update-ref refs/heads/main {start}"), "trunk.direct");
+        repo.sh(&format!("{ORCH} override --reason back -- git branch -f main {start}")).success();
+    }
+}
+
+#[test]
 fn no_override_from_below_a_task_worktree() {
     let project = Project::new();
     let task = project.task(&[]);

@@ -237,6 +237,34 @@ fn an_override_covers_one_push_of_this_branch() {
 }
 
 #[test]
+fn an_override_covers_a_push_onto_trunk_from_any_branch() {
+    let (project, hub) = usual();
+    let repo = &project.repo;
+    branch(repo, "wrong", &[("bad", "x")]);
+    branch(repo, "elsewhere", &[]);
+    for line in ["git push --quiet hub wrong", "git push --quiet hub wrong:main"] {
+        refused(repo, line, "push.unverified");
+        repo.sh(&format!("{ORCH} override --reason hotfix -- {line}")).success();
+    }
+    assert_eq!(hub.repo().rev("main"), repo.rev("wrong"));
+    let log = repo.orch(&["log", "-n", "1"]).success().stdout;
+    assert!(log.contains("ann@example.com  override  refs/heads/main"), "{log}");
+}
+
+#[test]
+fn an_override_is_not_open_to_a_task_worktree_below_it() {
+    let (project, hub) = usual();
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("bad", "x");
+    let dir = task.repo.path("");
+    let push = format!("!cd {} && git push --quiet hub {}:main", dir.display(), task.branch);
+    let words = ["override", "--reason", "r", "--", "git", "-c", &format!("alias.there={push}"), "there"];
+    let done = project.repo.orch(&words).any();
+    assert!(names_rule(&done.stderr, "trunk.push"), "{}", done.stderr);
+    assert_eq!(hub.repo().rev("main"), project.repo.rev("main"));
+}
+
+#[test]
 fn git_orch_push_passes_its_arguments_on() {
     let (project, hub) = usual();
     let repo = &project.repo;
