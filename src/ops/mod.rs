@@ -33,6 +33,7 @@ pub mod run;
 pub mod setup;
 pub mod status;
 pub mod take;
+mod takeover;
 pub mod tasks;
 pub mod worktrees;
 

@@ -13,6 +13,7 @@ use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
+use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
 use crate::ops::{lease, making, tasks, worktrees};
 use crate::policy::grant::Action;
@@ -36,6 +37,8 @@ pub struct Taken {
     pub path: Option<PathBuf>,
     /// What git said when trunk could not be fetched: the branch was cut from what is here.
     pub offline: Option<String>,
+    /// Whether a dead owner left uncommitted work, which is kept under `refs/orch/backup/wip/<id>`.
+    pub kept: bool,
 }
 
 /// Why nothing can be taken: everything unfinished that matches the filter, with what it waits for.
@@ -281,7 +284,7 @@ fn checked_out(
         },
         (_, _) => None,
     };
-    Ok(Taken { task, path, offline })
+    Ok(Taken { task, path, offline, kept: false })
 }
 
 /// Where a person works on the task: whatever checkout is on its branch (`start --here` has made one of the user's
@@ -294,29 +297,48 @@ fn place(cx: &Ctx, task: &Task, work: &Work) -> Result<PathBuf, OpError> {
 }
 
 /// Takes a task by its id, or goes on with one that is the caller's already. One that needs unfinished work is
-/// refused with what it waits for.
+/// refused with what it waits for. What a dead owner left is kept before it is taken over.
 pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
     let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
-    let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
-        let mut task = get(edit, id)?;
-        if let Some(held) = task.register.state.lease() {
-            if lease::is_ours(cx, held)? {
-                return Ok((task, Since::Before));
-            }
-            if lease::is_dead(cx, &task)? {
-                task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
-                let note = format!("fence {}", task.register.fence);
-                let change = change("task.takeover", id, cause, Some(note));
-                return Ok((edit.put_task(task, change), Since::Now));
-            }
+    loop {
+        let secured = takeover::secure(cx, id)?;
+        let (taken, _) = cx
+            .store()
+            .transact(&cx.author(), Action::Claim, |edit| claim_named(&how, edit, id, secured.as_ref()))?;
+        if let Some(taken) = taken {
+            let kept = secured.is_some_and(|secured| secured.kept) && taken.1 == Since::Now;
+            return checked_out(cx, taken, checkout, offline).map(|taken| Taken { kept, ..taken });
         }
-        if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
-            return Err(not_ready(edit.snapshot(), &task)?.into());
+    }
+}
+
+/// Claims the task, or takes it over from the dead owner that was `secured`; None if its owner died meanwhile.
+fn claim_named(
+    how: &Claiming<'_>,
+    edit: &mut Edit<'_, '_>,
+    id: &TaskId,
+    secured: Option<&Secured>,
+) -> Result<Option<(Task, Since)>, OpError> {
+    let mut task = get(edit, id)?;
+    if let Some(held) = task.register.state.lease() {
+        if lease::is_ours(how.cx, held)? {
+            return Ok(Some((task, Since::Before)));
         }
-        Ok((claim(&how, edit, task)?, Since::Now))
-    })?;
-    checked_out(cx, taken, checkout, offline)
+        if lease::is_dead(how.cx, &task)? {
+            if secured.is_none_or(|secured| !secured.covers(&task)) {
+                return Ok(None);
+            }
+            task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
+            let note = format!("fence {}", task.register.fence);
+            let change = change("task.takeover", id, how.cause, Some(note));
+            return Ok(Some((edit.put_task(task, change), Since::Now)));
+        }
+    }
+    if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
+        return Err(not_ready(edit.snapshot(), &task)?.into());
+    }
+    Ok(Some((claim(how, edit, task)?, Since::Now)))
 }
 
 fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
@@ -366,7 +388,7 @@ pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
     };
     switch_here(cx, &here.head, &work.branch, &head)?;
     lease::remember(cx, &task.id, task.register.fence)?;
-    Ok(Taken { path: Some(here.path), task, offline: None })
+    Ok(Taken { path: Some(here.path), task, offline: None, kept: false })
 }
 
 /// Makes the branch at HEAD and points HEAD at it; index and files stay as they are.

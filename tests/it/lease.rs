@@ -30,3 +30,31 @@ fn activity_in_the_worktree_renews_a_persons_lease() {
     let late = repo.orch(&["release", &id]).code(6);
     assert!(late.to_string().contains("is held by"), "{late}");
 }
+
+#[test]
+fn what_a_dead_owner_left_is_kept_before_it_is_taken_over() {
+    let env = TestEnv::new();
+    let repo = env.repo("mine");
+    repo.orch(&["init"]).success();
+    let id = repo.orch(&["add", "Mine"]).success().line();
+    repo.git(&["config", "orch.personLease", "1ms"]).success();
+    let path = repo.orch(&["next", "--json"]).success().json()["path"].as_str().expect("a path").to_owned();
+    let left = env.at(&path);
+    left.write("README.md", "half\n");
+    left.write("deep/new", "of it\n");
+    left.sh("touch -d '1 hour ago' README.md deep/new").success();
+    touch(&repo, &id, "1 hour ago");
+    let before = left.read(".git");
+    let told = other_session_starts(&repo, &id).success().to_string();
+    let kept = format!("refs/orch/backup/wip/{id}");
+    assert!(told.contains(&format!("kept under {}", env.redacted(&kept))), "{told}");
+    for (file, text) in [("README.md", "half"), ("deep/new", "of it")] {
+        assert_eq!(repo.git(&["show", &format!("{kept}:{file}")]).success().line(), text);
+        assert_eq!(left.read(file), format!("{text}\n"), "the files stay where they are");
+    }
+    assert_eq!(left.read(".git"), before);
+    // One's own is gone on with, and nothing changes hands.
+    let first = repo.rev(&kept);
+    other_session_starts(&repo, &id).success();
+    assert_eq!(repo.rev(&kept), first);
+}

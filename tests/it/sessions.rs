@@ -551,6 +551,32 @@ fn a_run_killed_under_its_agent_is_gone_on_with() {
     world.assert_merged_once(&id);
 }
 
+#[test]
+fn a_person_takes_over_what_a_killed_run_left() {
+    let world = World::new();
+    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (up, pid) = (world.fifo("up"), world.repo.env().root().join("agent.pid"));
+    let hangs = format!(
+        "echo half > answer; echo new > new; echo $$ > '{}'; echo up > '{}'; exec sleep 600",
+        pid.display(),
+        up.display()
+    );
+    let mut process = world.process(&hangs);
+    meet(&up);
+    process.kill();
+    process.wait().any();
+    let agent = world.repo.cmd("cat").args(&[&pid]).run().success().line();
+    world.repo.orch(&["start", id.as_str()]).success();
+    // A zombie has no command line any more.
+    let cmdline = std::path::PathBuf::from(format!("/proc/{agent}/cmdline"));
+    crate::project::wait_for("the agent's end", || {
+        git_orch::sys::fs::read(&cmdline).unwrap_or_default().is_empty()
+    });
+    let kept =
+        |file: &str| world.repo.git(&["show", &format!("refs/orch/backup/wip/{id}:{file}")]).success().line();
+    assert_eq!((kept("answer"), kept("new")), ("half".to_owned(), "new".to_owned()));
+}
+
 /// Installs a hook that kills whoever moves a ref like `pattern`, once: at `state` of the transaction.
 fn kill_at(world: &World, state: &str, pattern: &str) {
     let text = format!(

@@ -103,6 +103,10 @@ pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
         let said = said.lines().next().unwrap_or_default();
         out.warn(&format!("trunk could not be fetched, so the branch is cut from what is here: {said}"));
     }
+    if taken.kept {
+        let id = &taken.task.id;
+        out.warn(&format!("what the one before left uncommitted is kept under refs/orch/backup/wip/{id}"));
+    }
     let view = NextView::new(&taken.task, false, taken.path.as_deref());
     if json {
         out.json(&view.task);

@@ -3,16 +3,15 @@
 use std::collections::VecDeque;
 
 use crate::agent::prompt_file;
-use crate::domain::id::{SessionId, TaskId};
+use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 use crate::index::{Filter, Row};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError};
+use crate::ops::lease;
 use crate::ops::run::agents::Agents;
 use crate::ops::take::{self, Checkout};
-use crate::ops::{lease, worktrees};
-use crate::sys::env::var;
-use crate::sys::{ancestry, fs};
+use crate::sys::fs;
 
 /// Tasks of workers whose process ended here without giving them back, in the order of `next`.
 pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDeque<TaskId>, OpError> {
@@ -37,47 +36,16 @@ pub(super) struct Left {
     pub(super) spent: u32,
 }
 
-/// Takes a dead session's task; None if another run was faster. What its agent left running is ended first: two
-/// agents in one worktree spoil each other's work.
+/// Takes a dead session's task, with what was there kept; None if another run was faster.
 pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Left>, OpError> {
-    let mut spent = 0;
-    if let Some(task) = cx.snapshot()?.task(id)?
-        && let Some(lease) = task.register.state.lease()
-        && lease::is_dead(cx, &task)?
-    {
-        end_orphans(id, &lease.owner.session);
-        spent = prompt_file::last(cx.repo.common_dir(), &lease.owner.session, id)?.saturating_sub(1);
-    }
-    keep(cx, id)?;
+    let left_by = cx.snapshot()?.task(id)?.and_then(|task| task.register.state.lease().cloned());
+    let spent = match left_by {
+        Some(lease) => prompt_file::last(cx.repo.common_dir(), &lease.owner.session, id)?.saturating_sub(1),
+        None => 0,
+    };
     match take::start(cx, id, Checkout::None, "run: resume") {
         Ok(taken) => Ok(Some(Left { task: taken.task, spent })),
         Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Kills the processes that `session`, whose own process is gone, started for the task: known by the variables that
-/// it gave them.
-fn end_orphans(id: &TaskId, session: &SessionId) {
-    let mine = [(var::ORCH_TASK, id.as_str()), (var::ORCH_SESSION, session.as_str())];
-    // Again, until there are none: one may have started another meanwhile.
-    for _ in 0..8 {
-        let pids = ancestry::with_variables(&mine);
-        if pids.is_empty() {
-            return;
-        }
-        for pid in pids {
-            if let Err(error) = ancestry::kill(pid) {
-                tracing::debug!(pid, %error, "an orphan of a dead session can't be killed");
-            }
-        }
-    }
-}
-
-/// Keeps what is in a task's worktree before it changes hands. Says whether there was anything.
-pub(super) fn keep(cx: &Ctx, id: &TaskId) -> Result<bool, OpError> {
-    match cx.repo.worktree_at(&worktrees::path(cx, id))? {
-        Some(worktree) => Ok(worktrees::back_up(cx, &worktree, id)?.is_some()),
-        None => Ok(false),
     }
 }

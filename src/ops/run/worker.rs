@@ -16,6 +16,7 @@ use crate::ops::run::resume;
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
 use crate::ops::take::{self, Checkout, Next};
+use crate::ops::takeover;
 use crate::sys::lock::FileLock;
 
 /// One worker.
@@ -230,7 +231,7 @@ fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> Worked {
     };
     desk.send(Event::TaskStarted { task: Box::new(task.clone()), agent: driver.name().to_owned() });
     if origin == Origin::Queue
-        && let Err(error) = resume::keep(desk.cx, &task.id)
+        && let Err(error) = takeover::keep(desk.cx, &task.id)
     {
         return failed(error);
     }
