@@ -24,6 +24,8 @@ pub struct Local {
     pub sync: StateSync,
     /// `orch.personLease`: how long a person's claim lasts without activity.
     pub person_lease: Period,
+    /// `orch.networkTimeout`: how long a remote may take to answer; zero: for ever.
+    pub network_timeout: Period,
 }
 
 /// `orch.sync`: when state travels to and from the remote.
@@ -45,6 +47,7 @@ impl Default for Local {
             hooks: true,
             sync: StateSync::Auto,
             person_lease: Period::from_secs(7 * 24 * 3600),
+            network_timeout: Period::from_secs(5 * 60),
         }
     }
 }
@@ -82,7 +85,7 @@ impl LocalError {
     }
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "orch.remote",
     "orch.jobs",
     "orch.worktrees",
@@ -90,6 +93,7 @@ const KEYS: [&str; 7] = [
     "orch.hooks",
     "orch.sync",
     "orch.personLease",
+    "orch.networkTimeout",
 ];
 
 impl Local {
@@ -144,6 +148,10 @@ impl Local {
                     _ => return Err(wrong("`auto` or `manual`")),
                 }
             }
+            "orch.networkTimeout" => {
+                self.network_timeout =
+                    Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
+            }
             "orch.personLease" => {
                 let lease = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
                 self.person_lease =
@@ -187,6 +195,7 @@ mod tests {
             ("orch.jobs", "2"),
             ("orch.jobs", "3"),
             ("orch.personlease", "3d"),
+            ("orch.networkTimeout", "0s"),
             ("orch.hooks", "off"),
             ("orch.durability", "none"),
             ("orch.worktrees", "~/trees"),
@@ -196,6 +205,7 @@ mod tests {
         assert_eq!(warnings, [""; 0]);
         assert_eq!(local.jobs, Some(3));
         assert_eq!(local.person_lease, Period::from_secs(3 * 86_400));
+        assert!(local.network_timeout.is_zero());
         assert!(!local.hooks);
         assert_eq!(local.durability, Durability::None);
         assert_eq!(local.worktrees, Some(PathBuf::from("~/trees")));
@@ -211,6 +221,7 @@ mod tests {
             ("orch.sync", ""),
             ("orch.personLease", "0s"),
             ("orch.personLease", "soon"),
+            ("orch.networkTimeout", "-1s"),
             ("orch.remote", ""),
         ])
         .expect_err("all bad");
@@ -222,6 +233,7 @@ mod tests {
         git config orch.sync: `` is not `auto` or `manual`
         git config orch.personLease: `0s` is not longer than zero
         git config orch.personLease: `soon` is not a length of time (write `60s`, `10m`, `1h 30m` or `7d`, at most 3650d)
+        git config orch.networkTimeout: `-1s` is not a length of time (write `60s`, `10m`, `1h 30m` or `7d`, at most 3650d)
         git config orch.remote: `` is not a remote's name
         ");
     }

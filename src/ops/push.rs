@@ -13,6 +13,7 @@ use crate::ops::error::OpError;
 use crate::ops::hooks::{self, Unverified};
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph;
+use crate::ops::remote::{self, Asked};
 
 /// How a push ended.
 #[derive(Debug)]
@@ -66,12 +67,18 @@ pub fn push(cx: &Ctx, args: &[String], sink: &mut Sink<'_>) -> Result<Pushed, Op
 fn planned(cx: &Ctx, args: &[String]) -> Result<Vec<Line>, OpError> {
     // Quietly, git would not say it.
     let loud = args.iter().filter(|arg| !matches!(arg.as_str(), "-q" | "--quiet"));
-    let output = cx
+    let push = cx
         .repo
         .git_as_user(&cx.cwd, ["push", "--dry-run", "--porcelain", "--no-verify"])
         .args(loud)
-        .env("LC_ALL", "C")
-        .run()?;
+        .env("LC_ALL", "C");
+    let output = match remote::ask(cx, &push)? {
+        Asked::Answered(output) => output,
+        Asked::Silent(said) => {
+            let named = args.iter().find(|arg| !arg.starts_with('-')).map(String::as_str);
+            return Err(remote::silent(named.or(cx.remote()).unwrap_or("origin"), &said).into());
+        }
+    };
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(lines.lines().filter_map(line).collect())
 }

@@ -1,12 +1,13 @@
-//! What goes over the network: bringing trunk up to date.
+//! What goes over the network: bringing trunk up to date, and how long a remote may keep us waiting.
 
 use std::time::Duration;
 
 use crate::config::StateSync;
 use crate::ops::context::{Ctx, Trunk};
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
+use crate::sys::process::{Cmd, Output};
 
 /// How bringing trunk up to date ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +36,15 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
         return Ok(Fetched::Fresh);
     }
     let began = cx.clock.now();
-    let output = cx
+    let fetch = cx
         .repo
         .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"])
         .args(["--refmap=", remote.as_str(), &format!("+refs/heads/{}:{tracking}", trunk.name)])
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .run()?;
+        .env("GIT_TERMINAL_PROMPT", "0");
+    let output = match ask(cx, &fetch)? {
+        Asked::Answered(output) => output,
+        Asked::Silent(said) => return Ok(Fetched::Offline(said)),
+    };
     if output.status.success() {
         fs::write_atomic(&stamp, format!("{}\n", began.millis()).as_bytes(), 0o644, Durability::None)?;
         return Ok(Fetched::Fresh);
@@ -56,4 +60,34 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
 pub(crate) fn forget_fetch(cx: &Ctx) -> Result<(), OpError> {
     fs::remove_file_if_there(&cx.file("fetched"))?;
     Ok(())
+}
+
+/// How a git that talks to a remote ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// By itself.
+    Answered(Output),
+    /// It had no answer within `orch.networkTimeout` and was stopped; what to say about it.
+    Silent(String),
+}
+
+/// Runs a git that talks to a remote. Others wait while it does: for locks that the caller holds, and for the caller.
+pub(crate) fn ask(cx: &Ctx, git: &Cmd) -> Result<Asked, OpError> {
+    let limit = cx.local.network_timeout;
+    if limit.is_zero() {
+        return Ok(Asked::Answered(git.run()?));
+    }
+    Ok(match git.run_within(limit.duration())? {
+        Some(output) => Asked::Answered(output),
+        None => Asked::Silent(format!(
+            "it did not answer within {limit} (`git config orch.networkTimeout` says how long it may take)"
+        )),
+    })
+}
+
+/// What could not be done because `remote` did not answer.
+pub(crate) fn silent(remote: &str, said: &str) -> Refused {
+    Refused::new(Because::Environment, "remote.silent", format!("{remote} can't be asked: {said}"))
+        .next(format!("git ls-remote {remote}   (whether it answers)"))
+        .next("git config orch.networkTimeout 30m   (if it only takes longer)")
 }

@@ -1,9 +1,11 @@
-//! The processes above this one: their working directories and task variables.
+//! The processes above this one, with their working directories and task variables, and those below another.
 //!
 //! Reads `/proc`; elsewhere than on Linux the list is empty, which `override` treats as "unknown".
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal};
 
 use crate::sys::env::var;
 
@@ -138,10 +140,32 @@ pub fn inside(dir: &Path) -> Vec<i32> {
         .collect()
 }
 
+/// The processes that process `pid` started and that are still below it.
+pub fn below(pid: i32) -> Vec<i32> {
+    let list = crate::sys::fs::list(Path::new("/proc")).unwrap_or_default();
+    let pair = |dir: PathBuf| Some((dir.file_name()?.to_str()?.parse::<i32>().ok()?, parent_of(&dir)?));
+    let pairs: Vec<(i32, i32)> = list.into_iter().filter_map(pair).collect();
+    let mut found = vec![pid];
+    let mut at = 0;
+    while let Some(&above) = found.get(at) {
+        // Never twice: ids may be given anew while they are read.
+        let fresh = pairs.iter().filter(|(child, parent)| *parent == above && !found.contains(child));
+        let fresh: Vec<i32> = fresh.map(|(child, _)| *child).collect();
+        found.extend(fresh);
+        at += 1;
+    }
+    found.split_off(1)
+}
+
 /// Kills a process at once. One that is gone already is no error.
 pub fn kill(pid: i32) -> std::io::Result<()> {
-    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return Ok(()) };
-    match rustix::process::kill_process(pid, rustix::process::Signal::KILL) {
+    signal(pid, Signal::KILL)
+}
+
+/// Sends a process a signal. One that is gone already is no error.
+pub fn signal(pid: i32, signal: Signal) -> std::io::Result<()> {
+    let Some(pid) = Pid::from_raw(pid) else { return Ok(()) };
+    match rustix::process::kill_process(pid, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(errno) => Err(errno.into()),
     }

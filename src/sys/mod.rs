@@ -17,3 +17,4 @@ pub mod signal;
 mod stream;
 pub mod term;
 pub mod terminal;
+mod timed;

@@ -1,8 +1,9 @@
 //! Child processes. One builder: it demands a directory and an environment, closes standard input unless
 //! told otherwise, and puts argv, status and output into every error.
 //!
-//! Two ways to run: `run` for short children whose output is data (git), and `supervise` for what may
-//! hang, print without end or leave children behind (gate steps, fixers, agents).
+//! Three ways to run: `run` for short children whose output is data (git), `run_within` for those that wait for
+//! others (`sys::timed`), and `supervise` for what may hang, print without end or leave children behind (gate steps,
+//! fixers, agents).
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Seek as _, Write as _};
@@ -244,7 +245,7 @@ impl Cmd {
         duct::cmd(&self.program, &self.args).dir(&self.dir).full_env(env).unchecked()
     }
 
-    fn expression(&self) -> duct::Expression {
+    pub(in crate::sys) fn expression(&self) -> duct::Expression {
         match &self.stdin {
             Stdin::Nothing => self.base().stdin_null(),
             Stdin::Bytes(bytes) => self.base().stdin_bytes(bytes.clone()),

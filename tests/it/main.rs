@@ -32,6 +32,8 @@ mod lease;
 #[cfg(test)]
 mod merge;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod next;
 #[cfg(test)]
 mod policy;

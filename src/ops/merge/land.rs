@@ -20,7 +20,7 @@ use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::remote::{self, Fetched};
+use crate::ops::remote::{self, Asked, Fetched};
 use crate::ops::tasks::{change, get};
 use crate::policy::grant::Action;
 use crate::sys::lock::FileLock;
@@ -363,8 +363,11 @@ impl Run<'_> {
         };
         let lease = format!("--force-with-lease=refs/heads/{}:{}", now.name, candidate.base);
         let refspec = format!("{}:refs/heads/{}", candidate.commit, now.name);
-        let output =
-            cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]).run()?;
+        let push = cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]);
+        let output = match remote::ask(cx, &push)? {
+            Asked::Answered(output) => output,
+            Asked::Silent(said) => return Err(unanswered(remote, &now.name, &said).into()),
+        };
         if !output.status.success() {
             // Whether the race was lost is asked of the remote: servers say it in many words.
             remote::forget_fetch(cx)?;
@@ -457,4 +460,12 @@ impl Run<'_> {
         lease::forget(cx, &task.id)?;
         Ok(done)
     }
+}
+
+/// A push that was stopped may have arrived: only the remote knows, and the next merge asks it.
+fn unanswered(remote: &str, trunk: &str, said: &str) -> Refused {
+    let fact = format!("whether {remote} took the push of {trunk} is not known: {said}");
+    Refused::new(Because::Environment, "merge.push", fact)
+        .next("git orch merge   (again: it finds out)")
+        .next("git config orch.networkTimeout 30m   (if the remote only takes longer)")
 }

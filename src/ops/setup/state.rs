@@ -3,6 +3,7 @@
 use crate::domain::oid::Oid;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::remote::{self, Asked};
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Advertised, Remote};
 use crate::store::{Meta, STATE_REF, Snapshot, remote_state_ref};
@@ -33,16 +34,19 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
 }
 
 /// Brings the remote's state here, beside ours, and returns what came: nothing of ours moves.
-pub(super) fn fetch(cx: &Ctx, remote: &Remote, theirs: &Oid) -> Result<Oid, OpError> {
-    let (Some(name), Remote::Online(_)) = (cx.remote(), remote) else { return Ok(theirs.clone()) };
+pub(super) fn fetch(cx: &Ctx, from: &Remote, theirs: &Oid) -> Result<Oid, OpError> {
+    let (Some(name), Remote::Online(_)) = (cx.remote(), from) else { return Ok(theirs.clone()) };
     let to = remote_state_ref(name);
-    cx.repo
+    let fetch = cx
+        .repo
         .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
         .args(["--no-recurse-submodules", "--no-filter", "--refmap=", name])
         .args([format!("+{STATE_REF}:{to}")])
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .run()?
-        .checked()?;
+        .env("GIT_TERMINAL_PROMPT", "0");
+    match remote::ask(cx, &fetch)? {
+        Asked::Answered(output) => output.checked()?,
+        Asked::Silent(said) => return Err(remote::silent(name, &said).into()),
+    };
     Ok(cx.repo.ref_target(&to)?.unwrap_or_else(|| theirs.clone()))
 }
 

@@ -6,6 +6,7 @@ use crate::domain::oid::Oid;
 use crate::git::Head;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::remote::{self, Asked};
 use crate::store::STATE_REF;
 
 /// What a remote said about itself.
@@ -56,11 +57,14 @@ impl Remote {
     /// Asks the remote; nothing is fetched.
     pub(super) fn ask(cx: &Ctx) -> Result<Self, OpError> {
         let Some(name) = cx.remote() else { return Ok(Self::None) };
-        let output = cx
+        let list = cx
             .repo
             .git(["ls-remote", "--quiet", "--symref", name, "HEAD", STATE_REF, "refs/heads/*"])
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .run()?;
+            .env("GIT_TERMINAL_PROMPT", "0");
+        let output = match remote::ask(cx, &list)? {
+            Asked::Answered(output) => output,
+            Asked::Silent(said) => return Ok(Self::Offline(said)),
+        };
         if output.status.success() {
             return Ok(Self::Online(Advertised::parse(&String::from_utf8_lossy(&output.stdout))));
         }
