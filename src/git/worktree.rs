@@ -7,6 +7,7 @@ use crate::git::error::GitError;
 use crate::git::head::Head;
 use crate::git::repo::Repo;
 use crate::sys::fs;
+use crate::sys::process::Output;
 
 /// A linked worktree (or the main one), by git's record in the common directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +136,16 @@ impl Repo {
                 && fs::exists(&worktree.path.join(path))
         });
         Ok(flagged.map(|(_, path)| path.to_owned()).collect())
+    }
+
+    /// Moves index and files of a worktree from the tree of `from` (None: it has none) to that of `to`, keeping local
+    /// changes; git refuses, with what it says, where one is in the way.
+    pub fn carry(&self, worktree: &Worktree, from: Option<&Oid>, to: &Oid) -> Result<Output, GitError> {
+        // A file that was only touched is in the way of `read-tree` until the index has its new times. The status
+        // says whether there are real changes; whether those are in the way, `read-tree` knows.
+        self.git_in(worktree, ["update-index", "-q", "--refresh"]).run()?;
+        let trees = from.into_iter().chain([to]).map(Oid::as_str);
+        Ok(self.git_in(worktree, ["read-tree", "-m", "-u"]).args(trees).run()?)
     }
 
     /// What is in a worktree that HEAD does not have.

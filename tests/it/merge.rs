@@ -408,6 +408,19 @@ fn checkouts_of_trunk_follow_or_are_named() {
 }
 
 #[test]
+fn a_file_that_was_only_touched_is_no_change() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let task = project.task(&[]);
+    task.commits("src/a", "1\n");
+    repo.sh("touch -d '1 hour ago' src/a src/b").success();
+    let done = repo.orch(&["merge", &task.id]).success();
+    assert!(!done.stderr.contains("still shows"), "{}", done.stderr);
+    assert_eq!(repo.read("src/a"), "1\n");
+    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+}
+
+#[test]
 fn with_a_remote_its_trunk_moves_first() {
     let env = TestEnv::new();
     let (project, hub) = connected(&env, &counting_gate(&env));

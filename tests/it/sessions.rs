@@ -481,14 +481,14 @@ fn a_conflict_leaves_the_task_with_its_files_named() {
 
 #[test]
 fn what_passes_alone_and_not_with_trunk_goes_back_to_the_agent() {
-    let world = World::new();
+    let world = World::with(&[("orch.toml", GATE), ("answer", "7\n"), ("notes", "x\n")]);
     let id = world.add(Kind::Bug, "the answer is wrong");
     let main = world.repo.path("");
-    // Trunk gets a second answer meanwhile, which is wrong, too.
+    // Trunk gets a second answer meanwhile, which is wrong, too. What the agent only touches is in nobody's way.
     let script = format!(
-        "for f in answer*; do echo 42 > $f; done; \
-         test $ORCH_ITERATION = 1 || exit 0; cd '{}' && echo 8 > answer2 && git add answer2 && \
-         git commit -q -m meanwhile",
+        "for f in answer*; do echo 42 > $f; done; touch -d '1 hour ago' notes; \
+         test $ORCH_ITERATION = 1 || exit 0; cd '{}' && echo 8 > answer2 && echo more >> notes && \
+         git add answer2 notes && git commit -q -m meanwhile",
         main.display()
     );
     let ran = world.ran(&shell(&script));

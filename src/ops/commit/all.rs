@@ -123,8 +123,7 @@ pub(crate) fn bring_up(cx: &Ctx, work: &Work<'_>, merged: &Oid) -> Result<Option
     let message = format!("Merge trunk at {} into {name}", cx.repo.abbreviate(trunk));
     let commit = write(cx, work, &[work.since, trunk], &merged.tree, &message)?;
     // Files before the branch: killed in between, the files are ahead, and nothing looks like trunk taken back.
-    let args = ["read-tree", "-m", "-u", work.since.as_str(), commit.as_str()];
-    let output = cx.repo.git_in(work.worktree, args).run()?;
+    let output = cx.repo.carry(work.worktree, Some(work.since), &commit)?;
     if !output.status.success() {
         tracing::debug!(said = %output.stderr, "the worktree can't be brought up to trunk");
         return Ok(None);

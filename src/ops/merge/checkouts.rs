@@ -62,10 +62,7 @@ impl Checkouts {
                 result.push(Refresh::Left(worktree.path, why));
                 continue;
             }
-            let mut args = vec!["read-tree", "-m", "-u"];
-            args.extend(old.map(Oid::as_str));
-            args.push(new.as_str());
-            let output = cx.repo.git_in(&worktree, args).run()?;
+            let output = cx.repo.carry(&worktree, old, new)?;
             result.push(if output.status.success() {
                 Refresh::Followed(worktree.path)
             } else {
