@@ -1,7 +1,7 @@
 //! The dispatcher: what `git-orch-hook` does when git runs it as a hook (docs/architecture.md, "Hooks").
 //!
 //! It must start in a millisecond and never fail on its own account: without settings it is only the hook
-//! that was there before.
+//! that was there before, and says so; but trunk stays guarded, by what the state says.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::branch;
 use crate::hook::decode::{RefUpdate, Value, ref_updates};
-use crate::hook::facts::{Live, state_files};
+use crate::hook::facts::{self, Live, state_files};
 use crate::hook::guard::{Decision, Denial, decide, decide_other, decide_tracking};
 use crate::hook::hint::{self, Scene};
 use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
-use crate::hook::settings::Settings;
+use crate::hook::settings::{Settings, SettingsError};
 use crate::hook::{chain, install, refs};
 use crate::sys::ancestry;
 use crate::sys::env::Env;
@@ -83,22 +83,47 @@ impl<'a> Run<'a> {
         if self.args.first().is_none_or(|state| state != "prepared") {
             return self.end_as_previous(None);
         }
-        let found = Place::find(self.env, self.cwd)
-            .and_then(|place| Settings::read(&place.orch()).ok().map(|settings| (place, settings)));
-        let Some((place, settings)) = found.filter(|(_, settings)| settings.enabled) else {
+        let Some(place) = Place::find(self.env, self.cwd) else { return self.end_as_previous(None) };
+        let read = Settings::read(&place.orch());
+        if read.as_ref().is_ok_and(|settings| !settings.enabled) {
             return self.end_as_previous(None);
-        };
-        if let Some(dir) = &self.hooks_dir {
+        }
+        if let (Ok(_), Some(dir)) = (&read, &self.hooks_dir) {
             install::repair(&place.orch(), dir);
         }
         let Ok(stdin) = term::input() else { return 0 };
-        match self.guard(&place, &settings, &ref_updates(&stdin)) {
+        let updates = ref_updates(&stdin);
+        let Some(settings) = read.map_or_else(|error| self.by_the_state(&updates, &error), Some) else {
+            return self.end_as_previous(Some(stdin));
+        };
+        match self.guard(&place, &settings, &updates) {
             Some(text) => {
                 term::say(&text);
                 REFUSED
             }
             None => self.end_as_previous(Some(stdin)),
         }
+    }
+
+    /// What the guard goes by when its settings can't be read: the state says which branch is trunk, so that whoever
+    /// spoils a file in the local directory has not opened trunk. Says so. None, and everything passes, where there is
+    /// no state either, where the hooks are switched off, or where no branch is concerned.
+    fn by_the_state(&self, updates: &[RefUpdate], error: &SettingsError) -> Option<Settings> {
+        let is_branch = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/remotes/");
+        let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
+        if !updates.iter().any(|update| is_branch(&update.name)) || hooks_are_off(&off) {
+            return None;
+        }
+        let error = with_causes(error);
+        let settings = facts::settings_by_state(self.env, self.cwd);
+        term::say(&match &settings {
+            Some(settings) => format!(
+                "git-orch: {error}\n  {} is guarded all the same; next: git orch doctor --fix",
+                settings.trunk
+            ),
+            None => format!("git-orch: this hook guarded nothing: {error}"),
+        });
+        settings
     }
 
     /// The text of the refusal, if trunk's guard refuses.

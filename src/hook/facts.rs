@@ -1,13 +1,13 @@
 //! Answers to the guard's questions, from files; from git only where files can't answer.
 
 use std::cell::OnceCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::hook::decode::{RefUpdate, Value};
 use crate::hook::guard::{Facts, Rename};
 use crate::hook::place::Place;
-use crate::hook::settings::Settings;
+use crate::hook::settings::{PROTOCOL, Settings};
 use crate::hook::{hint, refs, ticket};
 use crate::sys::ancestry;
 use crate::sys::clock::Clock;
@@ -55,7 +55,7 @@ impl<'a> Live<'a> {
 
     /// Without hooks, and with the `GIT_*` that git gave us: they name the object store in quarantine.
     pub(in crate::hook) fn git(&self, args: &[&str]) -> Cmd {
-        Cmd::new("git", self.cwd, self.env).args(["-c", "core.hooksPath=/dev/null"]).args(args)
+        git(args, self.env, self.cwd)
     }
 
     fn value(&self, name: &str) -> Result<MaybeOid, FactError> {
@@ -81,10 +81,7 @@ impl<'a> Live<'a> {
     }
 
     fn configured_tracking(&self) -> Result<Option<String>, FactError> {
-        let output = self.git(&["config", "--get-regexp", r"^(orch\.remote|remote\..*\.url)$"]).run()?;
-        let remote = hint::remote(&output.text());
-        let trunk = self.settings.trunk.strip_prefix("refs/heads/");
-        Ok(remote.zip(trunk).map(|(remote, trunk)| format!("refs/remotes/{remote}/{trunk}")))
+        Ok(tracking_of(&self.settings.trunk, self.env, self.cwd)?)
     }
 
     fn head_branch(&self) -> Option<String> {
@@ -157,4 +154,37 @@ pub(in crate::hook) fn state_files(git_dir: &Path) -> hint::StateFiles {
         rebase: has("rebase-merge") || (has("rebase-apply") && !am),
         am,
     }
+}
+
+fn git(args: &[&str], env: &Env, cwd: &Path) -> Cmd {
+    Cmd::new("git", cwd, env).args(["-c", "core.hooksPath=/dev/null"]).args(args)
+}
+
+/// The remote's trunk here, by git's configuration.
+fn tracking_of(trunk: &str, env: &Env, cwd: &Path) -> Result<Option<String>, ProcessError> {
+    let output = git(&["config", "--get-regexp", r"^(orch\.remote|remote\..*\.url)$"], env, cwd).run()?;
+    let (remote, trunk) = (hint::remote(&output.text()), trunk.strip_prefix("refs/heads/"));
+    Ok(remote.zip(trunk).map(|(remote, trunk)| format!("refs/remotes/{remote}/{trunk}")))
+}
+
+/// What of the state's `meta.toml` the guard needs.
+#[derive(serde::Deserialize)]
+struct Meta {
+    trunk: String,
+}
+
+/// The settings as far as a guard needs them, from the state and git's configuration. None without a state.
+pub(in crate::hook) fn settings_by_state(env: &Env, cwd: &Path) -> Option<Settings> {
+    let meta =
+        git(&["cat-file", "blob", "refs/orch/state:meta.toml"], env, cwd).run().ok()?.checked().ok()?;
+    let meta: Meta = toml::from_str(&meta.text()).ok()?;
+    let trunk = format!("refs/heads/{}", meta.trunk);
+    Some(Settings {
+        version: PROTOCOL,
+        main: PathBuf::new(),
+        build: String::new(),
+        tracking: tracking_of(&trunk, env, cwd).ok()?,
+        trunk,
+        enabled: true,
+    })
 }

@@ -110,3 +110,38 @@ fn what_goes_around_the_hooks_is_found_and_not_built_on() {
         assert_eq!(hub.repo().rev("main"), before);
     }
 }
+
+#[test]
+fn a_guard_whose_settings_are_spoilt_goes_by_the_state() {
+    for spoil in ["rm $MAIN/.git/orch/hook.toml", "echo '= 1' > $MAIN/.git/orch/hook.toml"] {
+        let (project, hub, task) = scene();
+        let before = project.repo.rev("main");
+        for (line, rule) in [
+            ("git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)", "trunk.direct"),
+            ("git update-ref refs/remotes/origin/main HEAD", "trunk.tracking"),
+            ("git update-ref -d refs/heads/main", "trunk.delete"),
+        ] {
+            let done = tries(&project, &task, &format!("{spoil}; {line}"));
+            assert!(crate::project::names_rule(&done.stderr, rule), "`{spoil}; {line}`: {}", done.stderr);
+            for part in ["hook.toml", "refs/heads/main is guarded all the same", "git orch doctor --fix"] {
+                assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+            }
+            tidy_up(&project);
+        }
+        assert_eq!(project.repo.rev("main"), before);
+        // Every other branch, and a person's way out, work as ever.
+        task.repo.git(&["branch", "free"]).success();
+        project.repo.git(&["fetch", "--quiet"]).success();
+        let anyway = ["override", "-m", "r", "--", "git", "branch", "-f", "copy", "main"];
+        project.repo.orch(&anyway).success();
+        project.repo.orch(&["doctor", "--fix"]).any();
+        assert!(project.repo.read(".git/orch/hook.toml").contains("refs/heads/main"));
+        assert_eq!(hub.repo().rev("main"), before);
+        // With the state gone, too, nobody knows what trunk is; setting up again finds the move.
+        let line = "git update-ref -d refs/orch/state; git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)";
+        let done = tries(&project, &task, &format!("{spoil}; {line}"));
+        assert!(done.stderr.contains("this hook guarded nothing"), "{}", done.stderr);
+        assert_ne!(project.repo.rev("main"), before);
+        assert!(project.repo.orch(&["init"]).any().to_string().contains("TAMPERED"));
+    }
+}
