@@ -45,6 +45,13 @@ impl World {
         Self::with(&[("orch.toml", GATE), ("answer", "7\n")])
     }
 
+    /// One with a task for what is wrong in it.
+    fn with_bug() -> (Self, TaskId) {
+        let world = Self::new();
+        let id = world.add(Kind::Bug, "the answer is wrong");
+        (world, id)
+    }
+
     fn with(files: &[(&str, &str)]) -> Self {
         let env = TestEnv::new();
         let repo = env.unborn("r");
@@ -157,8 +164,7 @@ fn shell(line: &str) -> RunOptions {
 
 #[test]
 fn an_agent_is_told_what_fails_until_it_passes_and_is_merged() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let ran = world.ran(&agent("obey answer"));
     assert_eq!(ran.outcomes(), ["merged"], "{:?}", ran.events);
     assert_eq!(ran.decisions(), ["FAIL Retry(Failing)", "PASS Allow"]);
@@ -191,8 +197,7 @@ fn an_agent_is_told_what_fails_until_it_passes_and_is_merged() {
 
 #[test]
 fn what_may_not_be_committed_is_left_and_named() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let script = format!("sh '{}' litter; echo 42 > answer; echo x > .envrc.local", fake().display());
     let ran = world.ran(&shell(&format!("{script}; rm .envrc.local")));
     assert_eq!(ran.outcomes(), ["merged"], "{:?}", ran.decisions());
@@ -228,8 +233,7 @@ fn a_secret_in_a_tracked_file_stays_out_too() {
 
 #[test]
 fn a_broken_contract_goes_back_to_the_agent() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let script = "echo 42 > answer; test $ORCH_ITERATION = 2 && rm -f extra || echo x > extra; \
         test $ORCH_ITERATION = 1 || grep -q 'this role adds no files' $ORCH_PROMPT_FILE";
     let ran = world.ran(&shell(script));
@@ -270,8 +274,7 @@ fn an_agent_s_commit_of_a_secret_is_taken_back() {
 
 #[test]
 fn an_agent_that_leaves_its_branch_is_told_and_nothing_is_lost() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let script = "echo 42 > answer; if test $ORCH_ITERATION = 1; then git switch -q -c mine; \
         else git switch -q $ORCH_BRANCH; fi";
     let ran = world.ran(&shell(script));
@@ -283,8 +286,7 @@ fn an_agent_that_leaves_its_branch_is_told_and_nothing_is_lost() {
 
 #[test]
 fn a_worktree_that_leads_elsewhere_is_not_touched() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let ran = world.ran(&shell("echo 42 > answer; rm .git; git init -q . && git add -A"));
     assert_eq!(ran.outcomes(), ["blocked"]);
     assert_eq!(ran.report.ended(), Ended::Blocked);
@@ -466,8 +468,7 @@ fn at_most_so_many() {
 
 #[test]
 fn a_conflict_leaves_the_task_with_its_files_named() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let main = world.repo.path("");
     let script = format!(
         "echo 42 > answer; cd '{}' && echo 42,0 > answer && git commit -q -a -m meanwhile",
@@ -532,8 +533,7 @@ fn meet(fifo: &Path) {
 
 #[test]
 fn a_run_killed_under_its_agent_is_gone_on_with() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let up = world.fifo("up");
     // The agent leaves half of its work, says that it is up, and hangs.
     let hangs = format!("echo half > answer; echo up > '{}'; exec sleep 600", up.display());
@@ -553,8 +553,7 @@ fn a_run_killed_under_its_agent_is_gone_on_with() {
 
 #[test]
 fn a_person_takes_over_what_a_killed_run_left() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let (up, pid) = (world.fifo("up"), world.repo.env().root().join("agent.pid"));
     let hangs = format!(
         "echo half > answer; echo new > new; echo $$ > '{}'; echo up > '{}'; exec sleep 600",
@@ -622,8 +621,7 @@ fn a_run_killed_between_two_steps_is_gone_on_with() {
 
 #[test]
 fn the_first_interrupt_lets_the_agent_finish() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let (up, go) = (world.fifo("up"), world.fifo("go"));
     let script =
         format!("echo 42 > answer; echo up > '{}'; cat '{}' > /dev/null", up.display(), go.display());
@@ -647,8 +645,7 @@ fn write_fifo(fifo: &Path) {
 
 #[test]
 fn the_second_interrupt_stops_the_agent_and_keeps_its_work() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let up = world.fifo("up");
     let script = format!("echo half > answer; echo up > '{}'; exec sleep 600", up.display());
     let running = world.process(&script);
@@ -664,8 +661,7 @@ fn the_second_interrupt_stops_the_agent_and_keeps_its_work() {
 
 #[test]
 fn what_a_killed_run_used_of_the_budget_stays_used() {
-    let world = World::new();
-    let id = world.add(Kind::Bug, "the answer is wrong");
+    let (world, id) = World::with_bug();
     let up = world.fifo("up");
     // Wrong at first; killed in the second iteration; right in the second, begun anew.
     let script = format!(
@@ -676,7 +672,7 @@ fn what_a_killed_run_used_of_the_budget_stays_used() {
     let mut running = world.process(&script);
     meet(&up);
     running.kill();
-    assert_eq!(running.wait().any().status(), 137);
+    running.wait().code(137);
     assert_eq!(world.ran(&shell(&script)).outcomes(), ["merged"]);
     let seen = world.worktree(&id).with_file_name("seen");
     assert_eq!(git_orch::sys::fs::read_string(&seen).expect("the agent wrote it"), "1\n2\n2\n");
