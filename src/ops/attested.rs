@@ -37,13 +37,13 @@ impl fmt::Display for Tamper {
 }
 
 /// Where git-orch last saw trunk; None if it never did, or the file is of no use.
-fn read(cx: &Ctx) -> Result<Option<Oid>, OpError> {
+pub(crate) fn last(cx: &Ctx) -> Result<Option<Oid>, OpError> {
     Ok(fs::read_optional(&cx.file(FILE))?.and_then(|text| Oid::parse(text.trim()).ok()))
 }
 
 /// Sets the mark to where trunk is about to be; returns where it was.
 pub(crate) fn mark(cx: &Ctx, to: &Oid) -> Result<Option<Oid>, OpError> {
-    let before = read(cx)?;
+    let before = last(cx)?;
     fs::write_atomic(&cx.file(FILE), format!("{to}\n").as_bytes(), 0o644, Durability::None)?;
     Ok(before)
 }
@@ -59,7 +59,7 @@ pub(crate) fn unmark(cx: &Ctx, before: Option<&Oid>) -> Result<(), OpError> {
 /// Looks whether local trunk moved past git-orch. A pull brings it to what the remote has, and somebody may go
 /// back in its history: neither brings unverified commits here.
 pub(crate) fn tamper(cx: &Ctx, trunk: &Trunk) -> Result<Option<Tamper>, OpError> {
-    let Some(attested) = read(cx)? else { return Ok(None) };
+    let Some(attested) = last(cx)? else { return Ok(None) };
     let found = |now| Tamper { trunk: trunk.name.clone(), attested: attested.clone(), now };
     let Some(now) = &trunk.local else { return Ok(Some(found(None))) };
     for known in std::iter::once(&attested).chain(&trunk.tracking) {
@@ -81,7 +81,7 @@ pub(crate) fn settle(cx: &Ctx, trunk: &Trunk) {
 
 fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
     let Some(now) = &trunk.local else { return Ok(()) };
-    let ahead = match read(cx)? {
+    let ahead = match last(cx)? {
         None => true,
         Some(mark) if mark == *now => false,
         // Not backwards: what was attested once may be returned to.

@@ -5,6 +5,7 @@
 //! transaction; trunk moves only in `merge`, under the queue lock, to a verified commit. Deliberately absent:
 //! words for the terminal and exit codes.
 
+mod accounted;
 pub mod approve;
 pub mod attested;
 pub mod audit;

@@ -9,10 +9,10 @@ use std::process::ExitStatus;
 
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::hook::ticket;
-use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::people::{reason_of, record_override, refuse_agents};
+use crate::ops::{accounted, attested};
 
 /// How long an override lasts, in milliseconds.
 const OVERRIDE_MILLIS: i64 = 60_000;
@@ -37,8 +37,12 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
     let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
     drop(tickets);
     // Only this command's own move of trunk is a person's: what went past the hooks before stays found.
-    if status.success() && cx.trunk_named(&before.name)?.local != before.local {
+    let now = cx.trunk_named(&before.name)?.local;
+    if status.success() && now != before.local {
         attested::attest(cx)?;
+        if let Some(now) = &now {
+            accounted::add(cx, now)?;
+        }
     }
     Ok(status)
 }

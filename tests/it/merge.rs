@@ -472,6 +472,71 @@ fn a_race_with_another_clone_is_built_again() {
     assert_eq!(landed(hub.repo(), "main", &task), hub.repo().rev("main"));
 }
 
+/// What the audit says that came to trunk from outside, newest first.
+fn external(repo: &TestRepo) -> Vec<(String, String)> {
+    let log = repo.orch(&["log", "--json", "-n", "1000"]).success().json();
+    let entries = log["entries"].as_array().expect("entries").clone();
+    let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().expect("text").to_owned();
+    let outside = entries.iter().filter(|entry| entry["action"] == "trunk.external");
+    outside.map(|entry| (text(entry, "subject"), text(entry, "cause"))).collect()
+}
+
+#[test]
+fn what_came_to_trunk_from_outside_is_recorded_once_when_it_is_built_on() {
+    let env = TestEnv::new();
+    let (project, hub) = connected(&env, &counting_gate(&env));
+    let repo = &project.repo;
+    let bob = env.clone_of(&hub, "bob");
+    bob.git(&["config", "user.email", "bob@example.com"]).success();
+    let push = |files: &[&str]| {
+        bob.git(&["pull", "--quiet", "--rebase"]).success();
+        for file in files {
+            bob.commit(file, &[(file, "x\n")]);
+        }
+        bob.git(&["push", "--quiet", "hub", "main"]).success();
+        bob.rev("HEAD")
+    };
+    let merge = |file: &str, landing: &[&str]| {
+        let task = project.task(&["--kind", "feature"]);
+        task.commits(file, "x\n");
+        repo.orch(&[&["merge", &task.id][..], landing].concat()).success();
+    };
+    // Ours is nobody's news: on the remote, and here.
+    merge("one", &[]);
+    merge("two", &[]);
+    assert_eq!(external(repo), []);
+    let at = push(&["three", "four"]);
+    merge("five", &[]);
+    let first =
+        ("refs/remotes/hub/main".to_owned(), format!("2 commits by bob@example.com, up to {}", &at[..12]));
+    assert_eq!(external(repo), vec![first.clone()]);
+    merge("six", &[]);
+    assert_eq!(external(repo), vec![first.clone()]);
+    // Also where a pull has brought it here before, and where the merge then fails.
+    let at = push(&["bad"]);
+    repo.git(&["pull", "--quiet"]).success();
+    repo.orch(&["status"]).success();
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("seven", "x\n");
+    repo.orch(&["merge", &task.id]).code(1);
+    let second =
+        ("refs/remotes/hub/main".to_owned(), format!("1 commit by bob@example.com, up to {}", &at[..12]));
+    assert_eq!(external(repo), [second.clone(), first.clone()]);
+    repo.orch(&["merge", &task.id]).code(1);
+    assert_eq!(external(repo), [second, first], "once");
+}
+
+#[test]
+fn what_a_person_brought_to_trunk_by_an_override_is_recorded_as_that() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.sh(&format!("{ORCH} override --reason r -- git commit --quiet --allow-empty -m x")).success();
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("new", "x\n");
+    repo.orch(&["merge", &task.id]).success();
+    assert_eq!(external(repo), []);
+}
+
 #[test]
 fn a_remote_that_says_no_changes_nothing() {
     let env = TestEnv::new();

@@ -1,10 +1,10 @@
 //! Trunk: where git-orch left it?
 
-use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
 use crate::ops::people;
+use crate::ops::{accounted, attested};
 use crate::policy::grant::Action;
 use crate::store::Change;
 
@@ -22,7 +22,7 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk, mend: Mend) -> Result<Vec<Check>, O
     people::refuse_agents(cx, "accept a move of trunk past the hooks")?;
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         edit.note(Change {
-            action: "trunk.external",
+            action: accounted::EXTERNAL,
             subject: trunk.local_ref.clone(),
             cause: "doctor".into(),
             note: Some(tamper.to_string()),
@@ -30,5 +30,8 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk, mend: Mend) -> Result<Vec<Check>, O
         Ok::<_, OpError>(())
     })?;
     attested::attest(cx)?;
+    if let Some(local) = &trunk.local {
+        accounted::add(cx, local)?;
+    }
     Ok(vec![Check::fixed(NAME, format!("{tamper}; accepted and recorded")).at(&*trunk.local_ref)])
 }

@@ -9,7 +9,6 @@ use crate::domain::task::{Evidence, Task};
 use crate::domain::verdict::Word;
 use crate::git::{Cas, MergeTree, NewCommit, RefChange};
 use crate::hook::ticket;
-use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::contract;
 use crate::ops::error::{Because, OpError, Refused};
@@ -22,6 +21,7 @@ use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::remote::{self, Asked, Fetched};
 use crate::ops::tasks::{change, get};
+use crate::ops::{accounted, attested};
 use crate::policy::grant::Action;
 use crate::sys::lock::FileLock;
 
@@ -188,6 +188,7 @@ impl Run<'_> {
             let trunk = self.fresh_trunk(sink)?;
             self.target.refresh(self.cx)?;
             let base = self.base(&trunk)?;
+            self.record_outside(&trunk, &base)?;
             if self.cx.repo.is_ancestor(&self.target.tip, &base)? {
                 return self.already(&trunk, &base);
             }
@@ -241,6 +242,16 @@ impl Run<'_> {
             return Ok(local.clone());
         }
         Ok(tip.clone())
+    }
+
+    /// Records commits that came to trunk from outside. The result that is judged contains them.
+    fn record_outside(&self, trunk: &Trunk, base: &Oid) -> Result<(), OpError> {
+        let cx = self.cx;
+        if !accounted::has_news(cx, base)? {
+            return Ok(());
+        }
+        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        accounted::record(cx, trunk, base, &queue)
     }
 
     /// What is not known to be verified is not built on: its gate would judge, and the mark that shows it would go.
@@ -363,12 +374,15 @@ impl Run<'_> {
         };
         let lease = format!("--force-with-lease=refs/heads/{}:{}", now.name, candidate.base);
         let refspec = format!("{}:refs/heads/{}", candidate.commit, now.name);
+        // Before the move, and left where it may have happened: our own commit must not look like one from outside.
+        let before = accounted::add(cx, &candidate.commit)?;
         let push = cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]);
         let output = match remote::ask(cx, &push)? {
             Asked::Answered(output) => output,
             Asked::Silent(said) => return Err(unanswered(remote, &now.name, &said).into()),
         };
         if !output.status.success() {
+            accounted::set(cx, &before)?;
             // Whether the race was lost is asked of the remote: servers say it in many words.
             remote::forget_fetch(cx)?;
             let fetched = remote::fetch_trunk(cx, now)?;
@@ -399,11 +413,17 @@ impl Run<'_> {
     }
 
     fn land_local(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
-        let checkouts = Checkouts::of(self.cx, now)?;
-        if !self.move_local(now, &candidate.commit)? {
+        let cx = self.cx;
+        let checkouts = Checkouts::of(cx, now)?;
+        let before = accounted::add(cx, &candidate.commit)?;
+        let moved = self.move_local(now, &candidate.commit);
+        if !matches!(moved, Ok(true)) {
+            accounted::set(cx, &before)?;
+        }
+        if !moved? {
             return Ok(None);
         }
-        checkouts.follow(self.cx, now.local.as_ref(), &candidate.commit).map(Some)
+        checkouts.follow(cx, now.local.as_ref(), &candidate.commit).map(Some)
     }
 
     /// Moves the local branch with a ticket for the guard; false if it is elsewhere by now.

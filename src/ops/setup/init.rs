@@ -11,7 +11,7 @@ use crate::ops::setup::options::InitOptions;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::state;
 use crate::ops::setup::trunk::{self, Known, Remote};
-use crate::ops::{attested, people, remote};
+use crate::ops::{accounted, attested, people, remote};
 use crate::sys::fs;
 
 /// Sets this clone up with the running program and the dispatcher beside it.
@@ -167,7 +167,8 @@ fn attest(cx: &Ctx, before: &Trunk, report: &mut Report) -> Result<(), OpError> 
         report.push(Done::Warned, "trunk", tamper.to_string());
         return Ok(());
     }
-    attested::attest(cx)
+    attested::attest(cx)?;
+    accounted::begin(cx, &cx.trunk_named(&before.name)?)
 }
 
 fn next(plan: &Plan, report: &mut Report) {
