@@ -184,10 +184,7 @@ impl<'a> Run<'a> {
             Some(Ok(settings)) => settings,
             // It checks nothing even when all is well.
             Some(Err(_)) if hook == Some(Hook::CommitMsg) => return self.end_as_previous(None),
-            Some(Err(error)) => {
-                term::say(&format!("git-orch: this hook checked nothing: {}", with_causes(&error)));
-                return self.end_as_previous(None);
-            }
+            Some(Err(error)) => return self.without_settings(hook, &error),
             None => return self.end_as_previous(None),
         };
         if !settings.enabled {
@@ -266,6 +263,24 @@ impl<'a> Run<'a> {
     fn end_as_main(&self, hook: Option<Hook>, settings: &Settings, stdin: Option<Vec<u8>>) -> i32 {
         let error = fed(self.main_command(settings), stdin).exec();
         self.without_main(hook, &format!("git-orch: {}", with_causes(&error)))
+    }
+
+    /// Nobody knows which program checks. Where there is a state, what has to be checked is refused, as without that
+    /// program; else this is no repository of ours any more.
+    fn without_settings(&self, hook: Option<Hook>, error: &SettingsError) -> i32 {
+        let error = with_causes(error);
+        let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
+        let ours = facts::settings_by_state(self.env, self.cwd).is_some();
+        if hook.is_none() || !ours || hooks_are_off(&off) {
+            term::say(&format!("git-orch: this hook checked nothing: {error}"));
+            return self.end_as_previous(None);
+        }
+        term::say(&format!(
+            "git-orch: {error}\n  nothing could be checked, so {} refuses\n  next: git orch doctor --fix\n        \
+             git config orch.hooks off   (switches the hooks off in this clone)",
+            self.hook
+        ));
+        REFUSED
     }
 
     /// The main binary is gone: what has to be checked is refused, everything else passes.

@@ -129,6 +129,10 @@ fn a_guard_whose_settings_are_spoilt_goes_by_the_state() {
             tidy_up(&project);
         }
         assert_eq!(project.repo.rev("main"), before);
+        for line in ["git push -q origin HEAD:refs/heads/main", "git commit -q --allow-empty -m x"] {
+            let done = tries(&project, &task, &format!("{spoil}; {line}"));
+            assert!(done.stderr.contains("nothing could be checked, so "), "`{line}`: {}", done.stderr);
+        }
         // Every other branch, and a person's way out, work as ever.
         task.repo.git(&["branch", "free"]).success();
         project.repo.git(&["fetch", "--quiet"]).success();
