@@ -36,21 +36,63 @@ pub(in crate::hook) struct StateFiles {
 }
 
 /// Options of `git` itself that take the next word.
-const WITH_VALUE: [&str; 6] = ["-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env"];
+const WITH_VALUE: [&str; 8] = [
+    "-c",
+    "-C",
+    "--git-dir",
+    "--work-tree",
+    "--namespace",
+    "--config-env",
+    "--attr-source",
+    "--shallow-file",
+];
+/// Those that stand alone.
+const ALONE: [&str; 13] = [
+    "-p",
+    "-P",
+    "--paginate",
+    "--no-pager",
+    "--bare",
+    "--no-replace-objects",
+    "--no-lazy-fetch",
+    "--no-optional-locks",
+    "--no-advice",
+    "--literal-pathspecs",
+    "--glob-pathspecs",
+    "--noglob-pathspecs",
+    "--icase-pathspecs",
+];
 
-/// The subcommand of a git command line, and the words after it.
+/// The subcommand of a git command line, and the words after it; None where an option is unknown, and so whether the
+/// next word is its value.
 pub(in crate::hook) fn subcommand(command: &[String]) -> Option<(&str, &[String])> {
     let mut at = 1;
     while let Some(word) = command.get(at) {
         if WITH_VALUE.contains(&word.as_str()) {
             at += 2;
-        } else if word.starts_with('-') {
+        } else if !word.starts_with('-') {
+            return Some((word, &command[at + 1..]));
+        } else if word.contains('=') || ALONE.contains(&word.as_str()) {
             at += 1;
         } else {
-            return Some((word, &command[at + 1..]));
+            return None;
         }
     }
     None
+}
+
+/// Whether a command line says for itself what the remote is: what it brings then is anybody's.
+fn redefines_the_remote(command: &[String]) -> bool {
+    let key = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        let name = word.split('=').next().unwrap_or_default();
+        let of_one = name.strip_prefix("remote.").is_some_and(|rest| rest.contains('.'));
+        of_one
+            || ["url.", "core.sshcommand", "core.gitproxy", "orch."].iter().any(|key| name.starts_with(key))
+    };
+    let set =
+        command.windows(2).any(|pair| matches!(pair[0].as_str(), "-c" | "--config-env") && key(&pair[1]));
+    set || command.iter().any(|word| word.strip_prefix("--config-env=").is_some_and(key))
 }
 
 /// Whether a command line is `git commit`.
@@ -74,12 +116,11 @@ pub(in crate::hook) fn rename(command: &[String], head: Option<&str>) -> Option<
 }
 
 /// Options of `git fetch` and `git pull` that take the next word.
-const FETCH_WITH_VALUE: [&str; 10] = [
+const FETCH_WITH_VALUE: [&str; 9] = [
     "--depth",
     "--deepen",
     "--shallow-since",
     "--shallow-exclude",
-    "--refmap",
     "-j",
     "--jobs",
     "-o",
@@ -91,6 +132,9 @@ const FETCH_WITH_VALUE: [&str; 10] = [
 /// remote, or has pushed it there. A command line that can't be seen is taken at its word.
 pub(in crate::hook) fn is_news(command: &[String], name: &str, branch: &str) -> bool {
     let Some((word, words)) = subcommand(command) else { return command.is_empty() };
+    if redefines_the_remote(command) {
+        return false;
+    }
     let remote = name.strip_prefix("refs/remotes/").and_then(|n| n.strip_suffix(branch)?.strip_suffix('/'));
     match word {
         "push" | "remote" | "clone" => true,
@@ -98,6 +142,10 @@ pub(in crate::hook) fn is_news(command: &[String], name: &str, branch: &str) -> 
             let mut named = Vec::new();
             let mut rest = words.iter();
             while let Some(word) = rest.next() {
+                let maps = word.starts_with("--refmap") && word != "--refmap=";
+                if maps || word.starts_with("--upload-pack") {
+                    return false;
+                }
                 if FETCH_WITH_VALUE.contains(&word.as_str()) {
                     rest.next();
                 } else if !word.starts_with('-') {
@@ -106,15 +154,21 @@ pub(in crate::hook) fn is_news(command: &[String], name: &str, branch: &str) -> 
             }
             let Some((from, specs)) = named.split_first() else { return true };
             let is_other = |spec: &&str| {
-                let spec = spec.strip_prefix('+').unwrap_or(spec);
-                spec.split_once(':').is_some_and(|(src, dst)| {
-                    dst == name && src.strip_prefix("refs/heads/").unwrap_or(src) != branch
-                })
+                let source = source_of(spec.strip_prefix('+').unwrap_or(spec), name);
+                source.is_some_and(|src| src.strip_prefix("refs/heads/").unwrap_or(&src) != branch)
             };
             Some(*from) == remote && !specs.iter().any(is_other)
         }
         _ => false,
     }
+}
+
+/// What the refspec `spec` brings to `name`; None if it concerns other refs.
+fn source_of(spec: &str, name: &str) -> Option<String> {
+    let (src, dst) = spec.split_once(':')?;
+    let Some((before, after)) = dst.split_once('*') else { return (dst == name).then(|| src.to_owned()) };
+    let starred = name.strip_prefix(before)?.strip_suffix(after)?;
+    Some(src.replacen('*', starred, 1))
 }
 
 /// The remote in force by the lines of `git config --get-regexp` (`orch.remote X`, `remote.X.url U`): the
@@ -272,6 +326,8 @@ mod tests {
             "git fetch origin +refs/heads/main:refs/remotes/origin/main",
             "git pull --ff-only",
             "git push /somewhere main",
+            "git -c remote.pushDefault=fork --no-pager push",
+            "git fetch --refmap= origin +refs/heads/main:refs/remotes/origin/main",
             "git remote rename upstream origin",
         ] {
             assert!(news(line), "{line}");
@@ -283,6 +339,13 @@ mod tests {
             "git update-ref refs/remotes/origin/main x",
             "git receive-pack .",
             "git-receive-pack .",
+            "git --attr-source push update-ref refs/remotes/origin/main x",
+            "git --new-option push update-ref refs/remotes/origin/main x",
+            "git fetch --refmap=+refs/heads/wip/main:refs/remotes/origin/main origin wip/main",
+            "git fetch origin +refs/heads/wip/*:refs/remotes/origin/*",
+            "git fetch --upload-pack=x origin",
+            "git -c remote.origin.url=/elsewhere fetch origin",
+            "git --config-env=remote.origin.url=X fetch origin",
         ] {
             assert!(!news(line), "{line}");
         }

@@ -12,6 +12,8 @@ use crate::sys::fs::{self, Durability};
 
 /// The mark's file: where git-orch last saw trunk.
 const FILE: &str = "attested";
+/// Where git-orch's own fetch last found the remote's trunk.
+const HEARD: &str = "heard";
 
 /// Trunk is where nothing that git-orch knows of brought it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,20 +59,53 @@ pub(crate) fn unmark(cx: &Ctx, before: Option<&Oid>) -> Result<(), OpError> {
 }
 
 /// Looks whether local trunk moved past git-orch. A pull brings it to what the remote has, and somebody may go
-/// back in its history: neither brings unverified commits here.
+/// back in its history: neither brings unverified commits here. What a merge brought in is not trunk's history: only
+/// the merge was judged, and not what its branch was on the way.
 pub(crate) fn tamper(cx: &Ctx, trunk: &Trunk) -> Result<Option<Tamper>, OpError> {
     let Some(attested) = last(cx)? else { return Ok(None) };
     let found = |now| Tamper { trunk: trunk.name.clone(), attested: attested.clone(), now };
     let Some(now) = &trunk.local else { return Ok(Some(found(None))) };
     for known in std::iter::once(&attested).chain(&trunk.tracking) {
-        if cx.repo.has_object(known) && cx.repo.is_ancestor(now, known)? {
+        if was_at(cx, known, now)? {
             return Ok(None);
         }
     }
     Ok(Some(found(Some(now.clone()))))
 }
 
-/// Moves the mark to where a pull brought trunk, or sets the first one. Best effort: a reader's clone may be
+/// Whether a branch that is at `tip` was at `commit` once: along first parents.
+fn was_at(cx: &Ctx, tip: &Oid, commit: &Oid) -> Result<bool, OpError> {
+    if tip == commit {
+        return Ok(true);
+    }
+    if !cx.repo.has_object(tip) || !cx.repo.is_ancestor(commit, tip)? {
+        return Ok(false);
+    }
+    let mut at = tip.clone();
+    while let Some(parent) = cx.repo.first_parent(&at)? {
+        if parent == *commit {
+            return Ok(true);
+        }
+        at = parent;
+    }
+    Ok(false)
+}
+
+/// Remembers where git-orch itself found the remote's trunk. A tracking ref alone is no proof: whoever can write it
+/// says what the remote has, until the next fetch.
+pub(crate) fn heard(cx: &Ctx, tracking: &Oid) -> Result<(), OpError> {
+    if heard_last(cx)?.as_ref() == Some(tracking) {
+        return Ok(());
+    }
+    Ok(fs::write_atomic(&cx.file(HEARD), format!("{tracking}\n").as_bytes(), 0o644, Durability::None)?)
+}
+
+fn heard_last(cx: &Ctx) -> Result<Option<Oid>, OpError> {
+    Ok(fs::read_optional(&cx.file(HEARD))?.and_then(|text| Oid::parse(text.trim()).ok()))
+}
+
+/// Moves the mark to where a pull brought trunk, once git-orch has heard that from the remote itself, or sets the
+/// first one. Best effort: a reader's clone may be
 /// read-only.
 pub(crate) fn settle(cx: &Ctx, trunk: &Trunk) {
     let outcome = try_settle(cx, trunk);
@@ -85,7 +120,14 @@ fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
         None => true,
         Some(mark) if mark == *now => false,
         // Not backwards: what was attested once may be returned to.
-        Some(mark) => cx.repo.is_ancestor(&mark, now)? && tamper(cx, trunk)?.is_none(),
+        Some(mark) => {
+            let heard = heard_last(cx)?;
+            let known = match &heard {
+                Some(heard) => was_at(cx, heard, now)?,
+                None => false,
+            };
+            known && cx.repo.is_ancestor(&mark, now)?
+        }
     };
     if ahead { attest(cx) } else { Ok(()) }
 }

@@ -80,7 +80,7 @@ fn task_facts(cx: &Ctx, task: &Task, place: Place) -> Result<Option<TaskFacts>, 
         role: task.effective_role(),
         place,
         held,
-        other: people::own_task(cx).filter(|other| *other != task.id.as_str()),
+        other: people::agent_above(cx).filter(|other| *other != task.id.as_str()),
     }))
 }
 

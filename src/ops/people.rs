@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::actor::ActorKind;
+use crate::domain::id::TaskId;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::worktrees;
@@ -50,10 +51,16 @@ pub(crate) fn agent_above(cx: &Ctx) -> Option<String> {
         .or_else(|| ancestry::chain().into_iter().find_map(|p| task_of(&p, &root).map(str::to_owned)))
 }
 
-/// The task in our own environment, as far as it is one of this clone's.
-pub(crate) fn own_task(cx: &Ctx) -> Option<String> {
-    cx.env.get(var::ORCH_TASK)?;
-    task_in(cx, &real_root(cx))
+/// Refuses an agent of the loop what concerns another task than its own (None: whichever comes next).
+pub(crate) fn refuse_other_task(cx: &Ctx, id: Option<&TaskId>) -> Result<(), OpError> {
+    let Some(own) = agent_above(cx).filter(|own| id.is_none_or(|id| own != id.as_str())) else {
+        return Ok(());
+    };
+    let other = id.map_or_else(|| "another task".to_owned(), |id| format!("task {id}"));
+    let fact = format!("the agent of task {own} has no business with {other}");
+    Err(Refused::new(Because::Policy, "task.other", fact)
+        .next(format!("git orch show {own}   (the task that it works on)"))
+        .into())
 }
 
 fn real_root(cx: &Ctx) -> PathBuf {

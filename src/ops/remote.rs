@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::StateSync;
+use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::sys::fs::{self, Durability};
@@ -46,6 +47,9 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
         Asked::Silent(said) => return Ok(Fetched::Offline(said)),
     };
     if output.status.success() {
+        if let Some(there) = cx.repo.ref_target(tracking)? {
+            attested::heard(cx, &there)?;
+        }
         fs::write_atomic(&stamp, format!("{}\n", began.millis()).as_bytes(), 0o644, Durability::None)?;
         return Ok(Fetched::Fresh);
     }

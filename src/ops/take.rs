@@ -15,7 +15,7 @@ use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, making, tasks, worktrees};
+use crate::ops::{lease, making, people, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot, StoreError};
 
@@ -112,6 +112,7 @@ fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
 
 /// Takes the next ready task that matches.
 pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Result<Next, OpError> {
+    people::refuse_other_task(cx, None)?;
     next_of(cx, filter, &|_| true, checkout, cause)
 }
 
@@ -299,6 +300,7 @@ fn place(cx: &Ctx, task: &Task, work: &Work) -> Result<PathBuf, OpError> {
 /// Takes a task by its id, or goes on with one that is the caller's already. One that needs unfinished work is
 /// refused with what it waits for. What a dead owner left is kept before it is taken over.
 pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (trunk, offline) = fresh_trunk(cx, checkout)?;
     let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     loop {

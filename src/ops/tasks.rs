@@ -430,6 +430,7 @@ pub enum Step {
 
 /// Makes `step` with task `id`. What another holds is refused.
 pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         lease::refuse_others(cx, &task)?;

@@ -46,11 +46,13 @@ pub fn parent() -> i32 {
 /// The command line of process `pid`; empty where the system does not let us see it.
 pub fn command_of(pid: i32) -> Vec<String> {
     let bytes = crate::sys::fs::read(&PathBuf::from(format!("/proc/{pid}/cmdline"))).unwrap_or_default();
-    bytes
-        .split(|&b| b == 0)
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .take_while(|word| !word.is_empty())
-        .collect()
+    words_of(&bytes)
+}
+
+/// Each word ends with a NUL; an empty one is a word, the first one too.
+fn words_of(cmdline: &[u8]) -> Vec<String> {
+    let Some(words) = cmdline.strip_suffix(&[0]) else { return Vec::new() };
+    words.split(|&b| b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// The names of the processes between this one and `pid` above it, nearest first; None if it is not above.
@@ -198,6 +200,12 @@ mod tests {
             assert!(super::with_variables(&[("ORCH_MARK", &mark), ("A", "2")]).is_empty());
             crate::sys::fs::overwrite(&up, b"\n", crate::sys::fs::Durability::None).unwrap();
         });
+    }
+
+    #[test]
+    fn empty_words_are_words() {
+        assert_eq!(super::words_of(b"\0update-ref\0\0x\0"), ["", "update-ref", "", "x"]);
+        assert!(super::words_of(b"").is_empty());
     }
 
     #[test]

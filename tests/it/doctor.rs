@@ -311,9 +311,14 @@ fn a_pull_is_no_tampering() {
     init(&repo);
     let other = env.clone_of(&remote, "other");
     for n in 0..2 {
+        let before = repo.read(".git/orch/attested");
         other.commit("more", &[("x", &format!("{n}\n"))]);
         other.git(&["push", "--quiet", "origin", "main"]).success();
         repo.git(&["pull", "--quiet", "--ff-only", "origin", "main"]).success();
+        assert_eq!(status::status(&context(&repo)).expect("works").tamper, None);
+        assert_eq!(repo.read(".git/orch/attested"), before, "only git says that the remote has it");
+        repo.orch(&["add", "work"]).success();
+        repo.orch(&["next"]).success();
         assert_eq!(status::status(&context(&repo)).expect("works").tamper, None);
         assert_eq!(repo.read(".git/orch/attested").trim(), repo.rev("main"));
     }

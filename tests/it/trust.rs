@@ -64,6 +64,14 @@ fn no_command_of_an_agent_moves_trunk_unseen() {
         "git orch override --reason x -- git push . HEAD:main",
         "cd $MAIN && git orch override --reason x -- git commit --allow-empty -m x",
         "git orch push origin HEAD:main",
+        // What the remote has, by hearsay.
+        "git --attr-source push update-ref refs/remotes/origin/main HEAD",
+        "bash -c \"exec -a '' git update-ref refs/remotes/origin/main HEAD\"",
+        "git push -q origin HEAD:wip/main; \
+         git fetch -q --refmap=+refs/heads/wip/main:refs/remotes/origin/main origin wip/main",
+        "git push -q origin HEAD:wip/main; git fetch -q origin '+refs/heads/wip/*:refs/remotes/origin/*'",
+        "git clone -q --bare . $MAIN/.git/evil; git -C $MAIN/.git/evil update-ref refs/heads/main HEAD; \
+         git fetch -q --upload-pack=\"git-upload-pack $MAIN/.git/evil #\" origin",
         // On the remote.
         "git push origin HEAD:main",
         "git push --force origin HEAD:refs/heads/main",
@@ -109,6 +117,69 @@ fn what_goes_around_the_hooks_is_found_and_not_built_on() {
         assert_eq!(project.repo.rev("refs/heads/main"), evil);
         assert_eq!(hub.repo().rev("main"), before);
     }
+}
+
+#[test]
+fn what_a_merge_brought_in_was_never_trunk() {
+    let project = Project::new();
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("bad", "");
+    let on_the_way = task.repo.rev("HEAD");
+    task.repo.sh("git rm -q bad && git commit -qm 'as if nothing had been'").success();
+    let before = project.repo.rev("main");
+    task.commits("good", "x\n");
+    project.repo.orch(&["merge", &task.id]).success();
+    let go = |to: &str| {
+        project.repo.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/main", to]).success();
+        project.repo.orch(&["status"]).success().stdout.contains("TAMPERED")
+    };
+    assert!(!go(&before), "trunk was there");
+    assert!(go(&on_the_way), "nobody judged that commit by itself");
+}
+
+#[test]
+fn a_tracking_ref_that_somebody_forged_is_found_by_the_next_fetch() {
+    let (project, hub, task) = scene();
+    task.repo
+        .sh("git clone -q --bare . $PWD/../evil && git -C ../evil update-ref refs/heads/main HEAD")
+        .success();
+    let line = "url=$(git config remote.origin.url); GIT_CONFIG_COUNT=1 GIT_CONFIG_VALUE_0=$url \
+                GIT_CONFIG_KEY_0=\"url.file://$PWD/../evil.insteadOf\" git fetch -q origin; \
+                git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)";
+    let evil = task.repo.rev("HEAD");
+    let done = tries(&project, &task, line);
+    assert_eq!(project.repo.rev("main"), evil, "it is stopped: say so in trust.md\n{}", done.stderr);
+    // Looking at it does not make it true.
+    project.repo.orch(&["status"]).success();
+    project.repo.git(&["fetch", "--quiet", "origin"]).success();
+    let seen = project.repo.orch(&["status"]).success().stdout;
+    assert!(seen.contains("TAMPERED"), "{seen}");
+    let honest = project.task(&["--kind", "feature"]);
+    honest.commits("good", "x\n");
+    project.repo.orch(&["merge", &honest.id]).any();
+    assert!(hub.repo().try_rev("main:bad").is_none(), "the remote's trunk stays clean");
+}
+
+#[test]
+fn an_agent_of_the_loop_keeps_to_its_task() {
+    let (project, _, task) = scene();
+    let other = project.task(&["--kind", "feature"]);
+    let third = project.repo.orch(&["add", "third"]).success().line();
+    let hidden = "env -u ORCH_TASK -u ORCH_SESSION";
+    for line in [
+        format!(
+            "cd {} && echo x > s && git add s && {hidden} git commit -qm x",
+            other.repo.path("").display()
+        ),
+        format!("{hidden} git orch release {}", other.id),
+        format!("git orch close {third} --reason x"),
+        format!("git orch start {third}"),
+        "git orch next".to_owned(),
+    ] {
+        let done = tries(&project, &task, &line);
+        assert!(crate::project::names_rule(&done.stderr, "task.other"), "`{line}`: {}", done.stderr);
+    }
+    assert_eq!((project.status(&other.id), project.status(&third)), ("claimed".into(), "open".into()));
 }
 
 #[test]

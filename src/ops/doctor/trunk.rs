@@ -13,7 +13,9 @@ const NAME: &str = "trunk";
 pub(super) fn check(cx: &Ctx, trunk: &Trunk, mend: Mend) -> Result<Vec<Check>, OpError> {
     let Some(tamper) = attested::tamper(cx, trunk)? else {
         let at = trunk.local.as_ref().map_or_else(|| "unborn".to_owned(), |oid| cx.repo.abbreviate(oid));
-        return Ok(vec![Check::ok(NAME, format!("{} is where it was left: {at}", trunk.name))]);
+        let left = attested::last(cx)? == trunk.local;
+        let why = if left { "where it was left" } else { "in the history that is known of it" };
+        return Ok(vec![Check::ok(NAME, format!("{} is {why}: {at}", trunk.name))]);
     };
     if mend == Mend::Look {
         let line = format!("{FIX}   # a person who has looked at it accepts and records it");
