@@ -12,8 +12,8 @@ use crate::domain::task::Work;
 use crate::git::Worktree;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::setup;
 use crate::ops::worktrees::{self, LOCK_PATIENCE, back_up, make_root};
+use crate::ops::{rebranch, setup};
 use crate::sys::ancestry;
 use crate::sys::fs::{self, Durability};
 
@@ -21,6 +21,7 @@ use crate::sys::fs::{self, Durability};
 pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpError> {
     let path = make_root(cx)?.join(id.as_str());
     let _lock = worktrees::lock(cx)?;
+    rebranch::settle(cx, &work.branch)?;
     let marker = cx.file("making").join(id.as_str());
     if fs::exists(&marker) {
         pick_up(cx, id, work, &path)?;

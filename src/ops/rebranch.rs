@@ -1,25 +1,28 @@
 //! A task that changes teams: its work moves to a branch with the other team's prefix.
 //!
-//! Called by `edit`. The new branch is made first and the old one goes last, so that a kill at any instant leaves the
+//! Called by `edit`, and by whatever makes or finds the task's worktree. The new branch is made first and the old one goes last, so that a kill at any instant leaves the
 //! work under at least one of the two names.
+
+use std::path::PathBuf;
 
 use crate::domain::branch;
 use crate::domain::oid::MaybeOid;
+use crate::domain::role::Team;
 use crate::domain::task::{State, Task};
 use crate::git::{Cas, RefChange};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{people, worktrees};
+use crate::ops::people;
+use crate::sys::fs;
 
 /// The branch that the work of `task` belongs on; None if it is there, or nobody began.
 pub(super) fn wanted(task: &Task) -> Option<String> {
     let old = &task.register.work.as_ref()?.branch;
-    let (from, to) = (branch::team(old)?, task.effective_role().team());
-    let rest = old.strip_prefix(from.branch_prefix())?;
-    (from != to).then(|| format!("{}{rest}", to.branch_prefix()))
+    let moves = branch::team(old)? != task.effective_role().team();
+    counterpart(old).filter(|_| moves)
 }
 
-/// Refuses where the contract is not the caller's to choose, or the branch is in use by a worker.
+/// Refuses where the contract is not the caller's to choose, or the branch is in use by a worker or a rebase.
 pub(super) fn permit(cx: &Ctx, task: &Task) -> Result<(), OpError> {
     people::refuse_agents(cx, "hold a task to another team's contract")?;
     let worker = match &task.register.state {
@@ -34,7 +37,29 @@ pub(super) fn permit(cx: &Ctx, task: &Task) -> Result<(), OpError> {
             .next(format!("git orch release {}   (if nobody is)", task.id))
             .into());
     }
-    Ok(())
+    let Some(work) = &task.register.work else { return Ok(()) };
+    match rebased_in(cx, &work.branch)? {
+        None => Ok(()),
+        Some(place) => {
+            let fact = format!("{} is being rebased in {}", work.branch, place.display());
+            Err(Refused::new(Because::Policy, "branch.rebase", fact)
+                .next("git rebase --continue   (there; or --abort)")
+                .into())
+        }
+    }
+}
+
+/// Where a rebase of `branch` is under way: git ends it under the name that it began with.
+fn rebased_in(cx: &Ctx, branch: &str) -> Result<Option<PathBuf>, OpError> {
+    for worktree in cx.repo.worktrees()? {
+        for dir in ["rebase-merge", "rebase-apply"] {
+            let name = fs::read_optional(&worktree.git_dir.join(dir).join("head-name"))?;
+            if name.is_some_and(|name| name.trim() == full(branch)) {
+                return Ok(Some(worktree.path));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Makes the branch `new` where the task's is. What is there under that name already must be the same work.
@@ -60,27 +85,34 @@ pub(super) fn make(cx: &Ctx, task: &Task, new: &str) -> Result<(), OpError> {
         .into())
 }
 
-/// Takes checkouts of the branch `old` along to `new`, and the old name away. What git still needs it for, a rebase
-/// under way, keeps it.
-pub(super) fn leave(cx: &Ctx, task: &Task, old: &str, new: &str) -> Result<(), OpError> {
-    let (Some(tip), Some(there)) = (cx.repo.ref_target(&full(old))?, cx.repo.ref_target(&full(new))?) else {
-        return Ok(());
-    };
-    if tip != there {
+/// Ends a move that was begun, by this process or by one that was killed: checkouts of the branch under the other
+/// team's name are taken along to `branch`, and that name goes. One with other work stays.
+pub(super) fn settle(cx: &Ctx, branch: &str) -> Result<(), OpError> {
+    let Some(old) = counterpart(branch) else { return Ok(()) };
+    let Some(tip) = cx.repo.ref_target(&full(&old))? else { return Ok(()) };
+    if cx.repo.ref_target(&full(branch))?.as_ref() != Some(&tip) || rebased_in(cx, &old)?.is_some() {
         return Ok(());
     }
-    let own = worktrees::path(cx, &task.id);
     for worktree in cx.repo.worktrees()? {
-        if worktree.head.branch() == Some(old) && worktree.exists() {
-            cx.repo
-                .git_in(&worktree, ["symbolic-ref", "-m", "git orch edit", "HEAD", &full(new)])
-                .run()?
-                .checked()?;
-        } else if worktree.path == own && worktree.head.branch().is_none() {
-            return Ok(());
+        if worktree.head.branch() == Some(old.as_str()) && worktree.exists() {
+            let set = ["symbolic-ref", "-m", "git orch edit", "HEAD", &full(branch)];
+            cx.repo.git_in(&worktree, set).run()?.checked()?;
         }
     }
-    Ok(cx.repo.delete_ref(&full(old), &tip)?)
+    match cx.repo.delete_ref(&full(&old), &tip) {
+        // Another process was faster.
+        Err(_) if cx.repo.ref_target(&full(&old))?.is_none() => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// The name that the branch of a task has for the other team.
+fn counterpart(name: &str) -> Option<String> {
+    branch::task_of(name)?;
+    let team = branch::team(name)?;
+    let rest = name.strip_prefix(team.branch_prefix())?;
+    let other = Team::ALL.into_iter().find(|other| *other != team)?;
+    Some(format!("{}{rest}", other.branch_prefix()))
 }
 
 fn full(branch: &str) -> String {

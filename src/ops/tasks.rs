@@ -302,8 +302,8 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
         }
         Ok::<_, OpError>(task)
     })?;
-    if let (Some(new), Some(old)) = (branch, before.register.work.as_ref()) {
-        rebranch::leave(cx, &task, &old.branch, &new)?;
+    if let Some(work) = &task.register.work {
+        rebranch::settle(cx, &work.branch)?;
     }
     Ok(task)
 }

@@ -1,5 +1,7 @@
 //! Issue 2, point 5: what may be committed where, on exactly the tree that is about to be committed.
 
+use git_orch::sys;
+
 use crate::env::{ORCH, TestRepo};
 use crate::project::{Project, Task, names_rule, refused};
 use crate::run::Done;
@@ -269,6 +271,36 @@ fn a_task_that_changes_teams_takes_its_work_along() {
     project.repo.git(&["branch", "-D", &branch]).success();
     project.repo.orch(&edit).success();
     project.repo.orch(&["merge", &task.id]).success();
+}
+
+#[test]
+fn a_change_of_teams_that_was_killed_is_carried_on() {
+    let project = Project::new();
+    let task = bugfix(&project);
+    task.commits("src/a", "1\n2\n");
+    let env = project.repo.env();
+    env.cmd("mkdir").args(&["wrap"]).run().success();
+    let git =
+        sys::process::find_program("git", &sys::env::Env::capture()).expect("git").display().to_string();
+    let wrap =
+        format!("case \" $* \" in *' symbolic-ref -m '*) kill -9 $PPID; exit 1;; esac; exec {git} \"$@\"");
+    env.at("wrap")
+        .sh(&format!("printf '#!/bin/sh\\n%s\\n' '{}' > git && chmod +x git", wrap.replace('\'', "'\\''")))
+        .success();
+    let path = format!("{}:{}", env.root().join("wrap").display(), env.vars().text("PATH").expect("set"));
+    for again in [&["edit", &task.id, "--kind", "feature"][..], &["start", &task.id]] {
+        let branch = task.branch.replacen("fix/", "feature/", 1);
+        project.repo.orch(&["edit", &task.id, "--kind", "bug"]).any();
+        let edit = ["edit", &task.id, "--kind", "feature"];
+        assert_eq!(project.repo.cmd(ORCH).args(&edit).var("PATH", &path).run().any().status(), 137);
+        assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), task.branch);
+        project.repo.orch(again).success();
+        assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), branch);
+        assert_eq!(project.repo.try_rev(&format!("refs/heads/{}", task.branch)), None);
+    }
+    // Nor does it pull a branch from under a rebase.
+    task.repo.sh("GIT_SEQUENCE_EDITOR=\"sed -i '1s/pick/edit/'\" git rebase -q -f -i main").success();
+    refused(project.repo.orch(&["edit", &task.id, "--kind", "bug"]), 4, "branch.rebase");
 }
 
 fn numbered(lines: usize) -> String {

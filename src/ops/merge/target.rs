@@ -91,8 +91,12 @@ fn has_branch(task: &Task, branch: &str) -> bool {
 
 /// Refuses what would be left behind: uncommitted work in a worktree that is on the branch.
 pub(crate) fn refuse_dirty(cx: &Ctx, target: &Target) -> Result<(), OpError> {
+    // The task's own worktree is looked at whatever it is on.
+    let own = target.task.as_ref().map(|task| worktrees::path(cx, &task.id));
     for worktree in cx.repo.worktrees()? {
-        if worktree.head.branch() != Some(target.branch.as_str()) || !worktree.exists() {
+        let concerns =
+            worktree.head.branch() == Some(target.branch.as_str()) || own.as_ref() == Some(&worktree.path);
+        if !concerns || !worktree.exists() {
             continue;
         }
         let dirt = cx.repo.dirt(&worktree)?;
