@@ -152,7 +152,10 @@ impl FileLock {
             Err(source) => return Err(FsError { action: "open lock", path: path.to_owned(), source }),
         };
         match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(false),
+            Ok(()) => {
+                release(&file, path);
+                Ok(false)
+            }
             Err(Errno::WOULDBLOCK) => Ok(true),
             Err(errno) => Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() }),
         }
@@ -174,6 +177,20 @@ impl FileLock {
     }
 }
 
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        release(&self.file, &self.path);
+    }
+}
+
+/// Closing would do, were it not for children: between fork and exec one has a copy of our descriptor, and the lock
+/// lives as long as any copy unless it is released by name.
+fn release(file: &File, path: &Path) {
+    if let Err(error) = rustix::fs::flock(file.as_fd(), FlockOperation::Unlock) {
+        tracing::debug!(path = %path.display(), %error, "lock left to be released by closing the file");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,8 +205,10 @@ mod tests {
         assert!(FileLock::try_acquire(&path).unwrap().is_none());
         let busy = FileLock::acquire(&path, Duration::from_millis(5), Clock).expect_err("held");
         assert!(busy.to_string().contains("process "), "{busy}");
+        let in_a_child = held.file.try_clone().unwrap();
         drop(held);
         assert!(!FileLock::is_held(&path).unwrap());
+        drop(in_a_child);
         let shared = (FileLock::try_shared(&path).unwrap(), FileLock::try_shared(&path).unwrap());
         assert!(shared.0.is_some() && shared.1.is_some());
         assert!(FileLock::try_acquire(&path).unwrap().is_none());
