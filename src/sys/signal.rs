@@ -37,6 +37,11 @@ impl Interrupts {
         Self { count: Arc::default(), above: Some(Arc::clone(&self.count)) }
     }
 
+    /// Makes it at least `level` (1: after the current step, 2: now). Several who ask for the same ask once.
+    pub fn at_least(&self, level: usize) {
+        self.count.fetch_max(level, Ordering::SeqCst);
+    }
+
     /// Counts one more, as a test or a surface without signals would.
     pub fn raise(&self) {
         self.count.fetch_add(1, Ordering::SeqCst);
@@ -66,7 +71,8 @@ mod tests {
     fn a_part_stops_with_the_whole_and_also_by_itself() {
         let whole = Interrupts::default();
         let part = whole.part();
-        part.raise();
+        part.at_least(1);
+        part.at_least(1);
         assert_eq!((part.soft(), part.hard(), whole.soft()), (true, false, false));
         whole.raise();
         assert_eq!((part.hard(), whole.hard()), (false, false), "the first of each is the same request");

@@ -217,9 +217,7 @@ impl<'a> Watch<'a> {
             return;
         }
         self.stopped.get_or_insert(why);
-        for _ in self.told..how {
-            self.own.interrupts.raise();
-        }
+        self.own.interrupts.at_least(usize::from(how));
         self.told = how;
         self.shared.board.wake();
         sink(Event::Stopping { now: how > 1 });
