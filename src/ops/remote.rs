@@ -7,7 +7,7 @@ use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::sys::fs::{self, Durability};
-use crate::sys::lock::FileLock;
+use crate::sys::lock::{FileLock, LockError};
 use crate::sys::process::{Cmd, Output};
 
 /// How bringing trunk up to date ended.
@@ -31,7 +31,14 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
     }
     let stamp = cx.file("fetched");
     let asked = cx.clock.now();
-    let _lock = FileLock::acquire(&cx.file("fetch.lock"), Duration::from_secs(60), cx.clock)?;
+    let _lock = match FileLock::acquire(&cx.file("fetch.lock"), Duration::from_secs(60), cx.clock) {
+        Ok(lock) => lock,
+        // It waits for the same remote, which does not answer: we need not wait as long.
+        Err(LockError::Busy { .. }) => {
+            return Ok(Fetched::Offline("another fetch of this clone waits for it".to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let last = fs::read_optional(&stamp)?.and_then(|text| text.trim().parse::<i64>().ok());
     if last.is_some_and(|last| last >= asked.millis()) {
         return Ok(Fetched::Fresh);
