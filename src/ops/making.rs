@@ -21,7 +21,7 @@ use crate::sys::fs::{self, Durability};
 pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpError> {
     let path = make_root(cx)?.join(id.as_str());
     let _lock = worktrees::lock(cx)?;
-    rebranch::settle(cx, &work.branch)?;
+    rebranch::settle(cx, id, &work.branch)?;
     let marker = cx.file("making").join(id.as_str());
     if fs::exists(&marker) {
         pick_up(cx, id, work, &path)?;

@@ -292,7 +292,13 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let mut changed = apply_edit(edit, &mut task, what);
-        if let Some(branch) = rebranch::wanted(&task) {
+        let wanted = rebranch::wanted(&task);
+        if wanted != branch {
+            let fact = format!("task {id} was taken or given up meanwhile");
+            let line = "type it again: its branch has to be looked at anew";
+            return Err(OpError::from(Refused::new(Because::Held, "task.moved", fact).next(line)));
+        }
+        if let Some(branch) = wanted {
             rebranch::permit(cx, &task)?;
             task.register = task.register.rebranch(&edit.at(), branch);
             changed.push("branch");
@@ -300,10 +306,10 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
         if !changed.is_empty() {
             task = edit.put_task(task, change("task.edit", id, "edit", Some(changed.join(", "))));
         }
-        Ok::<_, OpError>(task)
+        Ok(task)
     })?;
     if let Some(work) = &task.register.work {
-        rebranch::settle(cx, &work.branch)?;
+        rebranch::settle(cx, id, &work.branch)?;
     }
     Ok(task)
 }

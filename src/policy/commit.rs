@@ -252,7 +252,7 @@ fn new_files(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Optio
     let mut violation = broken("contract.new_files", contract, task, fact, unstage(first));
     if task.role.team() == Team::Qa {
         let line = format!(
-            "git orch edit {} --kind feature   (a person, outside of the task's worktree: it is more than a fix)",
+            "git orch edit {} --role featurebuilder   (a person, outside of the task's worktree: it is more than a fix)",
             task.id
         );
         violation.way_out.insert(1, line);

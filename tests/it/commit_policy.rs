@@ -248,7 +248,7 @@ fn a_task_that_changes_teams_takes_its_work_along() {
     task.commits("src/a", "1\n2\n");
     task.repo.sh("echo x > src/new && git add src/new").success();
     let refused_line = line_refused(&task.repo, "git commit -qm x", "contract.new_files");
-    let way_out = format!("git orch edit {} --kind feature", task.id);
+    let way_out = format!("git orch edit {} --role featurebuilder", task.id);
     assert!(refused_line.stderr.contains(&way_out), "{}", refused_line.stderr);
     let tip = task.repo.rev("HEAD");
     // The contract is a person's to choose, in a checkout of their own.
@@ -288,19 +288,29 @@ fn a_change_of_teams_that_was_killed_is_carried_on() {
         .sh(&format!("printf '#!/bin/sh\\n%s\\n' '{}' > git && chmod +x git", wrap.replace('\'', "'\\''")))
         .success();
     let path = format!("{}:{}", env.root().join("wrap").display(), env.vars().text("PATH").expect("set"));
-    for again in [&["edit", &task.id, "--kind", "feature"][..], &["start", &task.id]] {
+    for (n, again) in [&["edit", &task.id, "--kind", "feature"][..], &["start", &task.id]].iter().enumerate()
+    {
         let branch = task.branch.replacen("fix/", "feature/", 1);
         project.repo.orch(&["edit", &task.id, "--kind", "bug"]).any();
         let edit = ["edit", &task.id, "--kind", "feature"];
         assert_eq!(project.repo.cmd(ORCH).args(&edit).var("PATH", &path).run().any().status(), 137);
         assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), task.branch);
+        // A commit that was under way then is on the old name alone.
+        task.repo
+            .sh(&format!("echo {n} >> src/a && git -c core.hooksPath=/dev/null commit -qam x"))
+            .success();
+        let tip = task.repo.rev("HEAD");
         project.repo.orch(again).success();
-        assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), branch);
         assert_eq!(project.repo.try_rev(&format!("refs/heads/{}", task.branch)), None);
+        assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), branch);
+        assert_eq!(task.repo.rev("HEAD"), tip);
+        // Nor does it pull a branch from under a rebase.
+        task.repo.sh("GIT_SEQUENCE_EDITOR=\"sed -i '1s/pick/edit/'\" git rebase -q -f -i main").success();
+        refused(project.repo.orch(&["edit", &task.id, "--kind", "bug"]), 4, "branch.rebase");
+        task.repo.sh("git rebase --abort").success();
     }
-    // Nor does it pull a branch from under a rebase.
-    task.repo.sh("GIT_SEQUENCE_EDITOR=\"sed -i '1s/pick/edit/'\" git rebase -q -f -i main").success();
-    refused(project.repo.orch(&["edit", &task.id, "--kind", "bug"]), 4, "branch.rebase");
+    project.repo.orch(&["merge", &task.id]).success();
+    assert_eq!(project.repo.read("src/a"), "1\n2\n0\n1\n");
 }
 
 fn numbered(lines: usize) -> String {

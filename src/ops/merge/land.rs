@@ -21,7 +21,7 @@ use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::remote::{self, Asked, Fetched};
 use crate::ops::tasks::{change, get};
-use crate::ops::{accounted, attested};
+use crate::ops::{accounted, attested, rebranch};
 use crate::policy::grant::Action;
 use crate::sys::lock::FileLock;
 
@@ -96,7 +96,11 @@ pub fn merge(
     options: &Options,
     sink: &mut Sink<'_>,
 ) -> Result<Outcome, OpError> {
-    let target = checked(cx, text, options)?;
+    let mut target = checked(cx, text, options)?;
+    if let Some(task) = &target.task {
+        rebranch::settle(cx, &task.id, &target.branch)?;
+        target.refresh(cx)?;
+    }
     target::refuse_dirty(cx, &target)?;
     run(cx, target, options, sink)
 }
