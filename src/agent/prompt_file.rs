@@ -11,16 +11,6 @@ pub fn path(common_dir: &Path, session: &SessionId, task: &TaskId, n: u32) -> Pa
     common_dir.join("orch/prompts").join(session.as_str()).join(format!("{task}-{n}.md"))
 }
 
-/// The number of the last prompt that `task` got in `session`; 0 if it got none.
-pub fn last(common_dir: &Path, session: &SessionId, task: &TaskId) -> Result<u32, FsError> {
-    let Some(dir) = path(common_dir, session, task, 1).parent().map(Path::to_owned) else { return Ok(0) };
-    let number = |file: &PathBuf| -> Option<u32> {
-        let rest = file.file_name()?.to_str()?.strip_prefix(task.as_str())?.strip_prefix('-')?;
-        rest.strip_suffix(".md")?.parse().ok()
-    };
-    Ok(fs::list(&dir)?.iter().filter_map(number).max().unwrap_or(0))
-}
-
 /// Writes a prompt at `path`, for its owner to read only. One that is there already is replaced: an
 /// iteration that is repeated after a crash is told what holds now.
 pub fn write(path: &Path, text: &str) -> Result<(), FsError> {
@@ -43,8 +33,6 @@ mod tests {
         write(&path, "one").unwrap();
         write(&path, "two").unwrap();
         assert_eq!(fs::read_string(&path).unwrap(), "two");
-        let last = |task| last(dir.path(), &SessionId::from_bits(1), &TaskId::from_bits(task)).unwrap();
-        assert_eq!((last(2), last(3)), (3, 0));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o400);
     }
 }

@@ -663,19 +663,21 @@ fn the_second_interrupt_stops_the_agent_and_keeps_its_work() {
 fn what_a_killed_run_used_of_the_budget_stays_used() {
     let (world, id) = World::with_bug();
     let up = world.fifo("up");
-    // Wrong at first; killed in the second iteration; right in the second, begun anew.
+    // Wrong at first; killed in the second iteration, begun anew, and again; then right.
     let script = format!(
         "echo $ORCH_ITERATION >> ../seen; case $ORCH_ITERATION in 1) echo 8 > answer;; \
-         2) if mkdir ../once; then echo up > '{}'; exec sleep 600; else echo 42 > answer; fi;; esac",
+         2) if mkdir ../once || mkdir ../twice; then echo up > '{}'; exec sleep 600; else echo 42 > answer; fi;; esac",
         up.display()
     );
-    let mut running = world.process(&script);
-    meet(&up);
-    running.kill();
-    running.wait().code(137);
+    for _ in 0..2 {
+        let mut running = world.process(&script);
+        meet(&up);
+        running.kill();
+        running.wait().code(137);
+    }
     assert_eq!(world.ran(&shell(&script)).outcomes(), ["merged"]);
     let seen = world.worktree(&id).with_file_name("seen");
-    assert_eq!(git_orch::sys::fs::read_string(&seen).expect("the agent wrote it"), "1\n2\n2\n");
+    assert_eq!(git_orch::sys::fs::read_string(&seen).expect("the agent wrote it"), "1\n2\n2\n2\n");
     world.assert_merged_once(&id);
 }
 

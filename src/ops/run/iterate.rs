@@ -24,7 +24,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Judged, Request};
 use crate::ops::run::shared::Shared;
-use crate::ops::run::tell;
+use crate::ops::run::{spent, tell};
 use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
 
@@ -58,10 +58,7 @@ pub(super) enum Origin {
     /// From the queue.
     Queue,
     /// From a session that died.
-    Dead {
-        /// How many iterations it used.
-        spent: u32,
-    },
+    Dead,
 }
 
 /// What a worker gives to the task that it works on.
@@ -178,9 +175,7 @@ impl<'a> TaskRun<'a> {
 
     /// Works on the task until something is decided.
     pub(super) fn run(&mut self, origin: Origin) -> Result<End, OpError> {
-        if let Origin::Dead { spent } = origin {
-            self.spent = spent;
-        }
+        self.spent = spent::begin(self.desk.cx, &self.task.id, origin == Origin::Dead)?;
         if let Some(end) = self.go_on(origin)? {
             return Ok(end);
         }
@@ -214,7 +209,7 @@ impl<'a> TaskRun<'a> {
         let cx = self.desk.cx;
         let tip_tree = cx.repo.tree_of(&self.tip)?;
         let settled = self.tree == tip_tree;
-        if matches!(origin, Origin::Dead { .. }) && self.tip != self.work.base && settled {
+        if origin == Origin::Dead && self.tip != self.work.base && settled {
             if merge::is_landed(cx, &self.tip)? {
                 return self.land();
             }
@@ -266,7 +261,9 @@ impl<'a> TaskRun<'a> {
             let committed = self.commit()?;
             let idle = self.tree == before && self.tip == since;
             let ralphed = self.ralph(&committed, idle)?;
-            self.decide(before, ending, ralphed)
+            let decided = self.decide(before, ending, ralphed);
+            spent::keep(cx, &self.task.id, self.used())?;
+            decided
         };
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let event = Event::IterationFinished { task, iteration, word, decision: decision.clone(), millis };
@@ -316,6 +313,7 @@ impl<'a> TaskRun<'a> {
     /// What the agent is given, with its prompt written.
     fn job(&self) -> Result<Job, OpError> {
         let (cx, shared) = (self.desk.cx, self.desk.shared);
+        // Also those that do not count: every prompt has a file of its own.
         let here = u32::try_from(self.history.len()).unwrap_or(u32::MAX);
         let iteration = here.saturating_add(self.spent).saturating_add(1);
         let (session, task) = (shared.session.clone(), self.task.id.clone());

@@ -26,6 +26,7 @@ mod record;
 mod resume;
 mod session;
 mod shared;
+mod spent;
 mod tell;
 mod trouble;
 mod worker;

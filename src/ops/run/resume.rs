@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use crate::agent::prompt_file;
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 use crate::index::{Filter, Row};
@@ -29,22 +28,10 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDequ
     Ok(found.into_iter().map(|task| task.id).collect())
 }
 
-/// A task that a dead session left.
-pub(super) struct Left {
-    pub(super) task: Task,
-    /// How many iterations it used. The one that it died in is not among them.
-    pub(super) spent: u32,
-}
-
 /// Takes a dead session's task, with what was there kept; None if another run was faster.
-pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Left>, OpError> {
-    let left_by = cx.snapshot()?.task(id)?.and_then(|task| task.register.state.lease().cloned());
-    let spent = match left_by {
-        Some(lease) => prompt_file::last(cx.repo.common_dir(), &lease.owner.session, id)?.saturating_sub(1),
-        None => 0,
-    };
+pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
     match take::start(cx, id, Checkout::None, "run: resume") {
-        Ok(taken) => Ok(Some(Left { task: taken.task, spent })),
+        Ok(taken) => Ok(Some(taken.task)),
         Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
         Err(error) => Err(error),
     }

@@ -12,9 +12,9 @@ use crate::ops::progress::Event;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
-use crate::ops::run::resume;
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
+use crate::ops::run::{resume, spent};
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -95,7 +95,7 @@ impl Worker<'_> {
     /// Ends the run: what went wrong concerns every task. The others finish the step that they are at.
     fn fail(&self, error: OpError) {
         self.shared.board.fail(error);
-        self.cx.interrupts.raise();
+        self.cx.interrupts.at_least(1);
     }
 
     /// A task to work on: one that a dead session left, else the next ready one.
@@ -116,8 +116,8 @@ impl Worker<'_> {
 
     fn take_any(&self) -> Result<Option<(Task, Origin)>, OpError> {
         while let Some(id) = self.shared.board.next_dead() {
-            if let Some(left) = resume::take_over(&self.cx, &id)? {
-                return Ok(Some((left.task, Origin::Dead { spent: left.spent })));
+            if let Some(task) = resume::take_over(&self.cx, &id)? {
+                return Ok(Some((task, Origin::Dead)));
             }
         }
         self.fetch()?;
@@ -173,6 +173,9 @@ impl Worker<'_> {
         let iterations = worked.iterations;
         let done = SessionTask { id: task.id.clone(), outcome: end.outcome, iterations, note: end.note };
         self.shared.record.add(&self.cx, done.clone())?;
+        if done.outcome != Outcome::Interrupted {
+            spent::forget(&self.cx, &task.id)?;
+        }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.send(Event::TaskFinished { task: done, millis });
         halt.map_or(Ok(()), Err)
