@@ -1,9 +1,9 @@
 //! `git orch override`: one git command with the rules lifted, for a person.
 //!
-//! Called by the command alone. A ticket each for trunk, for the branch of this checkout and for the branches that
-//! the command names, at their present values, for 60 s: what a command moves is known only to git, and trunk can be
-//! moved from any checkout (`push x:main`, `branch -f main x`). Recorded before it runs. Deliberately absent: a reading
-//! of git's options, which aliases and configuration would make a guess.
+//! Called by the command alone. A ticket each for the branch of this checkout and for the branches that the command
+//! names (`push x:main`, `branch -f main x`), at their present values, for 60 s: what a command moves is known only to
+//! git. Trunk is open only where it is one of them: while an editor is, others could move it. Recorded before it runs.
+//! Deliberately absent: a reading of git's options, which aliases and configuration would make a guess.
 
 use std::process::ExitStatus;
 
@@ -17,8 +17,8 @@ use crate::ops::{accounted, attested};
 /// How long an override lasts, in milliseconds.
 const OVERRIDE_MILLIS: i64 = 60_000;
 
-/// Runs one git command with the rules of trunk, of this checkout's branch and of the branches that it names lifted:
-/// once, for 60 s, recorded first.
+/// Runs one git command with the rules of this checkout's branch and of the branches that it names lifted: once, for
+/// 60 s, recorded first.
 pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, OpError> {
     let reason = reason_of(reason)?;
     let snapshot = cx.snapshot()?;
@@ -38,7 +38,8 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
     drop(tickets);
     // Only this command's own move of trunk is a person's: what went past the hooks before stays found.
     let now = cx.trunk_named(&before.name)?.local;
-    if status.success() && now != before.local {
+    let was_open = open.iter().any(|covered| covered.name == before.local_ref);
+    if status.success() && was_open && now != before.local {
         attested::attest(cx)?;
         if let Some(now) = &now {
             accounted::add(cx, now)?;
@@ -73,9 +74,8 @@ impl std::fmt::Display for Covered {
 }
 
 fn covered(cx: &Ctx, trunk: &Trunk, args: &[String]) -> Result<Vec<Covered>, OpError> {
-    let mut open = Vec::new();
+    let mut open: Vec<Covered> = Vec::new();
     let at = |oid: Option<Oid>| oid.map_or(MaybeOid::Zero, MaybeOid::Id);
-    open.push(Covered { name: trunk.local_ref.clone(), at: at(trunk.local.clone()) });
     let here = match cx.repo.head()?.branch() {
         Some(short) => vec![short.to_owned()],
         None => Vec::new(),
@@ -84,7 +84,7 @@ fn covered(cx: &Ctx, trunk: &Trunk, args: &[String]) -> Result<Vec<Covered>, OpE
         let name = format!("refs/heads/{short}");
         // A word that can't be a ref's name is none of a branch.
         let target = cx.repo.ref_target(&name).ok().flatten();
-        let is_branch = target.is_some() || here.iter().any(|here| here == short);
+        let is_branch = target.is_some() || name == trunk.local_ref || here.iter().any(|here| here == short);
         if is_branch && open.iter().all(|known| known.name != name) {
             open.push(Covered { name, at: at(target) });
         }

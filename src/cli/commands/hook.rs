@@ -41,7 +41,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &HookArgs) -> Result
         decode::Event::CommitMsg { file } => hooks::commit_msg(&wire::open(cx, out)?, Path::new(&file))?,
         decode::Event::PrePush { remote, lines, .. } => {
             let cx = wire::open_long(cx, out)?;
-            let mut progress = Progress::new(out, Events::Refused);
+            let mut progress = Progress::new(out, Events::Words);
             let answer = hooks::pre_push(&cx, &remote, &lines, &mut |event| {
                 progress.on(out, &events::event(event));
             });

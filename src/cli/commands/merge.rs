@@ -54,7 +54,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
         override_reason: args.reason.clone().filter(|_| args.override_verdict),
         recorded: Recorded::Counts,
     };
-    let mut progress = Progress::new(out, Events::Refused);
+    // Past an override no refusal follows that would name what failed.
+    let events = if options.override_reason.is_some() { Events::Words } else { Events::Refused };
+    let mut progress = Progress::new(out, events);
     let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
         progress.on(out, &events::event(event));
     });
