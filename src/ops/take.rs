@@ -15,7 +15,7 @@ use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, making, people, tasks, worktrees};
+use crate::ops::{lease, making, merge, people, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot, StoreError};
 
@@ -358,6 +358,8 @@ fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
 /// Makes a task of what is checked out here: a task, its branch from the current HEAD, and this checkout on it.
 /// Index and files are not touched.
 pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
+    // Else what a killed merge brought in would be taken for taken back here.
+    merge::take_along(cx)?;
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let here = cx.repo.here()?.ok_or_else(|| {

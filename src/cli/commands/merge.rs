@@ -8,7 +8,7 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::domain::verdict::Word;
-use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Refresh, Target};
+use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Target};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::{Ctx, OpError};
 use crate::report;
@@ -73,16 +73,12 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
 
 fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<(), CommandError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    for checkout in &merged.checkouts {
-        if let Refresh::Left(path, why) = checkout {
-            out.warn(&format!("{} still shows the old {}: {why}", path.display(), trunk.name));
-        }
-    }
     if args.output.json {
         match &merged.target.task {
             Some(task) => out.json(&wire::view_ready(cx, task, false)),
             None => out.json(&branch_view(merged)),
         }
+        tell_left(out, merged);
         return Ok(());
     }
     let short = cx.repo.abbreviate(&merged.commit);
@@ -109,7 +105,18 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
     } else if is_checked_out_here(cx, &merged.target.branch)? {
         out.hint(&format!("this checkout is still on {}: `git switch {}`", merged.target.branch, trunk.name));
     }
+    tell_left(out, merged);
     Ok(())
+}
+
+/// Says which checkouts of trunk did not follow.
+fn tell_left(out: &mut Out, merged: &Merged) {
+    for checkout in &merged.checkouts {
+        if let Some((fact, next)) = checkout.trouble() {
+            out.warn(&fact);
+            out.hint(&next);
+        }
+    }
 }
 
 /// What was merged, where no task was.

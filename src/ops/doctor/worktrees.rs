@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
-use crate::ops::worktrees;
+use crate::ops::{merge, worktrees};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
 
@@ -19,6 +19,7 @@ pub(super) fn check(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     let root = worktrees::root(cx);
     let mut checks = place(cx, &root)?;
     checks.extend(above(&root, &cx.env));
+    checks.extend(behind(cx, mend)?);
     checks.extend(missing(cx, mend)?);
     checks.extend(links(cx, &root)?);
     Ok(checks)
@@ -63,6 +64,22 @@ fn above(root: &Path, env: &Env) -> Vec<Check> {
         }));
     }
     checks
+}
+
+/// Checkouts of trunk that still show what was before a merge that was killed.
+fn behind(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
+    if !merge::are_left(cx)? {
+        return Ok(Vec::new());
+    }
+    let what = "a merge was killed before the checkouts of trunk had followed it";
+    if mend == Mend::Look {
+        return Ok(vec![Check::problem(NAME, what).next(FIX)]);
+    }
+    let mut checks = vec![Check::fixed(NAME, format!("{what}; they are taken along"))];
+    for (fact, next) in merge::take_along(cx)?.iter().filter_map(merge::Refresh::trouble) {
+        checks.push(Check::note(NAME, fact).next(next));
+    }
+    Ok(checks)
 }
 
 /// Worktrees whose directory is gone.

@@ -9,7 +9,7 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Evidence;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::merge::checkouts::{Checkouts, Refresh};
+use crate::ops::merge::checkouts::{self, Refresh};
 use crate::ops::merge::land::{Landing, Merged, Outcome, Run};
 use crate::ops::merge::target::{self, Target};
 use crate::ops::ralph::{self, Judged, Request};
@@ -38,7 +38,7 @@ impl Run<'_> {
                 .next(format!("git orch close {} --reason TEXT", task.id))
                 .into());
         };
-        let checkouts = self.carry_on(trunk, &evidence.commit, base)?;
+        let checkouts = self.carry_on(trunk, base)?;
         let fence = self.fence.ok_or_else(|| OpError::Bug("a task is merged without a fence".into()))?;
         let done = self.done(task, fence, &evidence)?;
         let kept = target::retire(self.cx, &self.cx.trunk_named(&trunk.name)?, &done)?;
@@ -71,19 +71,15 @@ impl Run<'_> {
         })
     }
 
-    /// What else a killed merge may have left to do: local trunk behind the remote's, and checkouts that still show
-    /// what was before.
-    fn carry_on(&self, trunk: &Trunk, merge: &Oid, base: &Oid) -> Result<Vec<Refresh>, OpError> {
+    /// What else a killed merge may have left to do: checkouts that still show what was before, and local trunk behind
+    /// the remote's.
+    fn carry_on(&self, trunk: &Trunk, base: &Oid) -> Result<Vec<Refresh>, OpError> {
         let cx = self.cx;
-        let _queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
-        let mut result = match self.landing(trunk) {
-            Landing::Shared => self.bring_home(trunk, base)?,
-            Landing::Local => Vec::new(),
-        };
+        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
         let now = cx.trunk_named(&trunk.name)?;
-        let before = cx.repo.commit(merge)?.parents.into_iter().next();
-        if let (Some(before), Some(local)) = (before, &now.local) {
-            result.extend(Checkouts::left_at(cx, &now, &before)?.follow(cx, Some(&before), local)?);
+        let mut result = checkouts::take_along_locked(cx, &now, &queue)?;
+        if self.landing(&now) == Landing::Shared {
+            result.extend(self.bring_home(&now, base)?);
         }
         Ok(result)
     }

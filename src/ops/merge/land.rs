@@ -14,7 +14,7 @@ use crate::ops::contract;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::hooks;
 use crate::ops::lease;
-use crate::ops::merge::checkouts::{Checkouts, Refresh};
+use crate::ops::merge::checkouts::{self, Refresh};
 use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
@@ -347,7 +347,7 @@ impl Run<'_> {
     /// Moves trunk to the candidate; None if it moved meanwhile.
     fn land(&self, candidate: &Candidate) -> Result<Option<Vec<Refresh>>, OpError> {
         let cx = self.cx;
-        let _queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
         self.recheck_fence()?;
         let now = cx.trunk_named(&candidate.trunk.name)?;
         if self.base(&now)? != candidate.base {
@@ -356,10 +356,15 @@ impl Run<'_> {
         if cx.repo.tree_of(&candidate.commit)? != candidate.judged.tree {
             return Err(OpError::Bug("the commit to land has another tree than the judged one".into()));
         }
-        match self.landing(&now) {
-            Landing::Shared => self.land_shared(candidate, &now),
-            Landing::Local => self.land_local(candidate, &now),
-        }
+        let mut refreshed = checkouts::take_along_locked(cx, &now, &queue)?;
+        let landed = match self.landing(&now) {
+            Landing::Shared => self.land_shared(candidate, &now)?,
+            Landing::Local => self.land_local(candidate, &now)?,
+        };
+        Ok(landed.map(|more| {
+            refreshed.extend(more);
+            refreshed
+        }))
     }
 
     fn recheck_fence(&self) -> Result<(), OpError> {
@@ -404,21 +409,19 @@ impl Run<'_> {
     /// Local trunk and its checkouts follow the remote's. One that is not behind is left alone.
     pub(super) fn bring_home(&self, now: &Trunk, to: &Oid) -> Result<Vec<Refresh>, OpError> {
         let cx = self.cx;
-        let checkouts = Checkouts::of(cx, now)?;
         let is_behind = match &now.local {
             Some(local) => local != to && cx.repo.is_ancestor(local, to)?,
             None => true,
         };
         // Where somebody pulled meanwhile, local trunk has it, or git will say why not.
         if is_behind && self.move_local(now, to)? {
-            return checkouts.follow(cx, now.local.as_ref(), to);
+            return checkouts::follow(cx, &now.name, now.local.as_ref(), to);
         }
         Ok(Vec::new())
     }
 
     fn land_local(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
         let cx = self.cx;
-        let checkouts = Checkouts::of(cx, now)?;
         let before = accounted::add(cx, &candidate.commit)?;
         let moved = self.move_local(now, &candidate.commit);
         if !matches!(moved, Ok(true)) {
@@ -427,7 +430,7 @@ impl Run<'_> {
         if !moved? {
             return Ok(None);
         }
-        checkouts.follow(cx, now.local.as_ref(), &candidate.commit).map(Some)
+        checkouts::follow(cx, &now.name, now.local.as_ref(), &candidate.commit).map(Some)
     }
 
     /// Moves the local branch with a ticket for the guard; false if it is elsewhere by now.
@@ -438,8 +441,10 @@ impl Run<'_> {
         let _ticket = ticket::issue(&cx.repo.orch_dir(), &now.local_ref, &old, new)?;
         // Before the move: a kill in between must not make the verified commit look like one of somebody else's.
         let before = attested::mark(cx, new)?;
+        checkouts::announce(cx, now.local.as_ref())?;
         let moved = cx.repo.move_user_ref(&change, "git-orch: merge");
         if !matches!(moved, Ok(Cas::Moved)) {
+            checkouts::withdraw(cx)?;
             attested::unmark(cx, before.as_ref())?;
         }
         Ok(moved? == Cas::Moved)

@@ -11,6 +11,7 @@ mod target;
 
 pub(crate) use already::is_landed;
 pub use checkouts::Refresh;
+pub(crate) use checkouts::{are_left, take_along};
 pub(crate) use land::merge_committed;
 pub use land::{Landing, Merged, Options, Outcome, merge};
 pub use target::Target;

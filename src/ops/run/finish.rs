@@ -7,7 +7,7 @@ use crate::domain::verdict::Word;
 use crate::ops::commit;
 use crate::ops::error::OpError;
 use crate::ops::lease;
-use crate::ops::merge::{self, Landing, Merged, Options, Refresh};
+use crate::ops::merge::{self, Landing, Merged, Options};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::run::iterate::{End, TaskRun};
 use crate::ops::tasks::{change, get};
@@ -66,8 +66,8 @@ impl TaskRun<'_> {
             self.note(format!("its worktree is kept: {why}"));
         }
         for refresh in &merged.checkouts {
-            if let Refresh::Left(path, why) = refresh {
-                self.note(format!("{} still shows the old trunk: {why}", path.display()));
+            if let Some((fact, next)) = refresh.trouble() {
+                self.note(format!("{fact}; `{next}`"));
             }
         }
     }
