@@ -281,7 +281,8 @@ pub(super) fn next(plan: &Plan, trunk: &Trunk, report: &mut Report) {
         Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return,
     };
     if lacking == Lacking::Unborn {
-        report.next(format!("git add {FILE}"));
+        // Tasks are cut from this commit: with the definition alone they would have nothing to work on.
+        report.next("git add --all   # the project, too; or name what belongs into it");
         report.next("git commit -m \"First commit\"");
         return;
     }
