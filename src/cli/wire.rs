@@ -168,6 +168,7 @@ impl From<Refused> for CommandError {
             Because::Policy => Exit::Refused,
             Because::NothingReady => Exit::NothingReady,
             Because::Held => Exit::Held,
+            Because::Interrupted => Exit::Interrupted,
             Because::Environment => Exit::Environment,
         };
         let error = Self::new(exit, refused.fact).rule(refused.rule);

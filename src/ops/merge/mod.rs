@@ -7,10 +7,12 @@
 mod already;
 mod checkouts;
 mod land;
+mod queue;
 mod target;
 
 pub(crate) use already::is_landed;
 pub use checkouts::Refresh;
 pub(crate) use land::merge_committed;
 pub use land::{Landing, Merged, Options, Outcome, merge};
+pub(crate) use queue::BUSY;
 pub use target::Target;
