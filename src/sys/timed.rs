@@ -117,7 +117,11 @@ mod tests {
             std::thread::yield_now();
         }
         let refusing = |pid, wanted| {
-            if pid == own { Err(io::ErrorKind::PermissionDenied.into()) } else { ancestry::signal(pid, wanted) }
+            if pid == own {
+                Err(io::ErrorKind::PermissionDenied.into())
+            } else {
+                ancestry::signal(pid, wanted)
+            }
         };
         let below = ancestry::below(own)[0];
         stop(&handle, &refusing).unwrap();
