@@ -93,11 +93,15 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
 }
 
-/// Shows what was done, and what to type next; with `-q` only what needs a look.
+/// Shows what was done, and what to type next; with `-q` only what needs a look or has to be typed.
 pub(crate) fn account(out: &mut Out, view: &ActionsView) {
-    if out.is_quiet() {
+    // What would be done was asked for.
+    if out.is_quiet() && view.actions.iter().all(|action| action.done != Done::Planned) {
         for action in view.actions.iter().filter(|action| action.done == Done::Warned) {
             out.warn(&format!("{}: {}", action.what, action.detail));
+        }
+        if view.due {
+            out.data(&report::next_commands(&view.next));
         }
         return;
     }
@@ -230,7 +234,7 @@ impl From<OpError> for CommandError {
 
 /// What `init` or `uninstall` did, as surfaces show it.
 pub(crate) fn actions(report: setup::Report) -> ActionsView {
-    let mut view = ActionsView { actions: Vec::new(), next: report.next };
+    let mut view = ActionsView { actions: Vec::new(), next: report.next, due: report.due };
     for line in report.lines {
         let done = match line.done {
             setup::Done::Made => Done::Made,

@@ -420,6 +420,41 @@ fn quiet_is_quiet_and_says_what_is_wrong() {
 }
 
 #[test]
+fn quiet_keeps_what_has_to_be_known() {
+    let project = crate::project::Project::new();
+    let repo = &project.repo;
+    let task = project.task(&[]);
+    task.commits("src/a", "x\n");
+    repo.orch(&["merge", &task.id, "--no-push"]).success();
+    let other = project.task(&[]);
+    other.repo.write("unsaved", "x");
+    repo.orch(&["close", &other.id, "--reason", "x"]).success();
+    let place = other.repo.path("").display().to_string();
+    let place = place.trim_end_matches('/');
+    let pruned = repo.orch(&["worktree", "prune", "-q"]).success();
+    assert!(pruned.stderr.contains(&format!("warning: kept {place}: ")), "{}", pruned.stderr);
+    assert_eq!(pruned.stdout, "");
+    let planned = repo.orch(&["worktree", "prune", "-q", "--dry-run"]).success();
+    assert!(planned.stdout.contains(&format!("kept {place}")), "{}", planned.stdout);
+    let removed = repo.orch(&["uninstall", "--state", "-q"]).success();
+    assert!(removed.stderr.contains(&format!("{place} stays: ")), "{}", removed.stderr);
+    let fetch = removed.lines().into_iter().find(|line| line.contains("git fetch")).expect("the bundle");
+    repo.sh(&fetch).success();
+}
+
+#[test]
+fn quiet_keeps_the_commands_that_have_to_be_typed() {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.connect(&env.remote("hub"));
+    let planned = repo.orch(&["init", "-q", "--dry-run"]).success();
+    assert!(planned.stdout.contains("make refs/orch/state"), "{}", planned.stdout);
+    let done = repo.orch(&["init", "-q"]).success();
+    assert!(done.stdout.contains("git orch approve orch-setup"), "{}", done.stdout);
+    assert!(!done.stdout.contains("hooks"), "{}", done.stdout);
+}
+
+#[test]
 fn a_missing_dispatcher_is_named_before_anything_is_changed() {
     let env = TestEnv::new();
     let repo = cargo(&env);

@@ -281,19 +281,19 @@ pub(super) fn next(plan: &Plan, trunk: &Trunk, report: &mut Report) {
         Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return,
     };
     if lacking == Lacking::Unborn {
-        report.next(format!("git add {FILE}"));
-        report.next("git commit -m \"First commit\"");
+        report.due(format!("git add {FILE}"));
+        report.due("git commit -m \"First commit\"");
         return;
     }
-    report.next("git switch -c orch-setup");
-    report.next(format!("git add {FILE}"));
-    report.next(format!("git commit -m \"Add {FILE}\" -- {FILE}"));
-    report.next("git orch approve orch-setup --reason \"the first gate\"");
+    report.due("git switch -c orch-setup");
+    report.due(format!("git add {FILE}"));
+    report.due(format!("git commit -m \"Add {FILE}\" -- {FILE}"));
+    report.due("git orch approve orch-setup --reason \"the first gate\"");
     match &trunk.remote {
         Some(remote) => {
-            report.next(format!("git orch push -u {remote} orch-setup   # for a review there; or:"));
-            report.next("git orch merge orch-setup");
+            report.due(format!("git orch push -u {remote} orch-setup   # for a review there; or:"));
+            report.due("git orch merge orch-setup");
         }
-        None => report.next("git orch merge orch-setup"),
+        None => report.due("git orch merge orch-setup"),
     }
 }

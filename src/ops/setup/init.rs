@@ -178,6 +178,6 @@ fn next(plan: &Plan, report: &mut Report) {
         report.next("git orch add \"TITLE\"   # a task for the queue");
         report.next("git orch next   # takes the first one");
     } else if matches!(plan.toml, definition::Plan::Nowhere(_)) {
-        report.next(format!("git worktree add ../{}-init {0}", plan.trunk.name));
+        report.due(format!("git worktree add ../{}-init {0}", plan.trunk.name));
     }
 }

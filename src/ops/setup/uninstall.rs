@@ -122,7 +122,7 @@ fn remove_worktrees(cx: &Ctx, report: &mut Report) -> Result<Left, OpError> {
             let shown = entry.worktree.path.display();
             match pruned {
                 Pruned::Removed => report.push(Done::Made, "worktree", format!("removed {shown}")),
-                Pruned::Kept(why) => report.push(Done::Kept, "worktree", format!("{shown} stays: {why}")),
+                Pruned::Kept(why) => report.push(Done::Warned, "worktree", format!("{shown} stays: {why}")),
             }
         }
     }
@@ -180,7 +180,7 @@ fn remove_local_files(cx: &Ctx, left: Left, report: &mut Report) -> Result<(), O
     if left == Left::Worktrees {
         let line =
             format!("{shown} stays as long as worktrees of tasks do; uninstall again when they are gone");
-        report.push(Done::Kept, "local files", line);
+        report.push(Done::Warned, "local files", line);
         return Ok(());
     }
     // In the order in which everybody takes them: whoever holds one is let through first.
@@ -209,7 +209,7 @@ fn delete_refs(cx: &Ctx, report: &mut Report) -> Result<(), OpError> {
     }
     let shown = path.display();
     report.push(Done::Made, "state", format!("{REFS} deleted; all of it is in {shown}"));
-    report.next(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
+    report.due(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
     Ok(())
 }
 
