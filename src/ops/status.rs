@@ -22,6 +22,8 @@ use crate::sys::fs;
 pub enum Hooks {
     /// All hooks are there and ours.
     Enforced,
+    /// There is nothing of ours: nobody set this clone up, or git-orch was taken out.
+    NotInstalled,
     /// These are missing or somebody else's.
     Partial(Vec<&'static str>),
     /// They can't be installed where git looks for them; why.
@@ -139,11 +141,15 @@ fn session(cx: &Ctx) -> Result<Option<SessionId>, OpError> {
 /// The hooks of this worktree, from a few sizes; `doctor` compares every byte.
 pub fn hooks(cx: &Ctx) -> Result<Hooks, OpError> {
     let all = || Hook::ALL.map(Hook::as_str).to_vec();
-    let Some(settings) = setup::installed_settings(cx) else { return Ok(Hooks::Partial(all())) };
+    let place = setup::place_here(cx)?;
+    let Some(settings) = setup::installed_settings(cx) else {
+        let ours = |hook: &Hook| setup::covers(&place.dir.join(hook.as_str()));
+        let none = !setup::is_installed(cx) && !Hook::ALL.iter().any(ours);
+        return Ok(if none { Hooks::NotInstalled } else { Hooks::Partial(all()) });
+    };
     if !cx.local.hooks || !settings.enabled {
         return Ok(Hooks::Off);
     }
-    let place = setup::place_here(cx)?;
     let Ok(copy) = cx.file("bin/git-orch-hook").metadata() else { return Ok(Hooks::Partial(all())) };
     let whole = |hook: &Hook| {
         let meta = place.dir.join(hook.as_str()).symlink_metadata();

@@ -49,6 +49,7 @@ fn trunk(view: &StatusView) -> String {
 fn hooks(hooks: &HooksView) -> String {
     let (style, word) = match hooks.state {
         HooksState::Enforced => (GOOD, "enforced"),
+        HooksState::NotInstalled => (WARN, "not installed"),
         HooksState::Partial => (WARN, "partly enforced"),
         HooksState::NotEnforced => (BAD, "NOT ENFORCED"),
         HooksState::Off => (BAD, "switched off in this clone"),

@@ -79,6 +79,8 @@ impl Counts {
 pub enum HooksState {
     /// All hooks are there and ours.
     Enforced,
+    /// There are none of ours.
+    NotInstalled,
     /// Some are missing or were overwritten.
     Partial,
     /// A manager's tracked hooks directory is in force, which we never write.

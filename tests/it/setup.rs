@@ -407,6 +407,57 @@ fn what_uninstall_prints_brings_the_state_back() {
 }
 
 #[test]
+fn what_is_not_installed_is_said_and_looking_installs_nothing() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init"]).success();
+    repo.orch(&["add", "work"]).success();
+    repo.orch(&["uninstall"]).success();
+    let shown = repo.orch(&["status"]).success();
+    assert!(shown.stdout.contains("hooks  not installed: git orch init\n"), "{}", shown.stdout);
+    let shown = repo.orch(&["status", "--json"]).success().json();
+    assert_eq!(shown["hooks"]["state"], "not_installed");
+    for look in [&["list"][..], &["next", "--peek"], &["log"], &["worktree", "list"]] {
+        repo.orch(look).success();
+    }
+    assert!(!repo.has(".git/orch"));
+}
+
+#[test]
+fn between_uninstall_and_init_trunk_is_nobody_s() {
+    // Once with a task's worktree in the way, for which the local files stay.
+    for begun in [false, true] {
+        let project = crate::project::Project::new();
+        let repo = &project.repo;
+        if begun {
+            project.task(&[]).repo.write("unsaved", "x");
+        }
+        repo.orch(&["uninstall"]).success();
+        assert_eq!(repo.has(".git/orch"), begun);
+        repo.orch(&["status"]).success();
+        repo.git(&["commit", "--quiet", "--allow-empty", "-m", "by hand"]).success();
+        for look in ["status", "init", "status", "doctor"] {
+            let shown = repo.orch(&[look]).success().to_string();
+            assert!(!shown.contains("TAMPERED"), "{look}: {shown}");
+        }
+        assert_ne!(repo.git(&["commit", "--allow-empty", "-m", "guarded"]).any().status(), 0);
+    }
+}
+
+#[test]
+fn init_says_what_to_do_about_a_tampered_trunk() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init"]).success();
+    repo.commit("past the hooks", &[]);
+    let done = repo.orch(&["init", "-q"]).success();
+    assert!(done.stderr.contains("TAMPERED"), "{}", done.stderr);
+    assert!(done.stdout.contains("git orch doctor --fix"), "{}", done.stdout);
+    repo.orch(&["doctor", "--fix"]).success();
+    assert!(!repo.orch(&["init"]).success().to_string().contains("TAMPERED"));
+}
+
+#[test]
 fn quiet_is_quiet_and_says_what_is_wrong() {
     let env = TestEnv::new();
     let repo = cargo(&env);

@@ -10,10 +10,10 @@ use crate::hook::install::{self, Installed, InstalledDir};
 use crate::hook::name::Hook;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::people;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
 use crate::ops::worktrees::{self, Pruned, Pruning};
+use crate::ops::{attested, people};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -45,6 +45,7 @@ pub fn uninstall(cx: &Ctx, refs: StateRefs) -> Result<Report, OpError> {
     if installed {
         refuse_while_at_work(cx)?;
         remove_hooks(cx, &mut report)?;
+        attested::forget(cx)?;
         let kept = remove_worktrees(cx, &mut report)?;
         remove_local_files(cx, kept, &mut report)?;
     }
