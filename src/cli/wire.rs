@@ -13,7 +13,7 @@ use crate::index::Filter;
 use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, gateless, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
@@ -115,6 +115,26 @@ pub(crate) fn account(out: &mut Out, view: &ActionsView) {
 pub(crate) fn warn_of_reserved(cx: &Ctx, out: &mut Out) {
     for line in ralph::reserved(cx) {
         out.warn(&line);
+    }
+}
+
+/// What to type where trunk has nothing to judge by. Nothing where that can't be found out: an error is on its way.
+pub(crate) fn gateless(cx: &Ctx) -> Vec<String> {
+    let found = cx
+        .snapshot()
+        .and_then(|snapshot| cx.trunk(&snapshot))
+        .and_then(|trunk| gateless::way_out(cx, &trunk));
+    found.unwrap_or_default()
+}
+
+/// Says that what is begun can't be merged as things are.
+pub(crate) fn warn_of_gateless(cx: &Ctx, out: &mut Out) {
+    let found =
+        cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).and_then(|t| gateless::missing(cx, &t));
+    let Ok(Some(missing)) = found else { return };
+    out.warn(&format!("{missing}: Ralph has no step, and nothing can be merged until it is there"));
+    for line in gateless(cx) {
+        out.hint(&line);
     }
 }
 

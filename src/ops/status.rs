@@ -10,6 +10,7 @@ use crate::index::{Filter, Row};
 use crate::ops::attested::{self, Tamper};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::ops::ralph::{self, Request};
 use crate::ops::ready::Queue;
 use crate::ops::setup;
@@ -39,6 +40,8 @@ pub struct Status {
     pub control: Control,
     /// The protected branch and its remote.
     pub trunk: Trunk,
+    /// Whether the policy tip has a gate with steps, or one that can't be read.
+    pub gate: bool,
     /// The recorded verdict on the policy tip; None while there is none.
     pub verdict: Option<Word>,
     /// Each status word with the number of its tasks, in the order of a task's life.
@@ -68,6 +71,10 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.extend(lines_of(&error));
         None
     });
+    if let Some(missing) = gateless::missing(cx, &trunk)? {
+        let next = gateless::way_out(cx, &trunk)?.join("\n");
+        problems.push(format!("{missing}, so nothing can be merged; next:\n{next}"));
+    }
     let queue = Queue::open(cx, &snapshot)?;
     let counts = queue.counts()?;
     problems.extend(queue.damaged()?.into_iter().map(damage));
@@ -79,6 +86,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
     attested::settle(cx, &trunk);
     Ok(Status {
         control,
+        gate: cx.config(&trunk).map_or(true, |config| !config.ralph.steps.is_empty()),
         verdict,
         counts: counts.by_status.into_iter().map(|(word, count)| (word, number(count))).collect(),
         ready: number(counts.ready),

@@ -109,6 +109,8 @@ pub struct StatusView {
     pub reason: Option<String>,
     /// The protected branch's short name.
     pub trunk: String,
+    /// Whether trunk has a gate to judge by.
+    pub gate: bool,
     /// The verdict on trunk's tree under its own gate; null when there is none yet.
     #[serde(serialize_with = "words::optional_verdict")]
     pub verdict: Option<Word>,

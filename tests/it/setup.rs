@@ -458,6 +458,41 @@ fn init_says_what_to_do_about_a_tampered_trunk() {
 }
 
 #[test]
+fn a_shared_trunk_without_a_gate_says_so_and_how_it_gets_one() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    // The commit of `init` is made before there is a remote, which then gets what was before.
+    repo.orch(&["init"]).success();
+    let hub = env.remote("hub");
+    repo.git(&["remote", "add", "hub", &hub.url()]).success();
+    repo.git(&["push", "--quiet", "--no-verify", "hub", "main~1:refs/heads/main"]).success();
+    let ways = ["git orch approve main --reason \"the first gate\"", "git orch push hub main"];
+    let id = repo.orch(&["add", "work"]).success().line();
+    let told = |done: &str| {
+        assert!(done.contains("there is no orch.toml on hub/main"), "{done}");
+        assert!(ways.iter().all(|way| done.contains(way)), "{done}");
+    };
+    let shown = repo.orch(&["status"]).success().stdout;
+    told(&shown);
+    assert!(shown.contains("main (remote hub), no gate\n"), "{shown}");
+    told(&repo.orch(&["next"]).success().stderr);
+    let work = env.at(format!("r é.orch/{id}"));
+    work.commit("work", &[("src/lib.rs", "// work\n")]);
+    told(&work.orch(&["ralph"]).code(3).to_string());
+    told(&work.orch(&["merge"]).code(3).stderr);
+    told(&repo.orch(&["run", "--agent", "true"]).code(3).stderr);
+    let again = repo.orch(&["init"]).success().stdout;
+    assert!(ways.iter().all(|way| again.contains(way)), "{again}");
+    assert!(repo.orch(&["ralph", "steps"]).success().stdout.contains("there is no orch.toml on hub/main"));
+    // The way is one.
+    for way in ways {
+        repo.sh(way).success();
+    }
+    let shown = repo.orch(&["status"]).success().stdout;
+    assert!(shown.contains("main (remote hub), PASS\n") && !shown.contains("orch.toml"), "{shown}");
+}
+
+#[test]
 fn quiet_is_quiet_and_says_what_is_wrong() {
     let env = TestEnv::new();
     let repo = cargo(&env);

@@ -41,6 +41,7 @@ fn view(cx: &Ctx, status: Status) -> StatusView {
         mode: status.control.mode.as_str(),
         reason: status.control.reason,
         trunk: status.trunk.name,
+        gate: status.gate,
         verdict: status.verdict,
         remote: status.trunk.remote,
         counts: Counts::of(&status.counts),

@@ -10,6 +10,7 @@ use crate::domain::session::Session;
 use crate::gate::rule;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::gateless;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ready::Queue;
 use crate::ops::run::agents::Agents;
@@ -120,10 +121,8 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     if config.ralph.steps.is_empty() {
-        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_name());
-        return Err(Refused::new(Because::Blocked, rule::NO_STEPS, fact)
-            .next("git orch ralph steps --detect   # proposes a gate")
-            .into());
+        let refused = Refused::new(Because::Blocked, rule::NO_STEPS, gateless::fact(cx, &trunk)?);
+        return Err(gateless::way_out(cx, &trunk)?.into_iter().fold(refused, Refused::next).into());
     }
     worktrees::make_root(cx)?;
     Ok(config)

@@ -11,6 +11,7 @@ use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Worktree};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::ops::setup::options::OrchToml;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Known, Remote};
@@ -275,15 +276,21 @@ fn put(cx: &Ctx, worktree: &Worktree, blob: &Oid, text: &str) -> Result<Option<S
 }
 
 /// What a person types next so that the file comes into force; nothing where it is.
-pub(super) fn next(plan: &Plan, trunk: &Trunk, report: &mut Report) {
+pub(super) fn next(cx: &Ctx, plan: &Plan, trunk: &Trunk, report: &mut Report) -> Result<(), OpError> {
+    if let (Plan::Kept(_), Some(lines)) = (plan, gateless::committed(cx, trunk)?) {
+        for line in lines {
+            report.due(line);
+        }
+        return Ok(());
+    }
     let lacking = match plan {
         Plan::Kept(lacking) | Plan::Write { lacking, .. } => *lacking,
-        Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return,
+        Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return Ok(()),
     };
     if lacking == Lacking::Unborn {
         report.due(format!("git add {FILE}"));
         report.due("git commit -m \"First commit\"");
-        return;
+        return Ok(());
     }
     report.due("git switch -c orch-setup");
     report.due(format!("git add {FILE}"));
@@ -296,4 +303,5 @@ pub(super) fn next(plan: &Plan, trunk: &Trunk, report: &mut Report) {
         }
         None => report.due("git orch merge orch-setup"),
     }
+    Ok(())
 }

@@ -45,7 +45,7 @@ pub fn init_with(cx: &Ctx, options: &InitOptions, programs: &Programs) -> Result
     if options.dry_run {
         report.next("git orch init   # does it");
     } else {
-        next(&plan, &mut report);
+        next(&own, &plan, &mut report)?;
     }
     Ok(report)
 }
@@ -173,8 +173,8 @@ fn attest(cx: &Ctx, before: &Trunk, report: &mut Report) -> Result<(), OpError> 
     accounted::begin(cx, &cx.trunk_named(&before.name)?)
 }
 
-fn next(plan: &Plan, report: &mut Report) {
-    definition::next(&plan.toml, &plan.trunk, report);
+fn next(cx: &Ctx, plan: &Plan, report: &mut Report) -> Result<(), OpError> {
+    definition::next(cx, &plan.toml, &plan.trunk, report)?;
     if matches!(plan.toml, definition::Plan::InForce | definition::Plan::Commit { .. }) {
         report.next("git orch ralph   # judges HEAD");
         report.next("git orch add \"TITLE\"   # a task for the queue");
@@ -182,4 +182,5 @@ fn next(plan: &Plan, report: &mut Report) {
     } else if matches!(plan.toml, definition::Plan::Nowhere(_)) {
         report.due(format!("git worktree add ../{}-init {0}", plan.trunk.name));
     }
+    Ok(())
 }
