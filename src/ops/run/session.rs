@@ -1,6 +1,6 @@
 //! A whole run: from its first record to its last.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::domain::actor::{Actor, ActorKind};
@@ -181,11 +181,16 @@ impl<'a> Watch<'a> {
             match incoming.recv_timeout(TICK) {
                 Ok(event) => sink(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                // What ended the workers may be what we have not seen yet.
-                Err(RecvTimeoutError::Disconnected) => return self.look(sink),
+                // What ended the workers may be what we have not seen yet. Nobody is left to stop: it is not told.
+                Err(RecvTimeoutError::Disconnected) => return self.look(&mut |_| {}),
             }
             // Also while events come without a pause.
             if last.elapsed() >= TICK {
+                match incoming.try_recv() {
+                    Ok(event) => sink(event),
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => return self.look(&mut |_| {}),
+                }
                 last = self.cx.clock.monotonic();
                 self.look(sink);
             }
