@@ -16,6 +16,7 @@ pub mod demo;
 pub mod doctor;
 pub mod editor;
 pub mod error;
+pub mod gateless;
 pub mod hooks;
 mod lease;
 mod making;

@@ -13,6 +13,7 @@ use crate::domain::verdict::{Scope, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::gateless;
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
@@ -221,7 +222,7 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     let mut verdicts = Vec::new();
     for definition in &definitions {
         if definition.steps.is_empty() {
-            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             verdicts.push(unsealed(cx, &outcome, &tree, definition));
             continue;
         }
@@ -272,7 +273,7 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     let mut verdicts = Vec::new();
     for definition in &definitions {
         let (verdict, stop) = if definition.steps.is_empty() {
-            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             (unsealed(cx, &outcome, &tree, definition), None)
         } else {
             run(cx, request, &tree, definition, sink)?
@@ -294,10 +295,6 @@ fn judged(
 ) -> Judged {
     let word = verdicts.iter().map(|v| v.word).reduce(Word::and).unwrap_or(Word::Blocked);
     Judged { commit: request.commit.clone(), tree, word, verdicts, recorded, stop }
-}
-
-fn no_steps(trunk: &Trunk) -> String {
-    format!("{FILE} on {} has no [[ralph.step]] that applies", trunk.tip_name())
 }
 
 fn unapproved(cx: &Ctx, request: &Request, tree: Oid, paths: &[String]) -> Judged {
@@ -432,7 +429,10 @@ pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     let origin = match trunk.tip() {
-        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
+        Some(tip) => match gateless::missing(cx, &trunk)? {
+            None => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
+            Some(missing) => format!("built-in defaults, {missing}"),
+        },
         None => "built-in defaults".to_owned(),
     };
     Ok((Definition::of(&config), origin))

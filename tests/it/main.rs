@@ -64,4 +64,6 @@ mod tour;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod worktrees;

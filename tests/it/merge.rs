@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use git_orch::sys::ancestry;
+
 use crate::env::{ORCH, Remote, TestEnv, TestRepo};
 use crate::project::{Project, Task, counting_gate, gate, refused, wait_for};
 use crate::run::{Done, together};
@@ -749,9 +751,12 @@ fn a_merge_that_is_killed_after_the_push_is_finished() {
     task.commits("new", "x\n");
     let mut merging = project.repo.cmd(ORCH).args(&["merge", &task.id]).spawn();
     wait_for("the remote's trunk moves", || exists(env.root().join("moved")));
+    // The push outlives who started it, and would write its tracking ref while the next merge fetches it.
+    let push = ancestry::below(i32::try_from(merging.pid()).expect("a process id"));
     merging.kill();
     project.repo.write("../go", "");
     merging.wait().any();
+    wait_for("the end of the push", || push.iter().all(|pid| ancestry::command_of(*pid).is_empty()));
     finish(&project, &task);
     assert_eq!(hub.repo().rev("main"), project.repo.rev("main"));
     assert_eq!(landed(hub.repo(), "main", &task), project.repo.rev("main"));

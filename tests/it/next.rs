@@ -345,6 +345,8 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
       cd $ROOT/r.orch/ID1
     ---- stderr
     warning: trunk could not be fetched, so the branch is cut from what is here: fatal: '$ROOT/origin.git' does not appear to be a git repository
+    warning: there is no orch.toml on origin/main: Ralph has no step, and nothing can be merged until it is there
+    hint: git orch init   (writes one, and says how it gets there)
     hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");

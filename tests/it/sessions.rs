@@ -765,7 +765,7 @@ fn without_a_gate_a_push_warns() {
     });
     assert!(matches!(pushed, Ok(Pushed::Ran(status)) if status.success()));
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].starts_with("pushed unverified: orch.toml on origin/main has no"), "{notes:?}");
+    assert!(notes[0].starts_with("pushed unverified: there is no orch.toml on origin/main"), "{notes:?}");
 }
 
 #[test]

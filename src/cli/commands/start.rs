@@ -63,7 +63,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Resul
         }
         None => take::start_here(&cx, &args.draft(&cx)?)?,
     };
-    Ok(next::show(out, &taken, args.output.json))
+    Ok(next::show(&cx, out, &taken, args.output.json))
 }
 
 impl StartArgs {

@@ -4,6 +4,7 @@ use crate::config::{ConfigProblem, FILE, parse};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::sys::fs;
 
 const NAME: &str = FILE;
@@ -18,7 +19,8 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk) -> Result<Vec<Check>, OpError> {
         None => {
             let line =
                 format!("{} has none: the built-in defaults apply, and Ralph has no step", trunk.tip_name());
-            checks.push(Check::note(NAME, line).next("git orch init   # writes one"));
+            let next = gateless::way_out(cx, trunk)?;
+            checks.push(next.into_iter().fold(Check::note(NAME, line), Check::next));
         }
         Some(bytes) => checks.extend(of(bytes, &format!("{FILE} on {}", trunk.name))),
     }

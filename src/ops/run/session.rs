@@ -1,6 +1,6 @@
 //! A whole run: from its first record to its last.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::domain::actor::{Actor, ActorKind};
@@ -10,6 +10,7 @@ use crate::domain::session::Session;
 use crate::gate::rule;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::gateless;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ready::Queue;
 use crate::ops::run::agents::Agents;
@@ -120,10 +121,8 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     if config.ralph.steps.is_empty() {
-        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_name());
-        return Err(Refused::new(Because::Blocked, rule::NO_STEPS, fact)
-            .next("git orch ralph steps --detect   # proposes a gate")
-            .into());
+        let refused = Refused::new(Because::Blocked, rule::NO_STEPS, gateless::fact(cx, &trunk)?);
+        return Err(gateless::way_out(cx, &trunk)?.into_iter().fold(refused, Refused::next).into());
     }
     worktrees::make_root(cx)?;
     Ok(config)
@@ -182,11 +181,16 @@ impl<'a> Watch<'a> {
             match incoming.recv_timeout(TICK) {
                 Ok(event) => sink(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                // What ended the workers may be what we have not seen yet.
-                Err(RecvTimeoutError::Disconnected) => return self.look(sink),
+                // What ended the workers may be what we have not seen yet. Nobody is left to stop: it is not told.
+                Err(RecvTimeoutError::Disconnected) => return self.look(&mut |_| {}),
             }
             // Also while events come without a pause.
             if last.elapsed() >= TICK {
+                match incoming.try_recv() {
+                    Ok(event) => sink(event),
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => return self.look(&mut |_| {}),
+                }
                 last = self.cx.clock.monotonic();
                 self.look(sink);
             }

@@ -116,8 +116,14 @@ impl Worker<'_> {
 
     fn take_any(&self) -> Result<Option<(Task, Origin)>, OpError> {
         while let Some(id) = self.shared.board.next_dead() {
-            if let Some(task) = resume::take_over(&self.cx, &id)? {
-                return Ok(Some((task, Origin::Dead)));
+            match resume::take_over(&self.cx, &id) {
+                Ok(Some(task)) => return Ok(Some((task, Origin::Dead))),
+                Ok(None) => {}
+                // That one stays where it is; the others are nobody's.
+                Err(OpError::Refused(refused)) if refused.rule == takeover::ORPHAN => {
+                    self.send(Event::Note { task: Some(id), text: refused.fact });
+                }
+                Err(error) => return Err(error),
             }
         }
         self.fetch()?;
