@@ -55,7 +55,8 @@ impl TaskRun<'_> {
         };
         drop(turn);
         let outcome = match outcome {
-            // Trunk moves faster than Ralph judges, or somebody is stuck while moving it: the work passed, and waits for a quieter time.
+            // Trunk moves faster than Ralph judges, or somebody is stuck while moving it: the work passed, and waits for
+            // a quieter time.
             Err(OpError::Refused(refused)) if matches!(refused.rule, "merge.race" | merge::BUSY) => {
                 self.note(format!("{}: it waits for review", refused.fact));
                 return self.review().map(Some);
