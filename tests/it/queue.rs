@@ -431,11 +431,19 @@ fn input_that_can_t_be_read_adds_nothing_and_is_named_line_by_line() {
     next: git orch help add
     [exit: 2]
     ");
-    let list = "- [ ] fine\n- [ ] odd (bug, P7)\n- [ ] (P1)\n";
+    let list =
+        "- [ ] fine (see the docs)\n- [ ] odd (Bug, P7)\n- [ ] (P1)\n- [ ] a (featur, P2)\n- [ ] b (P9)\n";
     insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "--from", "-"]).stdin(list).run(), @r"
     ---- stderr
-    error: line 2: `P7` is no kind, priority, role, nor `id|label|needs|file|accept: …`
+    error: line 2: `P7` is no kind, priority or role
            line 3: a title can't be empty
+           line 4: `featur` is no kind, priority or role; did you mean `feature`?
+           line 5: `P9` is no kind, priority or role
+           allowed in parentheses at a title's end, with commas or spaces between:
+           kinds bug, quality, test, feature, refactor, docs; priorities P0 to P4;
+           roles bugfix, codequality, testfixer, featurebuilder, testwriter;
+           id: NAME, label: LABEL, needs: TASK, file: GLOB, accept: TEXT
+           (for other words there, put a period behind the parentheses)
     rule: add.input
     next: git orch help add
     [exit: 2]
