@@ -467,6 +467,30 @@ fn input_that_can_t_be_read_adds_nothing_and_is_named_line_by_line() {
 }
 
 #[test]
+fn needs_that_no_task_has_are_named_as_they_were_typed() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let before = changes(&repo);
+    let needy = "- [ ] a (needs: nope)\n- [ ] b (needs: c, id: b)\n- [ ] c (id: c)\n- [ ] d (needs: looo)\n";
+    insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "--from", "-"]).stdin(needy).run(), @r"
+    ---- stderr
+    error: line 1: no task's id begins with `nope`
+           line 4: no task's id begins with `looo`
+    rule: id.unknown
+    next: git orch list --all
+    [exit: 2]
+    ");
+    insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "x", "--needs", "nope"]).run(), @r"
+    ---- stderr
+    error: no task's id begins with `nope`
+    rule: id.unknown
+    next: git orch list --all
+    [exit: 2]
+    ");
+    assert_eq!(changes(&repo), before);
+}
+
+#[test]
 fn ids_are_abbreviated_and_mistyped() {
     let env = TestEnv::new();
     let repo = board(&env, "r");
