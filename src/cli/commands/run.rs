@@ -44,7 +44,8 @@ Examples:
   git orch run --max-tasks 1 --merge review --label parser
 
 An agent is any program: it gets its prompt on stdin and in $ORCH_PROMPT_FILE, and runs in the task's
-worktree ($ORCH_WORKTREE) with $ORCH_TASK, $ORCH_SESSION and $ORCH_ITERATION set.")]
+worktree ($ORCH_WORKTREE) with $ORCH_TASK, $ORCH_SESSION and $ORCH_ITERATION set. A relative path is looked
+up there, too: ./agent.sh has to be in trunk.")]
 pub struct RunArgs {
     /// How many tasks at once [default: `git config orch.jobs`, else 1]
     #[arg(short, long, value_name = "N")]

@@ -276,8 +276,9 @@ impl<'a> TaskRun<'a> {
             Ralphed::Judged(judged) => (judged, false),
             Ralphed::Stopped => (None, true),
         };
-        let word = judged.as_ref().map(|judged| judged.word);
         let now = IterationFacts { before, after: self.tree.clone(), judged, ending };
+        // An agent that did not get to work has no part in what is known of the tree that it was given.
+        let word = now.judged.as_ref().map(|judged| judged.word).filter(|_| now.counts());
         let decision = if stopped {
             Decision::Stop
         } else {

@@ -22,6 +22,7 @@ mod board;
 mod finish;
 mod iterate;
 mod options;
+mod program;
 mod record;
 mod resume;
 mod session;
