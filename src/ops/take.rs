@@ -278,7 +278,7 @@ fn checked_out(
             Ok(path) => Some(path),
             Err(error) => {
                 if since == Since::Now {
-                    tasks::step(cx, &task.id, &tasks::Step::Release)?;
+                    tasks::step(cx, std::slice::from_ref(&task.id), &tasks::Step::Release)?;
                 }
                 return Err(error);
             }

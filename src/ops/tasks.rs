@@ -452,27 +452,36 @@ pub enum Step {
     Reopen,
 }
 
-/// Makes `step` with task `id`. What another holds is refused.
-pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
-    people::refuse_other_task(cx, Some(id))?;
-    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
-        let mut task = get(edit, id)?;
-        lease::refuse_others(cx, &task)?;
-        let at = edit.at();
-        let (action, note, next) = match step {
-            Step::Release => ("task.release", None, task.register.release(id, &at)?),
-            Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
-            Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
-            Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
-            Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
-        };
-        task.register = next;
-        Ok::<_, OpError>(edit.put_task(task, change(action, id, action.trim_start_matches("task."), note)))
-    })?;
-    if task.register.state.lease().is_none() {
-        lease::forget(cx, id)?;
+/// Makes `step` with all of `ids` in one change, or with none. What another holds is refused.
+pub fn step(cx: &Ctx, ids: &[TaskId], step: &Step) -> Result<Vec<Task>, OpError> {
+    for id in ids {
+        people::refuse_other_task(cx, Some(id))?;
     }
-    Ok(task)
+    let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        // All are looked at before the first is written.
+        let made: Vec<_> = ids.iter().map(|id| made(cx, edit, id, step)).collect::<Result<_, _>>()?;
+        let put = |(task, change)| edit.put_task(task, change);
+        Ok::<_, OpError>(made.into_iter().map(put).collect::<Vec<_>>())
+    })?;
+    for task in tasks.iter().filter(|task| task.register.state.lease().is_none()) {
+        lease::forget(cx, &task.id)?;
+    }
+    Ok(tasks)
+}
+
+fn made(cx: &Ctx, edit: &Edit<'_, '_>, id: &TaskId, step: &Step) -> Result<(Task, Change), OpError> {
+    let mut task = get(edit, id)?;
+    lease::refuse_others(cx, &task)?;
+    let at = edit.at();
+    let (action, note, next) = match step {
+        Step::Release => ("task.release", None, task.register.release(id, &at)?),
+        Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
+        Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
+        Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
+        Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
+    };
+    task.register = next;
+    Ok((task, change(action, id, action.trim_start_matches("task."), note)))
 }
 
 /// Why open tasks are not ready: each with the needed tasks that are not merged.

@@ -103,7 +103,7 @@ fn the_ids_of_unfinished_tasks_are_completed() {
     let drafts = ["One", "Two"].map(|title| Draft::new(title.into()));
     let added = ops::tasks::add(&cx, &drafts, "test").expect("added");
     let done = ops::tasks::Step::Close("not needed".into());
-    ops::tasks::step(&cx, &added[0].id, &done).expect("closed");
+    ops::tasks::step(&cx, std::slice::from_ref(&added[0].id), &done).expect("closed");
     let left = added[1].id.to_string();
     assert_eq!(answer(&["show", &left[..1]]), [left.as_str()]);
     assert!(answer(&["dep", "add", &left, ""]).contains(&left));

@@ -332,11 +332,49 @@ fn a_task_s_life_by_hand() {
     error: the following required arguments were not provided:
       --reason <TEXT>
 
-    Usage: git orch block --reason <TEXT> <TASK>
+    Usage: git orch block --reason <TEXT> <TASK>...
 
     For more information, try '--help'.
     [exit: 2]
     ");
+}
+
+#[test]
+fn several_tasks_move_together_or_not_at_all() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let ids = add_from(&repo, "- [ ] One\n- [ ] Two\n- [ ] Three\n");
+    let (a, b, c) = (ids[0].as_str(), ids[1].as_str(), ids[2].as_str());
+    let all = |status: &str| ids.iter().all(|id| field(&repo, id, "status") == status);
+    let before = changes(&repo);
+    repo.orch(&["block", a, b, "-m", "later"]).success();
+    assert_eq!(changes(&repo), before + 1, "one change");
+    insta::assert_snapshot!(repo.orch(&["unblock", a, c, b]), @r"
+    ---- stderr
+    error: task ID1 is open; only a blocked task can be unblocked
+    rule: task.state
+    next: git orch show ID1
+    [exit: 4]
+    ");
+    assert_eq!((changes(&repo), field(&repo, a, "status")), (before + 1, "blocked".into()), "none of them");
+    insta::assert_snapshot!(repo.orch(&["unblock", a, b, a]), @r"
+    ---- stderr
+    Unblocked bug ID2: One
+    Unblocked bug ID3: Two
+    [exit: 0]
+    ");
+    let moves: &[(&[&str], &str)] =
+        &[(&["close", "-m", "x"], "closed"), (&["reopen"], "open"), (&["block", "-m", "x"], "blocked")];
+    for (line, status) in moves {
+        repo.orch(&[line, &[a, b, c][..]].concat()).success();
+        assert!(all(status), "{line:?}");
+    }
+    repo.orch(&["unblock", a, b, c]).success();
+    for id in &ids {
+        repo.orch(&["start", id, "--no-worktree"]).success();
+    }
+    repo.orch(&["release", a, b, c]).success();
+    assert!(all("open"));
 }
 
 #[test]
