@@ -49,6 +49,8 @@ pub struct KeptView {
 /// What `git orch worktree prune` came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PruneView {
+    /// Whether nothing was done: `removed` is what would be.
+    pub dry_run: bool,
     /// Paths that are gone now.
     pub removed: Vec<String>,
     /// What is still there.
