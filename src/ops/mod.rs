@@ -36,6 +36,7 @@ pub mod status;
 pub mod take;
 mod takeover;
 pub mod tasks;
+mod unfinished;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};
