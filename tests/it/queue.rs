@@ -334,7 +334,7 @@ fn a_task_s_life_by_hand() {
 
     Usage: git orch block --reason <TEXT> <TASK>...
 
-    For more information, try '--help'.
+    For more information: git orch block -h
     [exit: 2]
     ");
 }
