@@ -253,6 +253,7 @@ pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
         uncommitted: found.dirt.changed.len(),
         untracked: found.dirt.untracked.len(),
         unpushed: found.unpushed,
+        shared: found.shared,
         missing: found.missing,
     }
 }

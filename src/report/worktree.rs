@@ -41,7 +41,7 @@ fn work(worktree: &WorktreeView) -> (String, anstyle::Style) {
     let parts = [
         (worktree.uncommitted, "uncommitted"),
         (worktree.untracked, "untracked"),
-        (worktree.unpushed, "unpushed"),
+        (worktree.unpushed, if worktree.shared { "unpushed" } else { "unmerged" }),
     ];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
@@ -79,6 +79,7 @@ mod tests {
             uncommitted: n,
             untracked: 0,
             unpushed: n * 2,
+            shared: true,
             missing: false,
         };
         let list = [view(1, WorktreeUse::Task), view(0, WorktreeUse::Gate)];

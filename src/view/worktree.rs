@@ -31,6 +31,9 @@ pub struct WorktreeView {
     pub untracked: usize,
     /// Commits that are on no remote and not in trunk.
     pub unpushed: usize,
+    /// Whether there is a remote that they could be on; for people only.
+    #[serde(skip)]
+    pub shared: bool,
     /// Whether the directory is gone though git knows it.
     pub missing: bool,
 }

@@ -3,6 +3,7 @@
 use crate::domain::branch;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
+use crate::domain::plural::plural;
 use crate::domain::task::{State, Task};
 use crate::git::Worktree;
 use crate::ops::context::{Ctx, Trunk};
@@ -120,8 +121,8 @@ pub(crate) fn refuse_dirty(cx: &Ctx, target: &Target) -> Result<(), OpError> {
             dirt.changed.iter().chain(&dirt.untracked).take(5).map(String::as_str).collect();
         let count = dirt.changed.len() + dirt.untracked.len();
         let fact = format!(
-            "{count} uncommitted {} in {}: {}",
-            if count == 1 { "file" } else { "files" },
+            "{} in {}: {}",
+            plural(count, "uncommitted file"),
             worktree.path.display(),
             paths.join(", ")
         );

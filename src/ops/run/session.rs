@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::domain::actor::{Actor, ActorKind};
 use crate::domain::control::Mode;
 use crate::domain::id::SessionId;
+use crate::domain::plural::plural;
 use crate::domain::session::Session;
 use crate::gate::rule;
 use crate::ops::context::Ctx;
@@ -152,8 +153,12 @@ fn ready(cx: &Ctx, options: &RunOptions, agents: &Agents) -> Result<Ready, OpErr
 }
 
 fn needs_agent(count: usize) -> String {
-    let tasks = if count == 1 { "1 ready task needs" } else { &format!("{count} ready tasks need") };
-    format!("{tasks} an agent: --agent CMD, or [agents] in {}", crate::config::FILE)
+    let need = if count == 1 { "needs" } else { "need" };
+    format!(
+        "{} {need} an agent: --agent CMD, or [agents] in {}",
+        plural(count, "ready task"),
+        crate::config::FILE
+    )
 }
 
 /// Starts the workers, and hands on what they tell until the last one is through.
