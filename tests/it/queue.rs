@@ -209,7 +209,7 @@ fn an_edit_changes_what_it_names_and_nothing_else() {
     ---- stderr
     error: a title can't be empty
     rule: task.title
-    next: git orch help add
+    next: git orch edit ID1 --title TITLE
     [exit: 2]
     ");
     assert_eq!(repo.orch(&["edit", &id, "--priority", "P1", "--json"]).success().json()["priority"], "P1");
@@ -318,6 +318,8 @@ fn a_task_s_life_by_hand() {
     branch   fix/ID1-wait-for-the-vendor
     added    TIME UTC (DURATION ago)
     changed  TIME UTC (DURATION ago)
+    ---- stderr
+    hint: `git orch unblock ID1` puts it back into the queue, `git orch close ID1 --reason TEXT` gives it up
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["reopen", &id]), @r"
