@@ -170,6 +170,23 @@ pub(crate) fn idle(idle: &Idle) -> IdleView {
     }
 }
 
+/// What could make something ready.
+pub(crate) fn idle_hints(idle: &IdleView) -> Vec<String> {
+    let hints = [
+        (!idle.blocked.is_empty(), BLOCKED_HINT),
+        (!idle.review.is_empty(), REVIEW_HINT),
+        (idle.filtered > 0, "`git orch list --ready` shows what the filter left out"),
+        (idle.finished(), "`git orch add TITLE`, or `git orch list --all`"),
+    ];
+    hints.into_iter().filter(|(is, _)| *is).map(|(_, hint)| hint.to_owned()).collect()
+}
+
+/// What a person does with blocked tasks.
+pub(crate) const BLOCKED_HINT: &str = "`git orch list --status blocked`; `git orch show TASK` says why, `git orch unblock TASK…` puts them back";
+/// What a person does with tasks in review.
+pub(crate) const REVIEW_HINT: &str =
+    "`git orch list --status review`; `git orch merge TASK` merges one that is as it should be";
+
 /// A verdict as surfaces show it: the one that decided.
 pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String>) -> Option<VerdictView> {
     let verdict = judged.deciding()?;
@@ -278,6 +295,7 @@ pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
         uncommitted: found.dirt.changed.len(),
         untracked: found.dirt.untracked.len(),
         unpushed: found.unpushed,
+        shared: found.shared,
         missing: found.missing,
     }
 }

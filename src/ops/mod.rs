@@ -37,6 +37,7 @@ pub mod status;
 pub mod take;
 mod takeover;
 pub mod tasks;
+mod unfinished;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};

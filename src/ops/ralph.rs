@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::config::{Config, FILE, Moment};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
+use crate::domain::plural::plural;
 use crate::domain::role::Team;
 use crate::domain::verdict::{Scope, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
@@ -410,11 +411,9 @@ pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
     let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
     let dirt = cx.repo.dirt(&here)?;
     let count = dirt.changed.len() + dirt.untracked.len();
-    Ok(match count {
-        0 => Vec::new(),
-        1 => vec!["1 file here is not committed, and not judged".to_owned()],
-        n => vec![format!("{n} files here are not committed, and not judged")],
-    })
+    let are = if count == 1 { "is" } else { "are" };
+    let line = format!("{} here {are} not committed, and not judged", plural(count, "file"));
+    Ok((count > 0).then_some(line).into_iter().collect())
 }
 
 /// What trunk's configuration sets and nothing heeds yet, one line each. One that can't be read is for others to tell.

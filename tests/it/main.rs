@@ -52,6 +52,8 @@ mod refusals;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod run_command;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod setup;

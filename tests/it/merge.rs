@@ -187,6 +187,8 @@ fn a_conflict_names_the_files_and_leaves_everything_as_it_was() {
     );
     // The way out that it names.
     assert_ne!(task.repo.git(&["rebase", "main"]).any().status(), 0);
+    let done = refused(task.repo.orch(&["merge"]), 4, "merge.unfinished");
+    assert!(done.stderr.contains("next: git rebase --continue ") && !done.stderr.contains("rebase main"));
     task.repo.write("src/a", "both\n2\n3\n");
     task.repo.sh("git add src/a && GIT_EDITOR=true git rebase --continue").success();
     project.repo.orch(&["merge", &task.id]).success();
@@ -343,6 +345,30 @@ fn many_merges_at_once_lose_none() {
     }
     is_clean(&project.repo);
     project.is_sound();
+}
+
+#[test]
+fn what_git_has_not_finished_is_finished_first() {
+    let project = Project::new();
+    let task = project.task(&[]);
+    task.commits("src/a", "task\n2\n3\n");
+    let first = project.task(&[]);
+    first.commits("src/a", "first\n2\n3\n");
+    project.repo.orch(&["merge", &first.id]).success();
+    for (line, command) in [
+        ("git merge main", "merge"),
+        ("git cherry-pick main^2", "cherry-pick"),
+        ("git rebase main", "rebase"),
+    ] {
+        assert_ne!(task.repo.sh(line).any().status(), 0, "{line} conflicts");
+        let done = refused(project.repo.orch(&["merge", &task.id]), 4, "merge.unfinished");
+        for end in ["--continue", "--abort"] {
+            assert!(done.stderr.contains(&format!("git {command} {end} ")), "{}", done.stderr);
+        }
+        assert!(done.stderr.contains("is not finished in "), "{}", done.stderr);
+        task.repo.git(&[command, "--abort"]).success();
+    }
+    refused(project.repo.orch(&["merge", &task.id]), 1, "merge.conflict");
 }
 
 #[test]

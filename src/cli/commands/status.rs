@@ -29,6 +29,12 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StatusArgs) -> Resu
         out.json(&view);
     } else {
         out.data(&report::status(&view, out.page()));
+        if view.counts.blocked > 0 {
+            out.hint(wire::BLOCKED_HINT);
+        }
+        if view.counts.review > 0 {
+            out.hint(wire::REVIEW_HINT);
+        }
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! `orch.toml`: that of the policy tip, which is in force, and the one being edited here.
 
 use crate::config::{ConfigProblem, FILE, parse};
+use crate::domain::plural::plural;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
@@ -47,7 +48,7 @@ fn of(bytes: &[u8], origin: &str) -> Vec<Check> {
         }
         Ok(config) => {
             let reserved = config.ralph.reserved();
-            let mut checks = vec![Check::ok(NAME, format!("{} steps", config.ralph.steps.len())).at(origin)];
+            let mut checks = vec![Check::ok(NAME, plural(config.ralph.steps.len(), "step")).at(origin)];
             checks.extend(reserved.into_iter().map(|line| Check::note(NAME, line).at(origin)));
             checks
         }

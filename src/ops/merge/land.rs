@@ -98,6 +98,7 @@ pub fn merge(
         rebranch::settle(cx, &task.id, &target.branch)?;
         target.refresh(cx)?;
     }
+    target::refuse_unfinished(cx, &target)?;
     target::refuse_dirty(cx, &target)?;
     run(cx, target, options, sink)
 }
