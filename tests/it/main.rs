@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod checkouts;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod commit_policy;
