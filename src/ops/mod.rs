@@ -9,6 +9,7 @@ mod accounted;
 pub mod approve;
 pub mod attested;
 pub mod audit;
+pub mod checkouts;
 pub mod commit;
 pub mod context;
 mod contract;

@@ -13,7 +13,7 @@ use crate::hook::ticket::Override;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::people::{real_root, reason_of, record_override, refuse_agents};
-use crate::ops::{accounted, attested};
+use crate::ops::{accounted, attested, merge};
 use crate::sys::env::var;
 
 /// How long an override lasts, in milliseconds.
@@ -26,6 +26,8 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
     let snapshot = cx.snapshot()?;
     refuse_agents(cx, "override a rule")?;
     let args = git_words(command)?;
+    // Else the command may take back what a killed merge brought in.
+    merge::catch_up(cx)?;
     let before = cx.trunk(&snapshot)?;
     let open = covered(cx, &before, args)?;
     let listed: Vec<String> = open.iter().map(Covered::to_string).collect();

@@ -359,7 +359,7 @@ fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
 /// Index and files are not touched.
 pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
     // Else what a killed merge brought in would be taken for taken back here.
-    merge::take_along(cx)?;
+    merge::catch_up(cx)?;
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let here = cx.repo.here()?.ok_or_else(|| {
@@ -444,6 +444,7 @@ impl Begun {
 
 /// What is begun here.
 pub fn begun_here(cx: &Ctx) -> Result<Begun, OpError> {
+    merge::catch_up(cx)?;
     let Some(here) = cx.repo.here()? else { return Ok(Begun::default()) };
     let dirt = cx.repo.dirt(&here)?;
     let trunk = cx.trunk(&cx.snapshot()?)?;

@@ -303,11 +303,8 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
     refuse_wider_contract(cx, what)?;
     let before = find(&cx.snapshot()?, id)?;
     let branch = rebranch::wanted(&retyped(&before, what));
-    if let Some(branch) = &branch {
-        rebranch::permit(cx, &before)?;
-        rebranch::make(cx, &before, branch)?;
-    }
-    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+    let lock = rebranch::begin(cx, &before, branch.as_deref())?;
+    let edited = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let mut changed = apply_edit(edit, &mut task, what);
         let wanted = rebranch::wanted(&task);
@@ -325,10 +322,11 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
             task = edit.put_task(task, change("task.edit", id, "edit", Some(changed.join(", "))));
         }
         Ok(task)
-    })?;
-    if let Some(work) = &task.register.work {
-        rebranch::settle(cx, id, &work.branch)?;
-    }
+    });
+    let register = edited.as_ref().map_or(&before.register, |(task, _)| &task.register);
+    let settled = rebranch::end(cx, id, register.work.as_ref(), lock.as_ref());
+    let (task, _) = edited?;
+    settled?;
     Ok(task)
 }
 

@@ -328,18 +328,21 @@ fn a_change_of_teams_that_was_killed_is_carried_on() {
     env.cmd("mkdir").args(&["wrap"]).run().success();
     let git =
         sys::process::find_program("git", &sys::env::Env::capture()).expect("git").display().to_string();
-    let wrap =
-        format!("case \" $* \" in *' symbolic-ref -m '*) kill -9 $PPID; exit 1;; esac; exec {git} \"$@\"");
+    let wrap = format!("case \" $* \" in *\" $KILL_AT \"*) kill -9 $PPID; exit 1;; esac; exec {git} \"$@\"");
     env.at("wrap")
         .sh(&format!("printf '#!/bin/sh\\n%s\\n' '{}' > git && chmod +x git", wrap.replace('\'', "'\\''")))
         .success();
     let path = format!("{}:{}", env.root().join("wrap").display(), env.vars().text("PATH").expect("set"));
+    let killed = |args: &[&str], at: &str| {
+        let command = project.repo.cmd(ORCH).args(args).var("PATH", &path).var("KILL_AT", at);
+        assert_eq!(command.run().any().status(), 137);
+    };
     for (n, again) in [&["edit", &task.id, "--kind", "feature"][..], &["start", &task.id]].iter().enumerate()
     {
         let branch = task.branch.replacen("fix/", "feature/", 1);
         project.repo.orch(&["edit", &task.id, "--kind", "bug"]).any();
         let edit = ["edit", &task.id, "--kind", "feature"];
-        assert_eq!(project.repo.cmd(ORCH).args(&edit).var("PATH", &path).run().any().status(), 137);
+        killed(&edit, "symbolic-ref -m");
         assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), task.branch);
         // A commit that was under way then is on the old name alone.
         task.repo
@@ -355,8 +358,18 @@ fn a_change_of_teams_that_was_killed_is_carried_on() {
         refused(project.repo.orch(&["edit", &task.id, "--kind", "bug"]), 4, "branch.rebase");
         task.repo.sh("git rebase --abort").success();
     }
+    // After the checkout has moved, with work on the new name by the time somebody looks.
+    killed(&["edit", &task.id, "--kind", "bug"], "update-ref --no-deref -d");
+    task.repo.sh("echo late >> src/a && git commit -qam x").success();
+    project.repo.orch(&["start", &task.id]).success();
+    let other = task.branch.replacen("fix/", "feature/", 1);
+    assert_eq!(project.repo.try_rev(&format!("refs/heads/{other}")), None);
+    // Before the state knows of it: the new name goes again.
+    killed(&["edit", &task.id, "--kind", "feature"], "update-ref -m git orch edit: another team's");
+    task.repo.sh("echo later >> src/a && git commit -qam x").success();
+    project.repo.orch(&["edit", &task.id, "--kind", "feature"]).success();
     project.repo.orch(&["merge", &task.id]).success();
-    assert_eq!(project.repo.read("src/a"), "1\n2\n0\n1\n");
+    assert_eq!(project.repo.read("src/a"), "1\n2\n0\n1\nlate\nlater\n");
 }
 
 fn numbered(lines: usize) -> String {

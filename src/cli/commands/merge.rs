@@ -79,7 +79,7 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
             Some(task) => out.json(&wire::view_ready(cx, task, false)),
             None => out.json(&branch_view(merged)),
         }
-        tell_left(out, merged);
+        wire::tell_left(out, &merged.checkouts);
         return Ok(());
     }
     let short = cx.repo.abbreviate(&merged.commit);
@@ -106,18 +106,8 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
     } else if is_checked_out_here(cx, &merged.target.branch)? {
         out.hint(&format!("this checkout is still on {}: `git switch {}`", merged.target.branch, trunk.name));
     }
-    tell_left(out, merged);
+    wire::tell_left(out, &merged.checkouts);
     Ok(())
-}
-
-/// Says which checkouts of trunk did not follow.
-fn tell_left(out: &mut Out, merged: &Merged) {
-    for checkout in &merged.checkouts {
-        if let Some((fact, next)) = checkout.trouble() {
-            out.warn(&fact);
-            out.hint(&next);
-        }
-    }
 }
 
 /// What was merged, where no task was.
