@@ -358,6 +358,7 @@ fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
 /// Makes a task of what is checked out here: a task, its branch from the current HEAD, and this checkout on it.
 /// Index and files are not touched.
 pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
+    people::refuse_other_task(cx, None)?;
     // Else what a killed merge brought in would be taken for taken back here.
     merge::catch_up(cx)?;
     let snapshot = cx.snapshot()?;

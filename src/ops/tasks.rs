@@ -300,6 +300,7 @@ pub struct TaskEdit {
 
 /// Changes a task's description. Nobody needs to hold it.
 pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     refuse_wider_contract(cx, what)?;
     let before = find(&cx.snapshot()?, id)?;
     let branch = rebranch::wanted(&retyped(&before, what));
@@ -399,6 +400,7 @@ fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'st
 
 /// Makes `id` need `needs`; a cycle is refused with its path.
 pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let mut added = Vec::new();
@@ -419,6 +421,7 @@ pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError>
 
 /// Makes `id` no longer need `needs`. One that it did not need is a refusal.
 pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         for need in needs {

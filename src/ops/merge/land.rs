@@ -258,8 +258,9 @@ impl Run<'_> {
     /// What is not known to be verified is not built on: its gate would judge, and the mark that shows it would go.
     fn refuse_tampered(&self, trunk: &Trunk) -> Result<(), OpError> {
         let Some(tamper) = attested::tamper(self.cx, trunk)? else { return Ok(()) };
+        let (command, what) = tamper.look();
         Err(Refused::new(Because::Policy, "trunk.tampered", tamper.to_string())
-            .next(format!("git log {}..{}   (what came in)", tamper.attested.short(), trunk.name))
+            .next(format!("{command}   ({what})"))
             .next("git orch doctor --fix   (a person who has looked at it accepts and records it)")
             .into())
     }

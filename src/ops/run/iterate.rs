@@ -23,7 +23,7 @@ use crate::ops::commit::{self, Committed, Skipped};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
-use crate::ops::ralph::{self, Judged, Request};
+use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::run::said::Said;
 use crate::ops::run::shared::Shared;
 use crate::ops::run::{spent, tell};
@@ -418,8 +418,15 @@ impl<'a> TaskRun<'a> {
     }
 
     fn judge(&mut self, tree: &Oid) -> Result<Ralphed, OpError> {
+        if let Some((of, judged)) = &self.judged
+            && of == tree
+        {
+            return Ok(Ralphed::Judged(Some(judged.clone())));
+        }
         let mut sink = |event| self.desk.send(event);
-        let judged = ralph::judge(self.desk.cx, &self.request(), &mut sink)?;
+        // What is on record may be what a process of the agent's has left there.
+        let request = Request { recorded: Recorded::Ignored, ..self.request() };
+        let judged = ralph::judge(self.desk.cx, &request, &mut sink)?;
         if judged.stop.is_some() {
             return Ok(Ralphed::Stopped);
         }
