@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod editor;
 pub mod error;
 pub mod gateless;
+mod held;
 pub mod hooks;
 mod lease;
 mod making;
