@@ -33,6 +33,7 @@ pub mod ready;
 mod rebranch;
 mod remote;
 pub mod run;
+pub mod said;
 pub mod setup;
 pub mod status;
 pub mod take;

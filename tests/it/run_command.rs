@@ -238,6 +238,38 @@ fn what_waits_for_a_person_says_what_to_type() {
 }
 
 #[test]
+fn what_an_agent_said_goes_with_its_task() {
+    let env = TestEnv::new();
+    let repo = gated(&env, "7\n");
+    let said = |id: &str| git_orch::sys::fs::exists(&repo.path(&format!(".git/orch/said/{id}.log")));
+    let (merged, closed, pruned) = (add(&repo, &["a"]), add(&repo, &["b"]), add(&repo, &["c"]));
+    let agent = "echo 42 > answer; echo done";
+    repo.orch(&["run", "--merge", "review", "--agent", agent]).success();
+    assert!([&merged, &closed, &pruned].into_iter().all(|id| said(id)));
+    repo.orch(&["merge", &merged]).success();
+    assert!(!said(&merged));
+    repo.orch(&["close", &closed, "--reason", "r"]).success();
+    repo.orch(&["run", "--agent", "true"]).code(5);
+    assert!(!said(&closed) && said(&pruned));
+    repo.orch(&["close", &pruned, "--reason", "r"]).success();
+    repo.orch(&["worktree", "prune", "--dry-run"]).success();
+    assert!(said(&pruned));
+    repo.orch(&["worktree", "prune"]).success();
+    assert!(!said(&pruned));
+}
+
+#[test]
+fn what_an_agent_said_need_not_be_kept_for_its_work_to_count() {
+    let env = TestEnv::new();
+    let repo = gated(&env, "7\n");
+    repo.write(".git/orch/said", "no directory");
+    let id = add(&repo, &["the answer is wrong"]);
+    let ran = repo.orch(&["run", "--agent", "echo 42 > answer; echo done"]).success();
+    assert!(ran.stderr.contains("what the agent said is not kept: cannot "), "{}", ran.stderr);
+    assert_eq!(repo.orch(&["show", &id, "--json"]).success().json()["status"], "done");
+}
+
+#[test]
 fn a_done_task_names_its_commit_and_the_log_is_short() {
     let env = TestEnv::new();
     let repo = gated(&env, "7\n");

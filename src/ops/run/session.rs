@@ -21,7 +21,7 @@ use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
 use crate::ops::run::shared::{Landing, Shared};
 use crate::ops::run::{program, resume, worker};
-use crate::ops::{contract, lease, worktrees};
+use crate::ops::{contract, lease, said, worktrees};
 use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -46,6 +46,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     // Workers have a count of their own, so that a mode or an error can stop them as a person does.
     let own = cx.for_worker(actor, cx.interrupts.part()).open()?;
 
+    said::forget_ended(&own, &own.snapshot()?);
     let dead = resume::find(&own, &options.filter, &agents)?;
     let Ready { rows, without_agent } = ready(&own, options, &agents)?;
     if without_agent > 0 {

@@ -14,7 +14,7 @@ use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
-use crate::ops::run::{resume, said, spent};
+use crate::ops::run::{resume, spent};
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -181,9 +181,6 @@ impl Worker<'_> {
         self.shared.record.add(&self.cx, done.clone())?;
         if done.outcome != Outcome::Interrupted {
             spent::forget(&self.cx, &task.id)?;
-        }
-        if done.outcome == Outcome::Merged {
-            said::forget(&self.cx, &task.id)?;
         }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.send(Event::TaskFinished { task: done, millis });
