@@ -107,6 +107,7 @@ impl Worker<'_> {
                 self.close()?;
                 Ok(None)
             }
+            Err(Trouble::Stopped) => Ok(None),
             Err(Trouble::Halt(error)) => Err(error),
             Err(Trouble::Block(why) | Trouble::Lost(why)) => {
                 Err(OpError::Bug(format!("no task was taken: {why}")))
@@ -205,6 +206,7 @@ impl Worker<'_> {
         let stopped = |note: &str| End::noted(Outcome::Interrupted, finish::reason(note));
         match classify(error) {
             Trouble::Mode => (stopped("the mode does not allow to go on"), None),
+            Trouble::Stopped => (End::interrupted(), None),
             Trouble::Lost(what) => {
                 let note = finish::reason(&format!("it is not this run's any more: {what}"));
                 (End::noted(Outcome::Blocked, note), None)
@@ -218,7 +220,9 @@ impl Worker<'_> {
                 match finish::block(&self.cx, task, &why).map_err(classify) {
                     Ok(()) => (End::noted(Outcome::Blocked, why), None),
                     Err(Trouble::Halt(error)) => (stopped(&why), Some(error)),
-                    Err(Trouble::Mode | Trouble::Lost(_) | Trouble::Block(_)) => (stopped(&why), None),
+                    Err(Trouble::Mode | Trouble::Stopped | Trouble::Lost(_) | Trouble::Block(_)) => {
+                        (stopped(&why), None)
+                    },
                 }
             }
         }
