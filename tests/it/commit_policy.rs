@@ -179,6 +179,17 @@ fn an_override_is_open_to_its_own_command_alone() {
 }
 
 #[test]
+fn an_override_that_could_not_be_closed_to_tasks_is_refused() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["config", "orch.worktrees", "../task\nworktrees"]).success();
+    let words = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty", "-m", "x"];
+    let done = refused(repo.orch(&words), 8, "override.worktrees");
+    assert!(done.stderr.contains("git config orch.worktrees DIR"), "{}", done.stderr);
+    assert!(!repo.orch(&["log", "-n", "1"]).success().stdout.contains("override"), "nothing was recorded");
+}
+
+#[test]
 fn an_override_of_another_branch_does_not_open_trunk() {
     let project = Project::new();
     let repo = &project.repo;

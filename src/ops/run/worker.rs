@@ -222,7 +222,7 @@ impl Worker<'_> {
                     Err(Trouble::Halt(error)) => (stopped(&why), Some(error)),
                     Err(Trouble::Mode | Trouble::Stopped | Trouble::Lost(_) | Trouble::Block(_)) => {
                         (stopped(&why), None)
-                    },
+                    }
                 }
             }
         }
