@@ -241,7 +241,7 @@ fn what_waits_for_a_person_says_what_to_type() {
 fn what_an_agent_said_goes_with_its_task() {
     let env = TestEnv::new();
     let repo = gated(&env, "7\n");
-    let said = |id: &str| git_orch::sys::fs::exists(&repo.path(&format!(".git/orch/said/{id}.log")));
+    let said = |id: &str| git_orch::sys::fs::exists(&repo.path(format!(".git/orch/said/{id}.log")));
     let (merged, closed, pruned) = (add(&repo, &["a"]), add(&repo, &["b"]), add(&repo, &["c"]));
     let agent = "echo 42 > answer; echo done";
     repo.orch(&["run", "--merge", "review", "--agent", agent]).success();
