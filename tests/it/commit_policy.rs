@@ -3,7 +3,7 @@
 use git_orch::sys;
 
 use crate::env::{ORCH, TestRepo};
-use crate::project::{Project, Task, names_rule, refused};
+use crate::project::{Project, Task, hear, names_rule, refused, tell};
 use crate::run::Done;
 
 /// `line` is refused by `rule`, and trunk stays where it is.
@@ -170,12 +170,23 @@ fn an_override_is_open_to_its_own_command_alone() {
     let editor = "echo up > .git/up; read go < .git/go; echo hotfix >";
     let args = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty"];
     let command = repo.cmd(ORCH).args(&args).var("GIT_EDITOR", editor).spawn();
-    sys::fs::read(&repo.path(".git/up")).expect("the editor is open");
+    hear(&repo.path(".git/up"));
     line_refused(repo, "git update-ref refs/heads/main side", "trunk.direct");
     line_refused(repo, "git commit --quiet --allow-empty -m mine", "branch.trunk");
-    sys::fs::overwrite(&repo.path(".git/go"), b"go\n", sys::fs::Durability::None).expect("it reads");
+    tell(&repo.path(".git/go"));
     command.wait().success();
     assert_eq!(repo.git(&["log", "-1", "--format=%s"]).success().line(), "hotfix");
+}
+
+#[test]
+fn an_override_that_could_not_be_closed_to_tasks_is_refused() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["config", "orch.worktrees", "../task\nworktrees"]).success();
+    let words = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty", "-m", "x"];
+    let done = refused(repo.orch(&words), 8, "override.worktrees");
+    assert!(done.stderr.contains("git config orch.worktrees DIR"), "{}", done.stderr);
+    assert!(!repo.orch(&["log", "-n", "1"]).success().stdout.contains("override"), "nothing was recorded");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::task::{State, Task};
 use crate::ops::Ctx;
-use crate::ops::run::said;
+use crate::ops::said::said;
 use crate::ops::tasks;
 use crate::report;
 

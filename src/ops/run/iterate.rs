@@ -24,9 +24,9 @@ use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::run::said::Said;
 use crate::ops::run::shared::Shared;
 use crate::ops::run::{spent, tell};
+use crate::ops::said::Said;
 use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
 
@@ -324,7 +324,12 @@ impl<'a> TaskRun<'a> {
                 .next(format!("git orch edit {id} --unfile GLOB"))
                 .into(),
         })?;
-        Ok((ending, said.keep(cx, id)?))
+        // A full disk must not lose the iteration.
+        let kept = said.keep(cx, id).unwrap_or_else(|error| {
+            self.note(format!("what the agent said is not kept: {error}"));
+            None
+        });
+        Ok((ending, kept))
     }
 
     /// What the agent is given, with its prompt written.

@@ -25,7 +25,6 @@ mod options;
 mod program;
 mod record;
 mod resume;
-mod said;
 mod session;
 mod shared;
 mod spent;
@@ -34,5 +33,4 @@ mod trouble;
 mod worker;
 
 pub use options::{Ended, RunOptions, RunReport, Stopped};
-pub use said::said;
 pub use session::run;

@@ -14,7 +14,7 @@ use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
-use crate::ops::run::{resume, said, spent};
+use crate::ops::run::{resume, spent};
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -107,6 +107,7 @@ impl Worker<'_> {
                 self.close()?;
                 Ok(None)
             }
+            Err(Trouble::Stopped) => Ok(None),
             Err(Trouble::Halt(error)) => Err(error),
             Err(Trouble::Block(why) | Trouble::Lost(why)) => {
                 Err(OpError::Bug(format!("no task was taken: {why}")))
@@ -182,9 +183,6 @@ impl Worker<'_> {
         if done.outcome != Outcome::Interrupted {
             spent::forget(&self.cx, &task.id)?;
         }
-        if done.outcome == Outcome::Merged {
-            said::forget(&self.cx, &task.id)?;
-        }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.send(Event::TaskFinished { task: done, millis });
         halt.map_or(Ok(()), Err)
@@ -208,6 +206,7 @@ impl Worker<'_> {
         let stopped = |note: &str| End::noted(Outcome::Interrupted, finish::reason(note));
         match classify(error) {
             Trouble::Mode => (stopped("the mode does not allow to go on"), None),
+            Trouble::Stopped => (End::interrupted(), None),
             Trouble::Lost(what) => {
                 let note = finish::reason(&format!("it is not this run's any more: {what}"));
                 (End::noted(Outcome::Blocked, note), None)
@@ -221,7 +220,9 @@ impl Worker<'_> {
                 match finish::block(&self.cx, task, &why).map_err(classify) {
                     Ok(()) => (End::noted(Outcome::Blocked, why), None),
                     Err(Trouble::Halt(error)) => (stopped(&why), Some(error)),
-                    Err(Trouble::Mode | Trouble::Lost(_) | Trouble::Block(_)) => (stopped(&why), None),
+                    Err(Trouble::Mode | Trouble::Stopped | Trouble::Lost(_) | Trouble::Block(_)) => {
+                        (stopped(&why), None)
+                    }
                 }
             }
         }
