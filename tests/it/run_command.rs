@@ -115,7 +115,7 @@ fn what_waits_for_a_person_says_what_to_type() {
     stuck
     bug ID1 - P2 - blocked
 
-    reason   the agent changed nothing, twice in a row
+    reason   the agent failed (exit 3) and changed nothing, twice in a row; it printed last: no licence
     branch   fix/ID1-stuck
     path     $ROOT/r.orch/ID1
     added    TIME UTC (DURATION ago)
@@ -146,7 +146,7 @@ fn what_waits_for_a_person_says_what_to_type() {
     ---- stderr
     Session ID3: 0 tasks ready, 1 job
     Nothing is ready: 1 task is blocked, 1 task waits for review.
-      ID1 stuck - blocked: the agent changed nothing, twice in a row
+      ID1 stuck - blocked: the agent failed (exit 3) and changed nothing, twice in a row; it printed last: no licence
       ID2 passed - in review
     hint: `git orch list --status blocked`; `git orch show TASK` says why, `git orch unblock TASK…` puts them back
     hint: `git orch list --status review`; `git orch merge TASK` merges one that is as it should be
@@ -155,6 +155,34 @@ fn what_waits_for_a_person_says_what_to_type() {
     let status = repo.orch(&["status"]).success();
     assert!(status.stderr.contains("git orch unblock TASK") && status.stderr.contains("git orch merge TASK"));
     assert_eq!(repo.orch(&["show", &stuck, "--json"]).success().stderr, "", "a program has the fields");
+}
+
+#[test]
+fn an_agent_that_fails_is_not_taken_for_one_without_work() {
+    let env = TestEnv::new();
+    let repo = gated(&env, "42\n");
+    repo.orch(&["ralph"]).success();
+    let ids: Vec<String> = (0..4).map(|n| add(&repo, &[&format!("task {n}")])).collect();
+    let ran = repo.orch(&["run", "--until-empty", "--agent", "echo no licence >&2; echo; exit 1"]).code(8);
+    let reason =
+        "the agent failed (exit 1) and changed nothing; the tree already passes; it printed last: no licence";
+    let fact = format!("error: one task after the other ends because the agent fails; the last: {reason}\n");
+    assert!(ran.stderr.contains(&fact), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("git orch show TASK   (where what its agent said is kept)"),
+        "{}",
+        ran.stderr
+    );
+    let of = |id: &String| repo.orch(&["show", id, "--json"]).success().json();
+    let status: Vec<_> = ids.iter().map(|id| of(id)["status"].clone()).collect();
+    assert_eq!(status, ["blocked", "blocked", "blocked", "open"], "the rest is left alone");
+    let said = repo.orch(&["show", &ids[0]]).success();
+    assert!(said.stdout.contains(&format!("reason   {reason}\n")), "{}", said.stdout);
+    assert!(said.stderr.contains("hint: what its agent said is in "), "{}", said.stderr);
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    repo.orch(&["run", "--agent", &format!("echo {token}; exit 1")]).code(3);
+    let hidden = repo.orch(&["show", &ids[3]]).success().stdout.clone();
+    assert!(hidden.contains("failed (exit 1)") && !hidden.contains("ghp_"), "{hidden}");
 }
 
 #[test]
