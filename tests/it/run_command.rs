@@ -226,3 +226,33 @@ fn an_edit_that_is_refused_names_the_command() {
         emptied.stderr
     );
 }
+
+#[test]
+fn a_conflict_names_the_route_that_works() {
+    let env = TestEnv::new();
+    let hub = env.remote("origin");
+    let other = env.clone_of(&hub, "other");
+    other.commit("first", &[("orch.toml", GATE), ("answer", "7\n")]);
+    other.git(&["push", "--quiet", "origin", "HEAD:main"]).success();
+    hub.repo().git(&["symbolic-ref", "HEAD", "refs/heads/main"]).success();
+    let repo = env.clone_of(&hub, "r");
+    repo.orch(&["init"]).success();
+    let id = add(&repo, &["the answer is wrong"]);
+    let there = other.path("").display().to_string();
+    let push = "git commit -qam meanwhile && git push -q origin HEAD:main";
+    let script = format!("echo 42 > answer; cd '{there}' && echo 41 > answer && {push}");
+    let ran = repo.orch(&["run", "--agent", &script]).code(3);
+    let start = format!("git orch unblock {id} && git orch start {id}");
+    let way = format!("`{start}`, in its worktree `git rebase origin/main`, then `git orch merge`");
+    assert!(ran.stdout.contains(&format!("conflicts with trunk in answer; next: {way}\n")), "{ran}");
+    let shown = repo.orch(&["show", &id]).success();
+    assert!(shown.stdout.contains("reason   conflicts with trunk in answer\n"), "{shown}");
+    assert!(shown.stderr.contains(&format!("hint: {way}; `git orch close {id} ")), "{shown}");
+    // And it works.
+    repo.sh(&start).success();
+    let there = env.at(repo.orch(&["worktree", "path", &id]).success().line());
+    there.git(&["rebase", "--quiet", "origin/main"]).code(1);
+    there.sh("echo 42 > answer && git add answer && GIT_EDITOR=true git rebase --continue").success();
+    there.orch(&["merge"]).success();
+    assert_eq!(hub.repo().git(&["show", "main:answer"]).success().line(), "42");
+}

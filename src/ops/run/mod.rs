@@ -33,6 +33,7 @@ mod tell;
 mod trouble;
 mod worker;
 
+pub use finish::out_of_conflict;
 pub use options::{Ended, RunOptions, RunReport, Stopped};
 pub use said::said;
 pub use session::run;
