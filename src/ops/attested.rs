@@ -47,8 +47,14 @@ pub(crate) fn last(cx: &Ctx) -> Result<Option<Oid>, OpError> {
 /// Sets the mark to where trunk is about to be; returns where it was.
 pub(crate) fn mark(cx: &Ctx, to: &Oid) -> Result<Option<Oid>, OpError> {
     let before = last(cx)?;
-    fs::write_atomic(&cx.file(FILE), format!("{to}\n").as_bytes(), 0o644, Durability::None)?;
+    write(cx, FILE, to)?;
     Ok(before)
+}
+
+/// Also where nothing else of ours was written yet: hooks that can't be installed leave no file.
+fn write(cx: &Ctx, name: &str, oid: &Oid) -> Result<(), OpError> {
+    fs::create_dir_all(&cx.repo.orch_dir())?;
+    Ok(fs::write_atomic(&cx.file(name), format!("{oid}\n").as_bytes(), 0o644, Durability::None)?)
 }
 
 /// Takes a mark back: trunk did not get there.
@@ -98,7 +104,7 @@ pub(crate) fn heard(cx: &Ctx, tracking: &Oid) -> Result<(), OpError> {
     if heard_last(cx)?.as_ref() == Some(tracking) {
         return Ok(());
     }
-    Ok(fs::write_atomic(&cx.file(HEARD), format!("{tracking}\n").as_bytes(), 0o644, Durability::None)?)
+    write(cx, HEARD, tracking)
 }
 
 fn heard_last(cx: &Ctx) -> Result<Option<Oid>, OpError> {

@@ -733,3 +733,16 @@ fn a_new_worktree_with_a_hooks_directory_of_its_own_is_guarded() {
     let refused = task.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]).code(1);
     assert!(refused.to_string().contains("branch.task"), "{refused}");
 }
+
+#[test]
+fn hooks_under_version_control_do_not_keep_init_from_running_again() {
+    let env = TestEnv::new();
+    let repo = env.repo("r");
+    repo.commit("husky", &[(".husky/pre-commit", "#!/bin/sh\n")]);
+    repo.git(&["config", "core.hooksPath", ".husky"]).success();
+    repo.orch(&["init"]).success();
+    repo.orch(&["uninstall"]).success();
+    assert!(!repo.has(".git/orch"));
+    repo.orch(&["init"]).success();
+    assert_eq!(repo.read(".git/orch/attested").trim(), repo.rev("main"));
+}
