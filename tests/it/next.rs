@@ -512,3 +512,21 @@ fn a_released_task_goes_on_where_it_was() {
     repo.orch(&["start", &id]).success();
     assert!(worktree.has("README.md"));
 }
+
+#[test]
+fn a_title_made_of_files_is_one_that_a_title_may_be() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    for (file, title) in [("a\n\u{1b}[31mb\u{7}", "Change a b"), ("\n", "Work in progress")] {
+        repo.git(&["checkout", "--quiet", "--detach", "main"]).success();
+        repo.write(file, "x\n");
+        let made = repo.orch(&["start", "--here", "--json"]).success().json();
+        assert_eq!(text(&made, "title"), title);
+        repo.git(&["clean", "--quiet", "--force"]).success();
+    }
+    repo.git(&["checkout", "--quiet", "--detach", "main"]).success();
+    for c in ["a", "b", "c"] {
+        repo.write(&c.repeat(99), "x\n");
+    }
+    repo.orch(&["start", "--here"]).success();
+}
