@@ -52,13 +52,19 @@ pub(crate) fn last(cx: &Ctx) -> Result<Option<Oid>, OpError> {
 /// Sets the mark to where trunk is about to be; returns where it was.
 pub(crate) fn mark(cx: &Ctx, to: &Oid) -> Result<Option<Oid>, OpError> {
     let before = last(cx)?;
-    fs::write_atomic(&cx.file(FILE), format!("{to}\n").as_bytes(), 0o644, Durability::None)?;
+    write(cx, FILE, to.as_str())?;
     Ok(before)
 }
 
 /// The mark of a trunk that has no commit yet: the first one is set without a question, a mark that is gone is not.
 fn mark_unborn(cx: &Ctx) -> Result<(), OpError> {
-    Ok(fs::write_atomic(&cx.file(FILE), b"unborn\n", 0o644, Durability::None)?)
+    write(cx, FILE, "unborn")
+}
+
+/// Also where nothing else of ours was written yet: hooks that can't be installed leave no file.
+fn write(cx: &Ctx, name: &str, text: &str) -> Result<(), OpError> {
+    fs::create_dir_all(&cx.repo.orch_dir())?;
+    Ok(fs::write_atomic(&cx.file(name), format!("{text}\n").as_bytes(), 0o644, Durability::None)?)
 }
 
 /// Takes a mark back: trunk did not get there.
@@ -133,7 +139,7 @@ pub(crate) fn heard(cx: &Ctx, tracking: &Oid) -> Result<(), OpError> {
     if heard_last(cx)?.as_ref() == Some(tracking) {
         return Ok(());
     }
-    Ok(fs::write_atomic(&cx.file(HEARD), format!("{tracking}\n").as_bytes(), 0o644, Durability::None)?)
+    write(cx, HEARD, tracking.as_str())
 }
 
 fn heard_last(cx: &Ctx) -> Result<Option<Oid>, OpError> {

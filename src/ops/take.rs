@@ -437,9 +437,15 @@ pub struct Begun {
 impl Begun {
     /// A title for it.
     pub fn title(&self) -> String {
-        let names: Vec<&str> =
-            self.files.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).take(3).collect();
-        if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) }
+        // A file may be called what no title may: line ends, colours.
+        let name = |path: &String| crate::agent::render::one_line(path.rsplit('/').next().unwrap_or(path));
+        let names: Vec<String> =
+            self.files.iter().map(name).filter(|name| !name.is_empty()).take(3).collect();
+        if names.is_empty() {
+            return "Work in progress".to_owned();
+        }
+        let title = format!("Change {}", names.join(", "));
+        title.chars().take(crate::domain::draft::TITLE_CHARS).collect()
     }
 }
 

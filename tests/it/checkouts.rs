@@ -136,3 +136,19 @@ fn a_file_that_was_only_touched_is_no_change() {
     assert_eq!(repo.read("src/a"), "1\n");
     assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
 }
+
+#[test]
+fn who_is_left_on_a_merged_branch_is_sent_where_trunk_is() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["worktree", "add", "--quiet", "-b", "plain", "../plain it"]).success();
+    let plain = repo.env().at("plain it");
+    plain.commit("more", &[("more", "x\n")]);
+    let said = plain.orch(&["merge", "plain"]).success().stderr;
+    let way = format!("still on plain: `cd {}`", repo.path("").display().to_string().trim_end_matches('/'));
+    assert!(said.contains(&way), "{said}");
+    repo.git(&["switch", "--quiet", "-c", "elsewhere"]).success();
+    plain.commit("again", &[("more", "y\n")]);
+    let said = plain.orch(&["merge", "plain"]).success().stderr;
+    assert!(said.contains("still on plain: `git switch main`"), "{said}");
+}

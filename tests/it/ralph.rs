@@ -418,6 +418,26 @@ fn ctrl_c_records_nothing_and_stops_the_step() {
 }
 
 #[test]
+fn one_ctrl_c_that_comes_by_two_ways_is_one() {
+    let env = TestEnv::new();
+    let root = env.root().display();
+    let gate = gate(&format!(
+        "touch {root}/began; until test -e {root}/go; do sleep 0.02; done; touch {root}/ended"
+    ));
+    let project = Project::with(&env, &gate);
+    let running = project.repo.cmd(ORCH).args(&["ralph"]).spawn();
+    wait_for("the step begins", || sys_exists(&env.root().join("began")));
+    running.signal(Signal::INT);
+    // Apart far enough to be two signals: equal ones that wait are delivered as one.
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(5));
+    running.signal(Signal::INT);
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(200));
+    project.repo.write("../go", "");
+    running.wait().any();
+    assert!(sys_exists(&env.root().join("ended")), "the step that ran may end");
+}
+
+#[test]
 fn a_killed_run_leaves_the_pool_usable() {
     let env = TestEnv::new();
     let project = Project::with(&env, &waiting_gate(&env));

@@ -195,7 +195,7 @@ fn what_waits_for_a_person_says_what_to_type() {
     stuck
     bug ID1 - P2 - blocked
 
-    reason   the agent changed nothing, twice in a row
+    reason   the agent failed (exit 3) and changed nothing, twice in a row; it printed last: no licence
     branch   fix/ID1-stuck
     path     $ROOT/r.orch/ID1
     added    TIME UTC (DURATION ago)
@@ -226,7 +226,7 @@ fn what_waits_for_a_person_says_what_to_type() {
     ---- stderr
     Session ID3: 0 tasks ready, 1 job
     Nothing is ready: 1 task is blocked, 1 task waits for review.
-      ID1 stuck - blocked: the agent changed nothing, twice in a row
+      ID1 stuck - blocked: the agent failed (exit 3) and changed nothing, twice in a row; it printed last: no licence
       ID2 passed - in review
     hint: `git orch list --status blocked`; `git orch show TASK` says why, `git orch unblock TASK…` puts them back
     hint: `git orch list --status review`; `git orch merge TASK` merges one that is as it should be
@@ -270,6 +270,34 @@ fn what_an_agent_said_need_not_be_kept_for_its_work_to_count() {
 }
 
 #[test]
+fn an_agent_that_fails_is_not_taken_for_one_without_work() {
+    let env = TestEnv::new();
+    let repo = gated(&env, "42\n");
+    repo.orch(&["ralph"]).success();
+    let ids: Vec<String> = (0..4).map(|n| add(&repo, &[&format!("task {n}")])).collect();
+    let ran = repo.orch(&["run", "--until-empty", "--agent", "echo no licence >&2; echo; exit 1"]).code(8);
+    let reason =
+        "the agent failed (exit 1) and changed nothing; the tree already passes; it printed last: no licence";
+    let fact = format!("error: one task after the other ends because the agent fails; the last: {reason}\n");
+    assert!(ran.stderr.contains(&fact), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("git orch show TASK   (where what its agent said is kept)"),
+        "{}",
+        ran.stderr
+    );
+    let of = |id: &String| repo.orch(&["show", id, "--json"]).success().json();
+    let status: Vec<_> = ids.iter().map(|id| of(id)["status"].clone()).collect();
+    assert_eq!(status, ["blocked", "blocked", "blocked", "open"], "the rest is left alone");
+    let said = repo.orch(&["show", &ids[0]]).success();
+    assert!(said.stdout.contains(&format!("reason   {reason}\n")), "{}", said.stdout);
+    assert!(said.stderr.contains("hint: what its agent said is in "), "{}", said.stderr);
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    repo.orch(&["run", "--agent", &format!("echo {token}; exit 1")]).code(3);
+    let hidden = repo.orch(&["show", &ids[3]]).success().stdout.clone();
+    assert!(hidden.contains("failed (exit 1)") && !hidden.contains("ghp_"), "{hidden}");
+}
+
+#[test]
 fn a_done_task_names_its_commit_and_the_log_is_short() {
     let env = TestEnv::new();
     let repo = gated(&env, "7\n");
@@ -309,4 +337,34 @@ fn an_edit_that_is_refused_names_the_command() {
         "{}",
         emptied.stderr
     );
+}
+
+#[test]
+fn a_conflict_names_the_route_that_works() {
+    let env = TestEnv::new();
+    let hub = env.remote("origin");
+    let other = env.clone_of(&hub, "other");
+    other.commit("first", &[("orch.toml", GATE), ("answer", "7\n")]);
+    other.git(&["push", "--quiet", "origin", "HEAD:main"]).success();
+    hub.repo().git(&["symbolic-ref", "HEAD", "refs/heads/main"]).success();
+    let repo = env.clone_of(&hub, "r");
+    repo.orch(&["init"]).success();
+    let id = add(&repo, &["the answer is wrong"]);
+    let there = other.path("").display().to_string();
+    let push = "git commit -qam meanwhile && git push -q origin HEAD:main";
+    let script = format!("echo 42 > answer; cd '{there}' && echo 41 > answer && {push}");
+    let ran = repo.orch(&["run", "--agent", &script]).code(3);
+    let start = format!("git orch unblock {id} && git orch start {id}");
+    let way = format!("`{start}`, in its worktree `git rebase origin/main`, then `git orch merge`");
+    assert!(ran.stdout.contains(&format!("conflicts with trunk in answer; next: {way}\n")), "{ran}");
+    let shown = repo.orch(&["show", &id]).success();
+    assert!(shown.stdout.contains("reason   conflicts with trunk in answer\n"), "{shown}");
+    assert!(shown.stderr.contains(&format!("hint: {way}; `git orch close {id} ")), "{shown}");
+    // And it works.
+    repo.sh(&start).success();
+    let there = env.at(repo.orch(&["worktree", "path", &id]).success().line());
+    there.git(&["rebase", "--quiet", "origin/main"]).code(1);
+    there.sh("echo 42 > answer && git add answer && GIT_EDITOR=true git rebase --continue").success();
+    there.orch(&["merge"]).success();
+    assert_eq!(hub.repo().git(&["show", "main:answer"]).success().line(), "42");
 }

@@ -32,5 +32,6 @@ mod tell;
 mod trouble;
 mod worker;
 
+pub use finish::out_of_conflict;
 pub use options::{Ended, RunOptions, RunReport, Stopped};
 pub use session::run;

@@ -43,12 +43,24 @@ pub fn init_with(cx: &Ctx, options: &InitOptions, programs: &Programs) -> Result
     } else {
         act(&own, &plan, chosen, programs, &mut report)?;
     }
-    if options.dry_run {
+    if is_hub(&own)? {
+        let line = "nobody works in this repository, and they refuse every push of trunk to it, what Ralph has \
+            verified, too: set up the clones, not the hub that they push to";
+        report.push(Done::Warned, "hooks", line);
+        if !options.dry_run {
+            report.due("git orch uninstall");
+        }
+    } else if options.dry_run {
         report.next("git orch init   # does it");
     } else {
         next(&own, &plan, &mut report)?;
     }
     Ok(report)
+}
+
+/// Whether this is a repository that others push to, as far as one can see: bare, and without worktrees.
+fn is_hub(cx: &Ctx) -> Result<bool, OpError> {
+    Ok(cx.repo.is_bare() && cx.repo.worktrees()?.is_empty())
 }
 
 /// Everything that is decided before the first change.
