@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::id::TaskId;
-use crate::hook::place::Place;
+use crate::hook::place::{Place, orch_dir};
 use crate::sys::ancestry::Process;
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
@@ -37,11 +37,17 @@ impl Whose {
         same.then_some(place.git_dir)
     }
 
-    /// Whether `dir` is in a task's worktree.
+    /// Whether `dir` is in a task's worktree. One elsewhere than below the root is known by its name, and by the lease
+    /// that this clone has: a person's worktree may be called `backends`, which could be an id.
     pub fn is_task_place(&self, dir: &Path) -> bool {
         let Ok(dir) = fs::canonical(dir) else { return false };
-        let name = || self.git_dir(&dir)?.file_name()?.to_str().map(str::to_owned);
-        self.is_below_root(&dir) || name().is_some_and(|name| TaskId::parse(&name).is_ok())
+        self.is_below_root(&dir) || self.git_dir(&dir).is_some_and(|git_dir| self.is_leased(&git_dir))
+    }
+
+    fn is_leased(&self, git_dir: &Path) -> bool {
+        let name = git_dir.file_name().and_then(|name| name.to_str());
+        let id = name.and_then(|name| TaskId::parse(name).ok().filter(|id| id.as_str() == name));
+        id.is_some_and(|id| fs::exists(&orch_dir(&self.common_dir).join("leases").join(id.as_str())))
     }
 
     /// Whether an agent that has this as its worktree is one of this clone's. An agent of another repository is a person
