@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::domain::id::TaskId;
-use crate::domain::task::{State, Task};
+use crate::domain::task::{Claim, State, Task};
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
@@ -70,7 +70,11 @@ pub(crate) fn view(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<Tas
 
 /// The same where readiness is known.
 pub(crate) fn view_ready(cx: &Ctx, task: &Task, ready: bool) -> TaskView {
-    TaskView::new(task, ready, worktrees::place_of(cx, task).as_deref())
+    let mut view = TaskView::new(task, ready, worktrees::place_of(cx, task).as_deref());
+    if take::is_lost(cx, task) {
+        view.claim = Claim::Lost.as_str();
+    }
+    view
 }
 
 /// What was asked for, as a filter of the index.
@@ -210,6 +214,7 @@ impl From<Refused> for CommandError {
             Because::Policy => Exit::Refused,
             Because::NothingReady => Exit::NothingReady,
             Because::Held => Exit::Held,
+            Because::Offline => Exit::Offline,
             Because::Interrupted => Exit::Interrupted,
             Because::Environment => Exit::Environment,
         };
@@ -246,6 +251,10 @@ impl From<OpError> for CommandError {
                     StoreError::TooLarge { .. } | StoreError::NoState => {
                         this.rule("init.missing").next("git orch init")
                     }
+                    StoreError::Hostile { .. } => {
+                        this.rule("state.hostile").next("look at who pushed it; nothing of it was taken over")
+                    }
+                    StoreError::Unrelated { .. } => this.rule("state.unrelated"),
                     StoreError::Git(GitError::RefLocked { .. }) => this.rule("git.lock").next(LOCKED),
                     StoreError::Contended { .. }
                     | StoreError::NotReadBack

@@ -49,6 +49,8 @@ pub struct CommitInfo {
 pub struct TreeChange {
     /// The path from the root, with `/`.
     pub path: String,
+    /// What is there in the first tree; None if there is nothing, or a directory.
+    pub old: Option<Entry>,
     /// What is there in the second tree, a link or a submodule included; None if there is nothing, or a directory.
     pub new: Option<Entry>,
 }
@@ -151,6 +153,19 @@ impl Repo {
             Ok(object.detach().data)
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
+        }
+    }
+
+    /// The bytes of a blob that has at most `limit`; else how many it has. A larger one is not read.
+    pub fn blob_within(&self, oid: &Oid, limit: usize) -> Result<Result<Vec<u8>, u64>, GitError> {
+        let id = to_gix(oid)?;
+        let found = self.gix.try_find_header(id).map_err(GitError::gix(format!("read object {oid}")))?;
+        let size =
+            found.map(|header| header.size()).ok_or_else(|| GitError::Missing { oid: oid.to_string() })?;
+        if usize::try_from(size).is_ok_and(|size| size <= limit) {
+            self.blob(oid).map(Ok)
+        } else {
+            Ok(Err(size))
         }
     }
 
@@ -291,7 +306,7 @@ impl Repo {
             }
             let (before, after) = (before.filter(|e| !is_tree(&e)), after.filter(|e| !is_tree(&e)));
             if before != after {
-                out.push(TreeChange { path, new: after });
+                out.push(TreeChange { path, old: before, new: after });
             }
         }
         Ok(())

@@ -10,9 +10,10 @@ use crate::domain::id::{ChangeId, IdPrefix, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
 use crate::domain::role::{Role, Team};
-use crate::domain::stamp::{Field, Stamp, TagSet};
+use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
 use crate::domain::task::{Claim, Evidence, Lease, Move, Owner, Register, State, Task, Work};
 use crate::domain::time::Timestamp;
+use crate::domain::unknown::Unknown;
 use crate::index::open::file;
 use crate::index::{Applied, Because, Changes, Filter, Index, IndexError, Row};
 use crate::sys::clock::Clock;
@@ -28,7 +29,7 @@ fn oid(n: u64) -> Oid {
 
 fn task(n: u64) -> Task {
     let change = ChangeId::from_bits(1);
-    let at = Move { change: &change, now: Timestamp::from_millis(5), epoch: 0 };
+    let at = Move { change: &change, now: Timestamp::from_millis(5), clock: Hlc::default(), epoch: 0 };
     let stamp = Stamp { ms: 1, seq: 0, actor: "ann".into(), change: change.clone() };
     Task {
         id: id(n),
@@ -45,6 +46,7 @@ fn task(n: u64) -> Task {
         needs: TagSet::default(),
         files: TagSet::default(),
         register: Register::new(&at),
+        unknown: Unknown::default(),
     }
 }
 

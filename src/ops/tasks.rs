@@ -9,14 +9,18 @@ use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, TagSet};
 use crate::domain::task::{Register, State, Task};
+use crate::domain::unknown::Unknown;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{contract, lease, people, rebranch};
+use crate::ops::{contract, people, rebranch};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
 
 /// The audit entry of a change to a task.
+/// The rule of an id that no task here has.
+pub(crate) const UNKNOWN: &str = "id.unknown";
+
 pub(crate) fn change(action: &'static str, id: &TaskId, cause: &str, note: Option<String>) -> Change {
     Change { action, subject: format!("task/{id}"), cause: cause.to_owned(), note }
 }
@@ -64,7 +68,7 @@ fn unknown(snapshot: &Snapshot<'_>, text: &str) -> Result<Refused, OpError> {
     let mut ids: Vec<TaskId> = snapshot.task_ids()?.into_iter().filter(near).collect();
     ids.sort_by_cached_key(|id| (distance(id), id.clone()));
     let near: Vec<String> = ids.iter().take(3).map(|id| format!("git orch show {id}")).collect();
-    let refused = Refused::new(Because::Usage, "id.unknown", format!("no task's id begins with `{text}`"));
+    let refused = Refused::new(Because::Usage, UNKNOWN, format!("no task's id begins with `{text}`"));
     Ok(if near.is_empty() {
         refused.next("git orch list --all")
     } else {
@@ -169,6 +173,7 @@ fn build(
         needs: TagSet::default(),
         files: TagSet::default(),
         register: Register::new(&edit.at()),
+        unknown: Unknown::default(),
     };
     let change = edit.change();
     let mut ordinal = 0;
@@ -436,53 +441,6 @@ pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> 
         Ok::<_, OpError>(edit.put_task(task, change("task.free", id, "dep rm", Some(gone.join(", ")))))
     })?;
     Ok(task)
-}
-
-/// A change of the register that a person asked for by name.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// Back into the queue.
-    Release,
-    /// Aside, with a reason.
-    Block(String),
-    /// Out of `blocked`.
-    Unblock,
-    /// Given up, with a reason.
-    Close(String),
-    /// Back from done or closed.
-    Reopen,
-}
-
-/// Makes `step` with all of `ids` in one change, or with none. What another holds is refused.
-pub fn step(cx: &Ctx, ids: &[TaskId], step: &Step) -> Result<Vec<Task>, OpError> {
-    for id in ids {
-        people::refuse_other_task(cx, Some(id))?;
-    }
-    let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
-        // All are looked at before the first is written.
-        let made: Vec<_> = ids.iter().map(|id| made(cx, edit, id, step)).collect::<Result<_, _>>()?;
-        let put = |(task, change)| edit.put_task(task, change);
-        Ok::<_, OpError>(made.into_iter().map(put).collect::<Vec<_>>())
-    })?;
-    for task in tasks.iter().filter(|task| task.register.state.lease().is_none()) {
-        lease::forget(cx, &task.id)?;
-    }
-    Ok(tasks)
-}
-
-fn made(cx: &Ctx, edit: &Edit<'_, '_>, id: &TaskId, step: &Step) -> Result<(Task, Change), OpError> {
-    let mut task = get(edit, id)?;
-    lease::refuse_others(cx, &task)?;
-    let at = edit.at();
-    let (action, note, next) = match step {
-        Step::Release => ("task.release", None, task.register.release(id, &at)?),
-        Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
-        Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
-        Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
-        Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
-    };
-    task.register = next;
-    Ok((task, change(action, id, action.trim_start_matches("task."), note)))
 }
 
 /// Why open tasks are not ready: each with the needed tasks that are not merged.

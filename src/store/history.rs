@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::oid::Oid;
+use crate::domain::stamp::Hlc;
+use crate::domain::time::Timestamp;
 use crate::git::{GitError, Repo};
+use crate::store::error::StoreError;
 
 /// The trailer's name.
-pub(crate) const CHANGE: &str = "Orch-Change";
+const CHANGE: &str = "Orch-Change";
 /// The trailer with the hybrid clock of the commit.
-pub(crate) const CLOCK: &str = "Orch-Clock";
+const CLOCK: &str = "Orch-Clock";
 
 /// One recorded change of state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +37,38 @@ fn trailers<'m>(message: &'m str, name: &str) -> impl Iterator<Item = &'m str> {
     message.lines().filter_map(move |line| line.strip_prefix(prefix.as_str()))
 }
 
-/// The hybrid clock of a state commit: milliseconds and counter.
-pub(crate) fn clock_of(message: &str) -> Option<(i64, u32)> {
-    let (ms, seq) = trailers(message, CLOCK).last()?.split_once('.')?;
-    Some((ms.parse().ok()?, seq.parse().ok()?))
+/// The hybrid clock of a state commit.
+pub(crate) fn clock_of(message: &str) -> Option<Hlc> {
+    Hlc::parse(trailers(message, CLOCK).last()?)
+}
+
+/// How far the clock of another clone may be ahead and still be followed.
+pub(crate) const AHEAD: i64 = 5 * 60 * 1000;
+
+/// The hybrid clock of a change that is made now on top of one at `seen`. One that is more than five minutes ahead is
+/// not followed: a single wrong clock would carry every clone's along.
+pub(crate) fn next_clock(now: Timestamp, seen: Option<Hlc>) -> Hlc {
+    let here = Hlc { ms: now.millis(), seq: 0 };
+    match seen {
+        Some(seen) if seen.ms <= now.millis().saturating_add(AHEAD) => here.after(seen),
+        Some(_) | None => here,
+    }
+}
+
+/// The message of a state commit that makes these changes.
+pub(crate) fn message(entries: &[AuditEntry], clock: Hlc) -> Result<String, StoreError> {
+    let title = match entries {
+        [one] => format!("{} {}", one.action, one.subject),
+        [first, ..] => format!("{} and {} more", first.action, entries.len() - 1),
+        [] => "nothing".to_owned(),
+    };
+    let mut text = title + "\n\n";
+    for entry in entries {
+        let line = serde_json::to_string(entry)
+            .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })?;
+        text = text + CHANGE + ": " + &line + "\n";
+    }
+    Ok(format!("{text}{CLOCK}: {clock}\n"))
 }
 
 /// The last `limit` changes, newest first, with the commit and its time in seconds since the epoch.

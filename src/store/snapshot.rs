@@ -102,9 +102,23 @@ impl<'r> Snapshot<'r> {
         self.record(&layout::session(id), records::decode_session)
     }
 
-    /// A verdict by its key. Whether it counts is for the gate to say: see its MAC.
-    pub fn verdict(&self, key: &str) -> Result<Option<Verdict>, StoreError> {
-        self.record(&layout::verdict(key), records::decode_verdict)
+    /// The verdicts for a key, of every clone that made one. Which of them count is for the gate to say: see their
+    /// MACs. One that can't be read is none.
+    pub fn verdicts(&self, key: &str) -> Result<Vec<Verdict>, StoreError> {
+        let (dir, begin) = layout::verdicts(key);
+        let Some(shard) = self.repo.entry_at(&self.tree, &dir)?.filter(|e| e.kind == EntryKind::Tree) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for entry in self.repo.tree(&shard.oid)?.iter().filter(|e| e.name.starts_with(begin.as_bytes())) {
+            let path = format!("{dir}/{}", String::from_utf8_lossy(&entry.name));
+            match self.record(&path, records::decode_verdict) {
+                Ok(verdict) => found.extend(verdict),
+                Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// The approval of a tree, if there is one.
@@ -188,14 +202,14 @@ impl<'r> Snapshot<'r> {
     }
 
     /// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
-    fn text_at(&self, entry: &Entry) -> Result<String, String> {
+    pub(super) fn text_at(&self, entry: &Entry) -> Result<String, String> {
         if entry.kind != EntryKind::Blob {
             return Err("it is no file".to_owned());
         }
-        let bytes = self.repo.blob(&entry.oid).map_err(|e| e.to_string())?;
-        if bytes.len() > layout::MAX_FILE {
-            return Err(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
-        }
+        let bytes = match self.repo.blob_within(&entry.oid, layout::MAX_FILE).map_err(|e| e.to_string())? {
+            Ok(bytes) => bytes,
+            Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
+        };
         String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
     }
 

@@ -12,7 +12,7 @@ use git_orch::ops::doctor::{Check, Found, Mend, doctor_with};
 use git_orch::ops::setup::{self, StateRefs};
 use git_orch::ops::status::{self, Hooks};
 use git_orch::ops::take::{self, Checkout};
-use git_orch::ops::{OpError, audit, mode, tasks};
+use git_orch::ops::{OpError, audit, mode, steps, tasks};
 use git_orch::policy::grant::Action;
 use git_orch::store::{Author, Change, STATE_REF, Store};
 use git_orch::sys::fs::{self, Durability};
@@ -237,8 +237,9 @@ fn worktrees_that_are_gone_or_lead_elsewhere_are_found() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let take =
-        |id: &TaskId| take::start(&cx, id, Checkout::Worktree, "test").expect("taken").path.expect("made");
+    let take = |id: &TaskId| {
+        take::start(&cx, id, Checkout::Worktree.into(), "test").expect("taken").path.expect("made")
+    };
     let (gone, turned) = (take(&ids[0]), take(&ids[1]));
     healthy(&repo);
     fs::remove_dir_all(&gone).expect("ours");
@@ -329,10 +330,10 @@ fn status_says_where_everything_stands() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let taken = take::next(&cx, &Filter::default(), Checkout::Worktree, "test").expect("works");
+    let taken = take::next(&cx, &Filter::default(), Checkout::Worktree.into(), "test").expect("works");
     let take::Next::Taken(taken) = taken else { panic!("three are ready") };
     let rest: Vec<&TaskId> = ids.iter().filter(|id| **id != taken.task.id).collect();
-    tasks::step(&cx, std::slice::from_ref(rest[1]), &tasks::Step::Block("waits".into())).expect("blocked");
+    steps::step(&cx, std::slice::from_ref(rest[1]), &steps::Step::Block("waits".into())).expect("blocked");
     fs::write_atomic(&taken.path.clone().expect("made").join("new"), b"x", 0o644, Durability::None)
         .expect("ours");
     let status = status::status(&cx).expect("works");
@@ -368,7 +369,10 @@ fn the_mode_is_tightened_by_everybody_and_loosened_by_a_person() {
     let cx = context(&repo);
     let (before, after) = mode::set(&cx, Mode::Off, Some(" fire ")).expect("set");
     assert_eq!((before.mode, after.reason.as_deref()), (Mode::Normal, Some("fire")));
-    assert!(matches!(take::next(&cx, &Filter::default(), Checkout::None, "test"), Err(OpError::Refused(_))));
+    assert!(matches!(
+        take::next(&cx, &Filter::default(), Checkout::None.into(), "test"),
+        Err(OpError::Refused(_))
+    ));
     let mut agent = context(&repo);
     agent.actor.kind = git_orch::domain::actor::ActorKind::Agent;
     assert!(mode::set(&agent, Mode::Normal, None).is_err());
@@ -389,7 +393,8 @@ fn uninstall_keeps_worktrees_with_work_and_what_they_need() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let path = take::start(&cx, &ids[0], Checkout::Worktree, "test").expect("taken").path.expect("made");
+    let path =
+        take::start(&cx, &ids[0], Checkout::Worktree.into(), "test").expect("taken").path.expect("made");
     fs::write_atomic(&path.join("work"), b"x", 0o644, Durability::None).expect("ours");
     setup::uninstall(&cx, StateRefs::Keep).expect("works");
     assert!(fs::exists(&path.join("work")));

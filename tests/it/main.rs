@@ -62,6 +62,8 @@ mod setup;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod sync;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tour;

@@ -10,6 +10,7 @@ use git_orch::domain::oid::Oid;
 use git_orch::domain::stamp::{Field, TagSet};
 use git_orch::domain::task::{Register, Task};
 use git_orch::domain::time::Timestamp;
+use git_orch::domain::unknown::Unknown;
 use git_orch::git::Repo;
 use git_orch::policy::grant::Action;
 use git_orch::store::{Author, Change, Edit, Meta, STATE_REF, Store, StoreError, decode_task, encode_task};
@@ -82,6 +83,7 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
         needs: TagSet::default(),
         files: TagSet::default(),
         register: Register::new(&edit.at()),
+        unknown: Unknown::default(),
     }
 }
 

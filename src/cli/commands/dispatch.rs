@@ -26,17 +26,18 @@ use crate::cli::commands::run::RunArgs;
 use crate::cli::commands::show::ShowArgs;
 use crate::cli::commands::start::StartArgs;
 use crate::cli::commands::status::StatusArgs;
+use crate::cli::commands::sync::SyncArgs;
 use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
     add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, mode, moves, next,
-    override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
+    override_, push, ralph, run as run_command, show, start, status, sync, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::ops::tasks::Step;
+use crate::ops::steps::Step;
 
 /// What to do.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -67,6 +68,7 @@ pub enum Command {
     Approve(ApproveArgs),
     Override(OverrideArgs),
     Run(RunArgs),
+    Sync(SyncArgs),
     Mode(ModeArgs),
     Log(LogArgs),
     Man(ManArgs),
@@ -109,6 +111,7 @@ impl Command {
             Self::Status(args) => args.output.json,
             Self::Doctor(args) => args.output.json,
             Self::Mode(args) => args.output.json,
+            Self::Sync(args) => args.output.json,
             Self::Log(args) => args.output.json,
             Self::Run(args) => args.json_events,
             Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
@@ -170,6 +173,7 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Hook(args) => hook::run(cx, out, args),
         Command::Push(args) => push::run(cx, out, args),
         Command::Run(args) => run_command::run(cx, out, args),
+        Command::Sync(args) => sync::run(cx, out, args),
         Command::Doctor(args) => doctor::run(cx, out, args),
     }
 }

@@ -25,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod start;
 pub mod status;
+pub mod sync;
 pub mod uninstall;
 pub mod worktree;
 
