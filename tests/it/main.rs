@@ -22,6 +22,8 @@ mod doctor;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod harness;
