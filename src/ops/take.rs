@@ -203,7 +203,7 @@ pub(super) fn arbitrated(
     lease::remember(cx, &task.id, task.register.fence)?;
     let standing = match brought.and_then(|brought| brought.offline.clone()) {
         Some(said) => Standing::Unconfirmed(said),
-        None => match sync::claim(cx, &task.id)? {
+        None => match sync::claim(cx, &task)? {
             Ok(standing) => standing,
             Err(lost) => return Ok(Err(lost)),
         },

@@ -149,6 +149,19 @@ fn of_two_claims_made_apart_the_first_at_the_remote_wins() {
 }
 
 #[test]
+fn a_claim_that_is_lost_while_the_state_is_shared_is_not_taken_for_ours() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let first = a.orch(&["add", "first", "--priority", "P0"]).success().line();
+    let second = a.orch(&["add", "second"]).success().line();
+    team.sync();
+    // The other clone does not look again so soon: it claims the same, and hears when it shares its state.
+    assert_eq!(json(a, &["next", "--no-worktree", "--json"])["id"], first.as_str());
+    let theirs = json(b, &["next", "--no-worktree", "--json"]);
+    assert_eq!((&theirs["id"], &theirs["claim"]), (&Value::from(second), &Value::from("confirmed")));
+}
+
+#[test]
 fn every_task_goes_to_one_of_many_clones() {
     const CLONES: usize = 4;
     const TASKS: usize = 12;

@@ -167,7 +167,7 @@ fn confirm(cx: &Ctx, task: &Task, options: &Options) -> Result<(), OpError> {
     if options.landing == Landing::Local || register.anchor >= register.fence {
         return Ok(());
     }
-    match sync::claim(cx, &task.id)? {
+    match sync::claim(cx, task)? {
         Ok(standing) => {
             tracing::debug!(?standing, "asked the remote whose task it is");
             Ok(())

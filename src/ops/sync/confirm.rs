@@ -25,17 +25,15 @@ pub enum Published {
     Unconfirmed(String),
 }
 
-/// Has the remote arbitrate who owns a task, by the register that this clone has.
-pub(crate) fn publish(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Published, OpError> {
+/// Has the remote arbitrate who owns a task. `ours` is the register that this clone wrote: what is in the state by now
+/// may be another clone's already.
+pub(crate) fn publish(cx: &Ctx, remote: &str, id: &TaskId, ours: &Register) -> Result<Published, OpError> {
     let mut said = String::new();
-    let Some(first) = cx.snapshot()?.task(id)? else {
-        return Err(OpError::Bug(format!("task {id} is gone")));
-    };
     for _ in 0..TRIES {
         let Some(task) = cx.snapshot()?.task(id)? else {
             return Err(OpError::Bug(format!("task {id} is gone")));
         };
-        if let Some(lost) = lost(cx, &first.register, &task.register, id)? {
+        if let Some(lost) = lost(cx, ours, &task.register, id)? {
             return Ok(Published::Lost(lost));
         }
         let Some(update) = claims::prepare(cx, remote, id, &task.register)? else {

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::config::StateSync;
 use crate::domain::id::TaskId;
+use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::remote::{self, Fetched};
@@ -124,8 +125,8 @@ pub fn arbiter(cx: &Ctx) -> Option<&str> {
     cx.remote().filter(|_| cx.local.sync == StateSync::Auto)
 }
 
-/// Has the remote arbitrate a claim that was just made.
-pub(crate) fn claim(cx: &Ctx, id: &TaskId) -> Result<Result<Standing, Lost>, OpError> {
+/// Has the remote arbitrate a claim that was just made: `task` as it was written.
+pub(crate) fn claim(cx: &Ctx, task: &Task) -> Result<Result<Standing, Lost>, OpError> {
     let Some(remote) = arbiter(cx) else { return Ok(Ok(Standing::Alone)) };
     // Who hears of a claim has to know the task.
     match share_now_and_then(cx, remote)? {
@@ -134,7 +135,7 @@ pub(crate) fn claim(cx: &Ctx, id: &TaskId) -> Result<Result<Standing, Lost>, OpE
         Shared::Refused(said) => return Ok(Ok(Standing::Refused(said))),
         Shared::Offline(said) => return Ok(Ok(Standing::Unconfirmed(said))),
     }
-    Ok(match confirm::publish(cx, remote, id)? {
+    Ok(match confirm::publish(cx, remote, &task.id, &task.register)? {
         Published::Confirmed => Ok(Standing::Confirmed),
         Published::Lost(lost) => Err(lost),
         Published::Refused(said) => Ok(Standing::Refused(said)),
@@ -160,13 +161,20 @@ fn share_now_and_then(cx: &Ctx, remote: &str) -> Result<Shared, OpError> {
 pub(crate) fn tell(cx: &Ctx, ids: &[TaskId]) {
     let Some(remote) = arbiter(cx) else { return };
     for id in ids {
-        let told = claims::is_known(cx, remote, id)
-            .and_then(|known| if known { confirm::publish(cx, remote, id).map(Some) } else { Ok(None) });
+        let told = told(cx, remote, id);
         match told {
             Ok(told) => tracing::debug!(%id, ?told, "told the remote"),
             Err(error) => tracing::debug!(%id, %error, "the remote was not told"),
         }
     }
+}
+
+fn told(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<Published>, OpError> {
+    if !claims::is_known(cx, remote, id)? {
+        return Ok(None);
+    }
+    let task = cx.snapshot()?.task(id)?;
+    task.map(|task| confirm::publish(cx, remote, id, &task.register)).transpose()
 }
 
 /// Brings the remote up to date after a merge. Whatever goes wrong is made up for by the next sync.
