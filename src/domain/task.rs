@@ -2,7 +2,7 @@
 //!
 //! Status, owner and fence are one `Register` and change only by the functions here. Each returns a new
 //! register or a `Refusal`; none reads a clock. Whether a task is *ready* is derived, never stored: see
-//! `ops::take::is_ready`.
+//! `ops::needs::is_ready`.
 
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};

@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, Params};
 
+use crate::domain::graph::{self, Edges};
 use crate::domain::id::{IdPrefix, TaskId};
 use crate::domain::task::{Claim, State};
 use crate::domain::time::Timestamp;
+use crate::index::cycles::{self, DEPENDENTS, dependents};
 use crate::index::error::IndexError;
 use crate::index::filter::Filter;
 use crate::index::open::Index;
 use crate::index::row::{COLUMNS, Row};
-use crate::index::write::{DEPENDENTS, dependents};
 
 /// More tasks than this with the same prefix are "ambiguous" whatever their number.
 const PREFIX_LIMIT: usize = 32;
@@ -170,10 +171,20 @@ impl Index {
         })
     }
 
-    /// Which of the needs of `row` are not done.
+    /// Which of the needs of `row` are not done, without those that do not count.
     pub fn unmet(&self, row: &Row) -> Result<Vec<Need>, IndexError> {
+        let ignored = if row.needs.is_empty() { Edges::new() } else { self.ignored()? };
+        self.unmet_without(row, &ignored)
+    }
+
+    /// The edges that close a cycle and do not count.
+    pub fn ignored(&self) -> Result<Edges, IndexError> {
+        cycles::stored(&self.db)
+    }
+
+    fn unmet_without(&self, row: &Row, ignored: &Edges) -> Result<Vec<Need>, IndexError> {
         let mut unmet = Vec::new();
-        for id in &row.needs {
+        for id in row.needs.iter().filter(|id| !graph::has(ignored, &row.id, id)) {
             let status = self.row(id)?.map(|need| need.status);
             if status != Some("done") {
                 unmet.push(Need { id: id.clone(), status });
@@ -205,8 +216,12 @@ impl Index {
             return Err(IndexError::Corrupt(verdict));
         }
         let all = self.list(&Filter::default(), usize::MAX)?;
+        let ignored = cycles::computed(&self.db)?;
+        if ignored != self.ignored()? {
+            return Err(IndexError::corrupt("the cycles"));
+        }
         for row in &all {
-            if self.unmet(row)?.len() != usize::try_from(row.unmet).unwrap_or(usize::MAX) {
+            if self.unmet_without(row, &ignored)?.len() != usize::try_from(row.unmet).unwrap_or(usize::MAX) {
                 return Err(IndexError::corrupt(format!("the needs of task {}", row.id)));
             }
         }

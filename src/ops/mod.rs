@@ -24,6 +24,7 @@ mod lease;
 mod making;
 pub mod merge;
 pub mod mode;
+pub mod needs;
 pub mod overrides;
 pub mod people;
 mod pool;

@@ -12,6 +12,7 @@ use crate::domain::task::{State, Task};
 use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::needs::{self, Needs};
 use crate::store::{Listing, Snapshot, task_of_path};
 use crate::sys::fs;
 
@@ -69,6 +70,12 @@ impl<'s, 'r> Queue<'s, 'r> {
             }
         };
         Ok(listed(listing))
+    }
+
+    /// Whether the index knows that no tasks need each other in a circle.
+    pub(crate) fn has_no_cycle(&self) -> bool {
+        let ignored = self.index.as_ref().map(Index::ignored);
+        ignored.is_some_and(|ignored| ignored.is_ok_and(|edges| edges.is_empty()))
     }
 
     /// The tasks that are left out because their file can't be read, and why.
@@ -135,11 +142,28 @@ impl<'s, 'r> Queue<'s, 'r> {
 }
 
 fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {
-    let unmet = crate::ops::tasks::unmet(tasks);
+    let unmet = needs::unmet(tasks);
     let missing = |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
     let mut rows: Vec<Row> = tasks.values().map(|task| Row::new(task, missing(task))).collect();
     rows.sort_by(|a, b| a.order().cmp(&b.order()));
     rows
+}
+
+/// Whether the task may be taken now, and the cycles that it is in.
+///
+/// For looking at: asks the index whether there is any cycle before everything below the task is read.
+pub fn standing(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<(bool, Vec<Vec<TaskId>>), OpError> {
+    let open = task.register.state == State::Open;
+    if needs::not_done(snapshot, task)?.is_empty() {
+        return Ok((open, Vec::new()));
+    }
+    if Queue::open(cx, snapshot)?.has_no_cycle() {
+        return Ok((false, Vec::new()));
+    }
+    let below = Needs::below(snapshot, [task]);
+    let ready = needs::is_ready_without(snapshot, task, &below.ignored())?;
+    let own = |cycle: &Vec<TaskId>| cycle.contains(&task.id);
+    Ok((ready, below.cycles().into_iter().filter(own).collect()))
 }
 
 enum IndexedError {

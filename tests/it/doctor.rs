@@ -264,10 +264,10 @@ fn a_broken_index_is_made_anew() {
     let env = TestEnv::new();
     let (repo, _) = ready(&env);
     status::status(&context(&repo)).expect("makes the index");
-    for name in ["index-2.db-wal", "index-1.db-shm"] {
+    for name in ["index-3.db-wal", "index-1.db-shm"] {
         fs::remove_file_if_there(&repo.path(".git/orch").join(name)).expect("ours");
     }
-    repo.write(".git/orch/index-2.db", &"no database ".repeat(1000));
+    repo.write(".git/orch/index-3.db", &"no database ".repeat(1000));
     let text = shown(&repo, &examine(&repo, Mend::Look), Found::Problem);
     assert!(text.contains("index:"), "{text}\n{:?}", examine(&repo, Mend::Look));
     let checks = examine(&repo, Mend::Repair);

@@ -14,6 +14,8 @@ mod cli;
 #[cfg(test)]
 mod commit_policy;
 #[cfg(test)]
+mod cycles;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
