@@ -56,33 +56,48 @@ pub fn edges_of(task: &Task) -> impl Iterator<Item = Edge<'_>> {
 /// O((tasks + edges) log tasks) where there is no cycle; else also the incremental order of Pearce and Kelly ("A
 /// dynamic topological sort algorithm for directed acyclic graphs", 2007) over what is between cycles.
 pub fn ignored(edges: &[Edge<'_>]) -> Edges {
-    let mut ids: Vec<&TaskId> = edges.iter().map(|edge| edge.task).collect();
+    let mut ids: Vec<Key<'_>> = edges.iter().map(|edge| key(edge.task)).collect();
     ids.sort_unstable();
     ids.dedup();
     // A task that needs nothing is in no cycle.
-    let place = |id: &TaskId| ids.binary_search(&id).ok();
-    let placed = |edge: &Edge<'_>| Some((place(edge.task)?, place(edge.needed)?));
-    let (mut needs, mut needed_by) = (vec![Vec::new(); ids.len()], vec![Vec::new(); ids.len()]);
-    for (task, needed) in edges.iter().filter_map(placed) {
+    let place = |id: &TaskId| ids.binary_search(&key(id)).ok();
+    let placed: Vec<(usize, usize, &Edge<'_>)> =
+        edges.iter().filter_map(|edge| Some((place(edge.task)?, place(edge.needed)?, edge))).collect();
+    let mut needs = vec![Vec::new(); ids.len()];
+    for &(task, needed, _) in &placed {
         needs[task].push(needed);
+    }
+    let into = peel(&needs);
+    if !into.contains(&true) {
+        return Edges::new();
+    }
+    let mut needed_by = vec![Vec::new(); ids.len()];
+    for &(task, needed, _) in &placed {
         needed_by[needed].push(task);
     }
-    let (into, out_of) = (peel(&needs), peel(&needed_by));
+    let out_of = peel(&needed_by);
     let tangled = |at: usize| into[at] && out_of[at];
-    let mut left: Vec<(&Edge<'_>, (usize, usize))> = edges
-        .iter()
-        .filter_map(|edge| Some((edge, placed(edge)?)))
-        .filter(|(_, (task, needed))| tangled(*task) && tangled(*needed))
+    let mut left: Vec<(&Edge<'_>, (usize, usize))> = placed
+        .into_iter()
+        .filter(|(task, needed, _)| tangled(*task) && tangled(*needed))
+        .map(|(task, needed, edge)| (edge, (task, needed)))
         .collect();
     left.sort_unstable();
     let mut found = Edges::new();
-    let mut order = Order::new(if left.is_empty() { 0 } else { ids.len() });
+    let mut order = Order::new(ids.len());
     for (edge, (task, needed)) in left {
         if !order.take(task, needed) {
             found.entry(edge.task.clone()).or_default().insert(edge.needed.clone());
         }
     }
     found
+}
+
+/// An id, and its beginning as a number: most of two ids are told apart by that, without a look at their text.
+type Key<'a> = (u64, &'a TaskId);
+
+fn key(id: &TaskId) -> Key<'_> {
+    (id.as_str().bytes().take(8).fold(0, |sum, byte| sum << 8 | u64::from(byte)), id)
 }
 
 /// For each edge that is ignored, the cycle that it closes: `task, needed, …, task`.

@@ -76,6 +76,17 @@ fn read(row: &rusqlite::Row<'_>, at: usize) -> Result<TaskId, IndexError> {
     id(&row.get::<_, String>(at)?)
 }
 
+/// Fills an empty `ignored`.
+pub(super) fn settle(db: &Connection) -> Result<(), IndexError> {
+    let mut add = db.prepare("INSERT INTO ignored (task, needed) VALUES (?1, ?2)")?;
+    for (task, all) in computed(db)? {
+        for needed in all {
+            add.execute([task.as_str(), needed.as_str()])?;
+        }
+    }
+    Ok(())
+}
+
 /// What `ignored` has.
 pub(super) fn stored(db: &Connection) -> Result<Edges, IndexError> {
     let mut all = db.prepare_cached("SELECT task, needed FROM ignored")?;

@@ -1,7 +1,7 @@
 //! The derived index: what is ready, what is listed, what is found by words, without opening git.
 //!
-//! Called by `ops`, which gives it values that the store has read. May touch one file, `index-3.db` in the
-//! directory it is given, with what SQLite puts beside it, and the lock `index.lock`.
+//! Called by `ops`, which gives it values that the store has read. May touch two files, `index-3.db` and `events-1.db` in
+//! the directory it is given, with what SQLite puts beside them, and the locks `index.lock` and `events.lock`.
 //!
 //! # Invariants
 //!
@@ -39,7 +39,9 @@
 //!
 //! A change of the schema takes the next number in the file's name; there is no migration.
 //!
-//! Deliberately absent: git, knowledge, metrics, words for people.
+//! The audit is a table in a file of its own: see `events`.
+//!
+//! Deliberately absent: git, knowledge, words for people.
 
 mod cycles;
 mod error;
@@ -57,4 +59,4 @@ pub use filter::Filter;
 pub use open::{Index, file};
 pub use query::{Because, Counts, Need, Waiting};
 pub use row::Row;
-pub use write::{Applied, Changes};
+pub use write::{Applied, Changes, Damaged};

@@ -84,7 +84,7 @@ fn in_state(mut task: Task, word: &str) -> Task {
 }
 
 fn opened(dir: &Path, tasks: impl IntoIterator<Item = Task>) -> Index {
-    Index::rebuild(dir, &oid(0), tasks, &[]).unwrap()
+    Index::rebuild(dir, &oid(0), tasks.into_iter().map(Ok)).unwrap()
 }
 
 fn shown(rows: &[Row]) -> Vec<&str> {
@@ -324,10 +324,10 @@ fn a_rebuild_waits_for_readers_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut reader = opened(dir.path(), [task(1)]);
     assert_eq!(reader.apply(Some(&oid(0)), &oid(1), &upserts(vec![task(2)])).unwrap(), Applied::Done);
-    assert!(matches!(Index::rebuild(dir.path(), &oid(2), [task(3)], &[]), Err(IndexError::Busy)));
+    assert!(matches!(Index::rebuild(dir.path(), &oid(2), [Ok(task(3))]), Err(IndexError::Busy)));
     assert_eq!(reader.list(&Filter::default(), 9).unwrap().len(), 2, "the old one still answers");
     drop(reader);
-    let index = Index::rebuild(dir.path(), &oid(2), [task(3)], &[]).unwrap();
+    let index = Index::rebuild(dir.path(), &oid(2), [Ok(task(3))]).unwrap();
     assert_eq!(shown(&index.list(&Filter::default(), 9).unwrap()), ["3"], "no old log is replayed");
     drop(index);
     let names: Vec<String> = fs::list(dir.path())
@@ -346,7 +346,7 @@ fn a_file_that_is_no_index_is_replaced() {
         fs::write_atomic(&file(dir.path()), garbage, 0o600, Durability::None).unwrap();
         let seen = Index::open(dir.path()).and_then(|index| index.indexed());
         assert!(seen.is_err_and(|e| e.wants_rebuild()), "{garbage:?}");
-        let index = Index::rebuild(dir.path(), &oid(1), [task(1)], &[]).unwrap();
+        let index = Index::rebuild(dir.path(), &oid(1), [Ok(task(1))]).unwrap();
         assert_eq!(index.list(&Filter::default(), 9).unwrap().len(), 1);
     }
     fs::remove_file(&file(dir.path())).unwrap();
@@ -539,7 +539,7 @@ proptest! {
         }
         fs::write_atomic(&path, &bytes, 0o600, Durability::None).unwrap();
         if ask_everything(dir.path(), &truths).is_err() {
-            let index = Index::rebuild(dir.path(), &oid(1), tasks, &[]).unwrap();
+            let index = Index::rebuild(dir.path(), &oid(1), tasks.into_iter().map(Ok)).unwrap();
             assert_eq!(index.list(&Filter::default(), usize::MAX).unwrap(), truths[1].1);
         }
     }

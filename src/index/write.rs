@@ -65,6 +65,9 @@ pub struct Changes {
     pub damaged: Vec<(TaskId, String)>,
 }
 
+/// A task whose file can't be read, and why.
+pub type Damaged = (TaskId, String);
+
 /// What became of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a difference that came too late was not applied"]
@@ -124,21 +127,20 @@ impl Index {
         }
     }
 
-    /// Builds the index of `to` anew from all its tasks, beside the old one, and swaps it in.
+    /// Builds the index of `to` anew from all its tasks, each once and cheapest in the order of ids, beside the old one, and swaps it in.
     ///
     /// `Busy` if others have the old one open for long: then they are the ones who rebuild next.
     pub fn rebuild(
         dir: &Path,
         to: &Oid,
-        tasks: impl IntoIterator<Item = Task>,
-        damaged: &[(TaskId, String)],
+        tasks: impl IntoIterator<Item = Result<Task, Damaged>>,
     ) -> Result<Self, IndexError> {
         fs::create_dir_all(dir)?;
         let beside = tempfile::Builder::new().prefix("index-").suffix(".tmp").tempdir_in(dir);
         let beside =
             beside.map_err(|source| fs::FsError { action: "create", path: dir.to_owned(), source })?;
         let new = beside.path().join("new.db");
-        fill(&new, to, tasks, damaged)?;
+        fill(&new, to, tasks)?;
         settle(&new, mount::of(dir)?)?;
         {
             let patience = FileLock::acquire(&open::lock_file(dir), SWAP_PATIENCE, Clock);
@@ -197,22 +199,37 @@ fn add_damage(db: &Connection, damaged: &[(TaskId, String)]) -> Result<(), Index
 fn fill(
     new: &Path,
     to: &Oid,
-    tasks: impl IntoIterator<Item = Task>,
-    damaged: &[(TaskId, String)],
+    tasks: impl IntoIterator<Item = Result<Task, Damaged>>,
 ) -> Result<(), IndexError> {
     let mut db = open::connect(new)?;
-    // Nobody sees the file before it is whole: no journal, and one flush at the end.
-    db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
-    open::create(&mut db, mount::Mount::Shared)?;
+    // Nobody sees the file before it is whole: no journal, and one flush at the end. Much memory, for a moment.
+    db.execute_batch(
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA cache_size = -65536;",
+    )?;
     let tx = db.transaction()?;
+    open::create_tables(&tx)?;
     let writer = Writer::new(&tx);
-    let mut edges = Touched::default();
+    let (mut edges, mut damaged) = (Vec::new(), Vec::new());
     for task in tasks {
-        drop(writer.upsert(&task, &mut edges)?);
+        match task {
+            Ok(task) => {
+                writer.insert(&task)?;
+                edges.extend(
+                    graph::edges_of(&task).map(|e| (e.needed.clone(), e.task.clone(), e.tag.to_owned())),
+                );
+            }
+            Err(of) => damaged.push(of),
+        }
     }
-    drop(cycles::follow(&tx, &edges)?);
+    // In order, a table is filled from one end.
+    edges.sort_unstable();
+    writer.link_all(&edges)?;
+    drop(edges);
+    cycles::settle(&tx)?;
     tx.execute_batch(&format!("{COUNT_UNMET} WHERE needs <> '[]'"))?;
-    add_damage(&tx, damaged)?;
+    tx.execute_batch(open::CREATE_INDEXES)?;
+    add_damage(&tx, &damaged)?;
     open::set_indexed(&tx, to)?;
     tx.commit()?;
     db.close().map_err(|(_, error)| IndexError::from(error))
@@ -239,6 +256,22 @@ impl<'c> Writer<'c> {
     fn new(db: &'c Connection) -> Self {
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         Self { db }
+    }
+
+    /// Writes a task that is not there, without its edges.
+    fn insert(&self, task: &Task) -> Result<(), IndexError> {
+        let n = self.write(&Row::new(task, 0), words_sum(task), edges_sum(task))?;
+        self.db.prepare_cached(ADD_WORDS)?.execute((n, &task.title.value, &task.body.value))?;
+        Ok(())
+    }
+
+    /// Writes edges: the needed task, the other, the tag.
+    fn link_all(&self, edges: &[(TaskId, TaskId, String)]) -> Result<(), IndexError> {
+        let mut link = self.db.prepare_cached(LINK)?;
+        for (needed, task, tag) in edges {
+            link.execute([needed.as_str(), task.as_str(), tag])?;
+        }
+        Ok(())
     }
 
     /// Writes a task; returns those whose `unmet` that may change.

@@ -246,9 +246,14 @@ fn follows(cx: &Ctx, base: &Oid, tip: &Oid) -> Result<bool, IndexedError> {
 }
 
 fn rebuild(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Index, IndexedError> {
-    let found = snapshot.tasks().map_err(OtherError)?;
-    let damaged = named(&found.damaged);
-    Ok(Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), found.tasks.into_values(), &damaged)?)
+    let built = snapshot.each_task(|found| {
+        let found = found.filter_map(|found| match found {
+            Ok(task) => Some(Ok(task)),
+            Err((path, what)) => task_of_path(&path).map(|id| Err((id, what))),
+        });
+        Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), found)
+    });
+    Ok(built.map_err(OtherError)??)
 }
 
 /// The damaged files that are where a task is.

@@ -25,5 +25,5 @@ pub use history::{AuditEntry, audit, audit_where};
 pub(crate) use layout::task_of as task_of_path;
 pub use layout::{STATE_REF, remote_state_ref};
 pub use records::{Approval, Meta};
-pub use snapshot::{Listing, Snapshot, TaskChanges};
+pub use snapshot::{Found, Listing, Snapshot, TaskChanges};
 pub use transaction::{Author, Change, Edit, Store};
