@@ -45,6 +45,7 @@
 
 mod cycles;
 mod error;
+mod events;
 mod filter;
 mod open;
 mod query;
@@ -55,6 +56,7 @@ mod write;
 mod tests;
 
 pub use error::IndexError;
+pub use events::{EventFilter, Events, Filling, events_file};
 pub use filter::Filter;
 pub use open::{Index, file};
 pub use query::{Because, Counts, Need, Waiting};

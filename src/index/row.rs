@@ -209,7 +209,7 @@ impl Sum {
         self.bytes(&[0xff]);
     }
 
-    fn optional(&mut self, text: Option<&str>) {
+    pub(super) fn optional(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.text(text),
             None => self.bytes(&[0xfe]),

@@ -21,7 +21,7 @@ mod transaction;
 pub use check::Damage;
 pub use codec::{decode_task, encode_task};
 pub use error::{StoreError, TransactError};
-pub use history::{AuditEntry, audit, audit_where};
+pub use history::{At, AuditEntry, Go, Recorded, audit, audit_where, walk};
 pub(crate) use layout::task_of as task_of_path;
 pub use layout::{STATE_REF, remote_state_ref};
 pub use records::{Approval, Meta};

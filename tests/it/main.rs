@@ -24,6 +24,8 @@ mod doctor;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod harness;
