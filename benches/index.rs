@@ -253,7 +253,7 @@ impl World {
             if let Some(mut task) = edit.task(&id(0))? {
                 let stamp = edit.stamp();
                 task.title.set(format!("title of round {round}"), stamp);
-                task.register.state = if round % 2 == 0 { State::Open } else { done() };
+                task.register.state = if round.is_multiple_of(2) { State::Open } else { done() };
                 let subject = format!("task/{}", task.id);
                 edit.put_task(task, change("task.edit", subject));
             }

@@ -6,8 +6,10 @@ use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
+use crate::config::Period;
 use crate::domain::id::TaskId;
 use crate::domain::task::{State, Task};
+use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
@@ -60,6 +62,11 @@ pub(crate) fn task_or_here(
                 .next("git orch list --mine")
         }),
     }
+}
+
+/// That long before now.
+pub(crate) fn ago(cx: &Ctx, period: Period) -> Timestamp {
+    cx.clock.now().plus_millis(-i64::try_from(period.millis()).unwrap_or(i64::MAX))
 }
 
 /// A task as surfaces show it.

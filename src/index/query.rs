@@ -4,6 +4,7 @@ use rusqlite::{Connection, Params};
 
 use crate::domain::graph::{self, Edges};
 use crate::domain::id::{IdPrefix, TaskId};
+use crate::domain::kind::Kind;
 use crate::domain::task::{Claim, State};
 use crate::domain::time::Timestamp;
 use crate::index::cycles::{self, DEPENDENTS, dependents};
@@ -140,6 +141,18 @@ impl Index {
         let sql = "SELECT count(*) FROM task INDEXED BY task_ready WHERE status = 'open' AND unmet = 0";
         let ready = self.db.query_row(sql, [], |row| row.get(0))?;
         Ok(Counts { by_status, ready: unsigned(ready) })
+    }
+
+    /// How many tasks are of each kind. Reads every row.
+    pub fn kinds(&self) -> Result<Vec<(&'static str, u64)>, IndexError> {
+        let mut count: Vec<(&'static str, u64)> = Kind::ALL.iter().map(|kind| (kind.as_str(), 0)).collect();
+        let mut group = self.db.prepare("SELECT kind, count(*) FROM task GROUP BY kind")?;
+        for pair in group.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
+            let (kind, number) = pair?;
+            let entry = count.iter_mut().find(|(word, _)| *word == kind);
+            entry.ok_or_else(|| IndexError::corrupt(format!("kind `{kind}`")))?.1 = unsigned(number);
+        }
+        Ok(count)
     }
 
     /// The unfinished tasks that `filter` wants and nobody can take now, with what they wait for, in the

@@ -23,6 +23,7 @@ pub mod hooks;
 mod lease;
 mod making;
 pub mod merge;
+pub mod metrics;
 pub mod mode;
 pub mod needs;
 pub mod overrides;

@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::domain::id::TaskId;
+use crate::domain::kind::Kind;
 use crate::domain::oid::Oid;
 use crate::domain::task::{State, Task};
 use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
@@ -94,6 +95,15 @@ impl<'s, 'r> Queue<'s, 'r> {
                 by_status: State::STATUSES.map(|word| (word, count(&|row| row.status == word))).to_vec(),
                 ready: count(&Row::ready),
             }
+        })
+    }
+
+    /// How many tasks are of each kind.
+    pub fn kinds(&self) -> Result<Vec<(&'static str, u64)>, OpError> {
+        self.ask(Index::kinds, |listing| {
+            let count = |kind: &Kind| listing.tasks.values().filter(|t| t.kind.value == *kind).count();
+            let pair = |kind: &Kind| (kind.as_str(), u64::try_from(count(kind)).unwrap_or(u64::MAX));
+            Kind::ALL.iter().map(pair).collect()
         })
     }
 

@@ -107,3 +107,31 @@ fn a_damaged_table_says_nothing_that_is_not_so() {
     }
     assert_eq!(repo.rev("refs/orch/state"), state, "nothing is written to git");
 }
+
+#[test]
+fn figures_say_what_was_done() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    add(&repo, &["One"]);
+    add(&repo, &["Two", "--kind", "docs"]);
+    repo.orch(&["next", "--no-worktree"]).success();
+    let json = repo.orch(&["metrics", "--since", "1h", "--json"]).success().json();
+    assert_eq!(
+        [&json["by_status"]["claimed"], &json["by_kind"]["docs"], &json["ready"]],
+        [1, 1, 1],
+        "{json}"
+    );
+    assert_eq!(json["total"], json["actors"]["person:ann@example.com"], "{json}");
+    assert_eq!([&json["total"]["claims"], &json["total"]["merges"]], [1, 0], "{json}");
+    assert!(json["total"]["lead_p50"].is_null(), "{json}");
+    insta::assert_snapshot!(repo.orch(&["metrics"]), @r"
+    tasks    1 claimed, 1 open (1 ready)
+    kinds    1 bug, 1 docs
+    since    the beginning
+
+    WHO              CLAIMS  MERGES  PASS  FAIL  BLOCKED
+    ann@example.com  1       0       0     0     0
+    all              1       0       0     0     0
+    [exit: 0]
+    ");
+}

@@ -51,9 +51,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &LogArgs) -> Result<
     let cx = wire::open(cx, out)?;
     let snapshot = cx.snapshot()?;
     let task = args.task.as_deref().map(|text| tasks::resolve(&snapshot, text)).transpose()?;
-    let since = args
-        .since
-        .map(|period| cx.clock.now().plus_millis(-i64::try_from(period.millis()).unwrap_or(i64::MAX)));
+    let since = args.since.map(|period| wire::ago(&cx, period));
     let filter = EventFilter {
         task,
         actor: args.actor.clone(),
