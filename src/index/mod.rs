@@ -59,6 +59,6 @@ pub use error::IndexError;
 pub use events::{EventFilter, Events, Filling, events_file};
 pub use filter::Filter;
 pub use open::{Index, file};
-pub use query::{Because, Counts, Need, Waiting};
+pub use query::{Because, Counts, Need, Waiting, says};
 pub use row::Row;
 pub use write::{Applied, Changes, Damaged};

@@ -291,12 +291,21 @@ fn rows(
     Ok(rows)
 }
 
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Whether `search` for `text` finds a task with this title and body; for those who read git instead. Accents, which
+/// the index does not look at, make a difference here.
+pub fn says(text: &str, title: &str, body: &str) -> bool {
+    let wanted: Vec<String> = words(text).map(str::to_lowercase).collect();
+    let there: Vec<String> = words(title).chain(words(body)).map(str::to_lowercase).collect();
+    let Some((last, rest)) = wanted.split_last() else { return false };
+    rest.iter().all(|word| there.contains(word)) && there.iter().any(|word| word.starts_with(last.as_str()))
+}
+
 /// What a person typed as FTS5 reads it: each word quoted, so that none is an operator. None without words.
 fn match_query(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .map(|w| format!("\"{w}\""))
-        .collect();
+    let words: Vec<String> = words(text).map(|w| format!("\"{w}\"")).collect();
     (!words.is_empty()).then(|| format!("{}*", words.join(" ")))
 }

