@@ -89,7 +89,7 @@ pub enum Next {
 /// The next ready task, without taking it.
 pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
     let snapshot = cx.snapshot()?;
-    for row in candidates(cx, &snapshot, filter, &|_| true)? {
+    for row in candidates(cx, &snapshot, filter, &|_| true, FEW)? {
         if let Ok(Some(task)) = snapshot.task(&row.id) {
             return Ok(Ok(task));
         }
@@ -149,14 +149,13 @@ pub(crate) fn next_of(
         fresh_trunk(cx, how.checkout).map(|(trunk, brought)| (trunk, Some(brought)))?
     };
     let claiming = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
-    let mut lost = 0;
+    let (mut lost, mut contended) = (0, sync::lost_lately(cx)?);
     loop {
         let from_index = |snapshot: &Snapshot<'_>| {
-            let mut rows = candidates(cx, snapshot, filter, wanted)?;
+            let mut rows = candidates(cx, snapshot, filter, wanted, if contended { MANY } else { FEW })?;
             // Whoever lost the first to another clone would lose the second to the same one.
-            if lost > 0 && rows.len() > 1 {
-                let by = usize::try_from(random::bits40()).unwrap_or(0) % rows.len();
-                rows.rotate_left(by);
+            if contended {
+                spread(&mut rows);
             }
             Ok(rows.into_iter().map(|row| row.id).collect())
         };
@@ -177,11 +176,27 @@ pub(crate) fn next_of(
                 let brought = brought.unwrap_or_default();
                 return checked_out(cx, claimed, how.checkout, brought).map(|t| Next::Taken(Box::new(t)));
             }
-            Err(_) if lost < LOSSES => lost += 1,
+            Err(_) if lost < LOSSES => {
+                contended = sync::note_loss(cx)?;
+                lost += 1;
+            }
             Err(lost) => return Err(lost_to(&lost).into()),
         }
     }
 }
+
+/// Begins anywhere among those that are as urgent as the first.
+fn spread(rows: &mut [Row]) {
+    let Some(first) = rows.first().map(|row| row.priority) else { return };
+    let alike = rows.iter().take_while(|row| row.priority == first).count();
+    let by = usize::try_from(random::bits40()).unwrap_or(0) % alike;
+    rows[..alike].rotate_left(by);
+}
+
+/// How many tasks are looked at: one may be damaged.
+const FEW: usize = 8;
+/// And where many clones claim.
+const MANY: usize = 64;
 
 /// How often `next` goes on to another task when another clone was faster.
 const LOSSES: u32 = 16;
@@ -275,16 +290,16 @@ fn candidates(
     snapshot: &Snapshot<'_>,
     filter: &Filter,
     wanted: &dyn Fn(&Row) -> bool,
+    enough: usize,
 ) -> Result<Vec<Row>, OpError> {
-    const ENOUGH: usize = 8;
     let queue = Queue::open(cx, snapshot)?;
-    let first: Vec<Row> = queue.ready(filter, ENOUGH)?;
-    let more = first.len() == ENOUGH;
+    let first: Vec<Row> = queue.ready(filter, enough)?;
+    let more = first.len() == enough;
     let found: Vec<Row> = first.into_iter().filter(wanted).collect();
     if !found.is_empty() || !more {
         return Ok(found);
     }
-    Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(ENOUGH).collect())
+    Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(enough).collect())
 }
 
 /// Whether this clone had the task and another clone's claim came first.

@@ -157,6 +157,22 @@ fn share_now_and_then(cx: &Ctx, remote: &str) -> Result<Shared, OpError> {
     share::share(cx, remote, Options::default(), &mut report)
 }
 
+/// How long, in milliseconds, a claim that was lost is a sign of many who claim.
+const CONTENDED: i64 = 60_000;
+
+/// Notes that another clone was faster.
+pub(crate) fn note_loss(cx: &Ctx) -> Result<bool, OpError> {
+    let now = format!("{}\n", cx.clock.now().millis());
+    fs::write_atomic(&cx.file("lost"), now.as_bytes(), 0o644, Durability::None)?;
+    Ok(true)
+}
+
+/// Whether another clone was faster a short while ago.
+pub(crate) fn lost_lately(cx: &Ctx) -> Result<bool, OpError> {
+    let last = fs::read_optional(&cx.file("lost"))?.and_then(|text| text.trim().parse::<i64>().ok());
+    Ok(last.is_some_and(|last| (0..CONTENDED).contains(&cx.clock.now().millis().saturating_sub(last))))
+}
+
 /// Tells the remote what became of tasks whose claims it has. Whatever goes wrong is made up for by the next sync.
 pub(crate) fn tell(cx: &Ctx, ids: &[TaskId]) {
     let Some(remote) = arbiter(cx) else { return };
