@@ -13,6 +13,8 @@ mod durable;
 mod error;
 mod head;
 mod new_commit;
+mod pack;
+mod packing;
 mod program;
 mod read;
 mod refs;

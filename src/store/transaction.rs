@@ -273,7 +273,7 @@ impl<'r> Store<'r> {
         action: Action,
         mut intent: impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
     ) -> Result<(T, Oid), TransactError<E>> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
+        let lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let mut edit = self.begin(&snapshot, author, action)?;
@@ -282,10 +282,19 @@ impl<'r> Store<'r> {
                 return Ok((value, snapshot.commit().clone()));
             }
             if let Some(commit) = self.publish(&edit, author)? {
+                drop(lock);
+                self.tidy();
                 return Ok((value, commit));
             }
         }
         Err(StoreError::Contended { tries: TRIES }.into())
+    }
+
+    /// Puts small packs together. The change is made: what goes wrong here is tried again after the next.
+    fn tidy(&self) {
+        if let Err(error) = self.repo.pack_together(self.durability) {
+            tracing::warn!(%error, "small packs of the state were not put together");
+        }
     }
 
     fn begin<'s, E: std::error::Error + 'static>(
@@ -359,7 +368,7 @@ impl<'r> Store<'r> {
         files: &BTreeMap<String, Option<Vec<u8>>>,
         signed: Signed<'_>,
     ) -> Result<Oid, StoreError> {
-        let mut batch = Batch::new(self.repo);
+        let mut batch = Batch::packed(self.repo);
         let mut edits = BTreeMap::new();
         for (path, bytes) in files {
             let blob = match bytes {
