@@ -106,42 +106,7 @@ impl<'r> Batch<'r> {
         root: Option<&Oid>,
         edits: &BTreeMap<String, Option<Oid>>,
     ) -> Result<Oid, GitError> {
-        let base = match root {
-            Some(oid) => {
-                let tree = self
-                    .repo
-                    .gix
-                    .find_tree(to_gix(oid)?)
-                    .map_err(GitError::gix(format!("read tree {oid}")))?;
-                let decoded =
-                    tree.decode().map_err(|_| GitError::Corrupt { oid: oid.to_string(), kind: "tree" })?;
-                gix::objs::Tree::from(decoded)
-            }
-            None => gix::objs::Tree::empty(),
-        };
-        let hash = self.repo.gix.object_hash();
-        let mut editor = gix::objs::tree::Editor::new(base, &self.repo.gix.objects, hash);
-        for (path, blob) in edits {
-            let parts = path.split('/');
-            let edited = match blob {
-                Some(oid) => editor.upsert(parts, GixEntryKind::Blob, to_gix(oid)?),
-                None => editor.remove(parts),
-            };
-            edited.map_err(GitError::gix(format!("edit the tree at {path}")))?;
-        }
-        let mut trees = Vec::new();
-        let id = editor.write(|tree| -> Result<gix::ObjectId, GitError> {
-            let mut bytes = Vec::new();
-            gix::objs::WriteTo::write_to(tree, &mut bytes).map_err(|source| FsError {
-                action: "encode",
-                path: PathBuf::from("a tree"),
-                source: std::io::Error::other(source.to_string()),
-            })?;
-            let id = gix::objs::compute_hash(hash, gix::objs::Kind::Tree, &bytes)
-                .map_err(GitError::gix("hash a tree"))?;
-            trees.push(bytes);
-            Ok(id)
-        })?;
+        let (id, trees) = self.repo.past_packing(|gix| edited(gix, root, edits))?;
         for bytes in trees {
             self.add(Object::Tree, &bytes)?;
         }
@@ -162,6 +127,47 @@ impl<'r> Batch<'r> {
             To::Pack(_, pack) => persist_pack(&self.objects.join("pack"), &pack.finish()?, durability),
         }
     }
+}
+
+/// The id of the tree that `root` becomes by `edits`, and the bytes of all trees that are new.
+fn edited(
+    gix: &gix::Repository,
+    root: Option<&Oid>,
+    edits: &BTreeMap<String, Option<Oid>>,
+) -> Result<(gix::ObjectId, Vec<Vec<u8>>), GitError> {
+    let base = match root {
+        Some(oid) => {
+            let tree = gix.find_tree(to_gix(oid)?).map_err(GitError::gix(format!("read tree {oid}")))?;
+            let decoded =
+                tree.decode().map_err(|_| GitError::Corrupt { oid: oid.to_string(), kind: "tree" })?;
+            gix::objs::Tree::from(decoded)
+        }
+        None => gix::objs::Tree::empty(),
+    };
+    let hash = gix.object_hash();
+    let mut editor = gix::objs::tree::Editor::new(base, &gix.objects, hash);
+    for (path, blob) in edits {
+        let parts = path.split('/');
+        let edited = match blob {
+            Some(oid) => editor.upsert(parts, GixEntryKind::Blob, to_gix(oid)?),
+            None => editor.remove(parts),
+        };
+        edited.map_err(GitError::gix(format!("edit the tree at {path}")))?;
+    }
+    let mut trees = Vec::new();
+    let id = editor.write(|tree| -> Result<gix::ObjectId, GitError> {
+        let mut bytes = Vec::new();
+        gix::objs::WriteTo::write_to(tree, &mut bytes).map_err(|source| FsError {
+            action: "encode",
+            path: PathBuf::from("a tree"),
+            source: std::io::Error::other(source.to_string()),
+        })?;
+        let id = gix::objs::compute_hash(hash, gix::objs::Kind::Tree, &bytes)
+            .map_err(GitError::gix("hash a tree"))?;
+        trees.push(bytes);
+        Ok(id)
+    })?;
+    Ok((id, trees))
 }
 
 /// A temporary file with the object as git stores it loose: a header and the bytes, deflated.

@@ -5,13 +5,19 @@
 //! both. Which packs: as `git repack --geometric`, so that an object is written again only a logarithm of times.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::git::durable::KEEP;
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
+use crate::sys::clock::Clock;
 use crate::sys::fs::{self, Durability, FsError};
 use crate::sys::lock::FileLock;
 
+/// Held while packs are put together.
+const LOCK: &str = "pack.lock";
+/// How long a reader waits for whoever holds it.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// From this many packs of ours on they are put together. With the few large ones that stay there are never 40.
 const MANY: usize = 24;
 /// A pack is left alone if it is at least this many times as large as all smaller ones together.
@@ -64,7 +70,7 @@ impl Repo {
         if self.own_packs()?.len() < MANY {
             return Ok(0);
         }
-        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("pack.lock"))? else { return Ok(0) };
+        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join(LOCK))? else { return Ok(0) };
         let packs = self.own_packs()?;
         let chosen = packs.get(..chosen(&packs)).unwrap_or_default();
         if chosen.len() < 2 {
@@ -76,6 +82,7 @@ impl Repo {
             fs::remove_dir_all(&scratch)?;
         }
         fs::create_dir_all(&scratch)?;
+        self.clear_cut_off()?;
         let new = self.write_together(chosen, &scratch)?;
         self.publish(&new, durability)?;
         for pack in chosen {
@@ -85,6 +92,19 @@ impl Repo {
         }
         fs::remove_dir_all(&scratch)?;
         Ok(chosen.len())
+    }
+
+    /// Removes packs that were being written or removed when their process was killed: they have no index, and nobody
+    /// is at them, because whoever writes one holds `write.lock` or ours.
+    fn clear_cut_off(&self) -> Result<(), FsError> {
+        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("write.lock"))? else { return Ok(()) };
+        for keep in self.own_keeps()? {
+            let stem = keep.with_extension("");
+            if !fs::exists(&stem.with_extension("idx")) {
+                remove(&Own { stem, bytes: 0 })?;
+            }
+        }
+        Ok(())
     }
 
     /// One pack with everything that is in `packs`, below `scratch`; its path without a suffix.
@@ -133,6 +153,27 @@ impl Repo {
             fs::sync_dir(&dir)?;
         }
         Ok(())
+    }
+
+    /// Reads again what was not found the first time, once nobody puts packs together: who lists the packs before the
+    /// new one is there, and opens the old ones after they are gone, finds neither. With a fresh handle, because gix
+    /// passes over packs when it reuses the slots of those that are gone.
+    pub(super) fn past_packing<T>(
+        &self,
+        read: impl Fn(&gix::Repository) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let first = match read(&self.gix) {
+            Err(error @ (GitError::Missing { .. } | GitError::Gix { .. })) => error,
+            other => return other,
+        };
+        let lock = self.orch_dir().join(LOCK);
+        if !fs::exists(&lock) {
+            return Err(first);
+        }
+        match FileLock::acquire(&lock, PATIENCE, Clock) {
+            Ok(_lock) => read(&self.reopen()?.gix),
+            Err(_) => Err(first),
+        }
     }
 
     /// Makes packs of ours ordinary ones, which the user's `git gc` takes care of.

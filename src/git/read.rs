@@ -91,13 +91,13 @@ fn corrupt_tree(oid: &Oid) -> GitError {
 }
 
 /// The entries of the tree `oid`, in git's order.
-fn entries<'a>(oid: &Oid, object: &'a gix::Object<'_>) -> Result<Vec<Borrowed<'a>>, GitError> {
+fn entries<'a>(oid: &Oid, object: &'a gix::ObjectDetached) -> Result<Vec<Borrowed<'a>>, GitError> {
     let entries = gix::objs::TreeRefIter::from_bytes(&object.data, object.id.kind());
     entries.collect::<Result<_, _>>().map_err(|_| corrupt_tree(oid))
 }
 
 /// The entries of a tree (None: of none) by name, each name once: the last of a name that stands twice.
-fn by_name<'a>(tree: Option<(&Oid, &'a gix::Object<'_>)>) -> Result<Vec<Borrowed<'a>>, GitError> {
+fn by_name<'a>(tree: Option<(&Oid, &'a gix::ObjectDetached)>) -> Result<Vec<Borrowed<'a>>, GitError> {
     let Some((oid, object)) = tree else { return Ok(Vec::new()) };
     let mut entries = entries(oid, object)?;
     entries.reverse();
@@ -131,24 +131,26 @@ fn different<'a>(
 }
 
 impl Repo {
-    fn object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
+    fn object(&self, oid: &Oid) -> Result<gix::ObjectDetached, GitError> {
         let id = to_gix(oid)?;
-        self.gix
-            .try_find_object(id)
-            .map_err(GitError::gix(format!("read object {oid}")))?
-            .ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+        self.past_packing(|gix| {
+            let found = gix.try_find_object(id).map_err(GitError::gix(format!("read object {oid}")))?;
+            found.map(gix::Object::detach).ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+        })
     }
 
     /// Whether the object is here.
     pub fn has_object(&self, oid: &Oid) -> bool {
-        to_gix(oid).is_ok_and(|id| self.gix.has_object(id))
+        let Ok(id) = to_gix(oid) else { return false };
+        let missing = || GitError::Missing { oid: oid.to_string() };
+        self.past_packing(|gix| if gix.has_object(id) { Ok(()) } else { Err(missing()) }).is_ok()
     }
 
     /// A blob's bytes.
     pub fn blob(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Blob {
-            Ok(object.detach().data)
+            Ok(object.data)
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
         }
@@ -159,7 +161,7 @@ impl Repo {
         Ok(entries(oid, &self.tree_object(oid)?)?.into_iter().map(owned).collect())
     }
 
-    fn tree_object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
+    fn tree_object(&self, oid: &Oid) -> Result<gix::ObjectDetached, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Tree { Ok(object) } else { Err(corrupt_tree(oid)) }
     }
@@ -168,8 +170,11 @@ impl Repo {
     pub fn commit(&self, oid: &Oid) -> Result<CommitInfo, GitError> {
         let corrupt = || GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
         let object = self.object(oid)?;
-        let commit = object.try_into_commit().map_err(|_| corrupt())?;
-        let decoded = commit.decode().map_err(|_| corrupt())?;
+        if object.kind != gix::objs::Kind::Commit {
+            return Err(corrupt());
+        }
+        let hash = self.gix.object_hash();
+        let decoded = gix::objs::CommitRef::from_bytes(&object.data, hash).map_err(|_| corrupt())?;
         let committer = decoded.committer().map_err(|_| corrupt())?;
         Ok(CommitInfo {
             tree: from_gix(&decoded.tree()),
@@ -236,11 +241,12 @@ impl Repo {
     /// Costs a `git` process unless one of the two is the answer. gix is believed only then: among commits of the
     /// same second it takes an older common ancestor for the best one, or misses that one contains the other.
     pub fn merge_base(&self, one: &Oid, two: &Oid) -> Result<Option<Oid>, GitError> {
-        let base = self
-            .gix
-            .merge_base(to_gix(one)?, to_gix(two)?)
-            .map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
-        let base = base.map(|id| from_gix(id.as_ref()));
+        let (from, to) = (to_gix(one)?, to_gix(two)?);
+        let base = self.past_packing(|gix| {
+            let found = gix.merge_base(from, to);
+            let found = found.map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
+            Ok(found.map(|id| from_gix(id.as_ref())))
+        })?;
         if base.as_ref().is_some_and(|base| base == one || base == two) {
             return Ok(base);
         }

@@ -55,6 +55,11 @@ impl Repo {
             .with(gix::sec::Trust::Full)
             .bail_if_untrusted(false)
             .open_path_as_is(true)
+            // Our packs come and go while a handle is open, and each takes a slot.
+            .object_store_slots(gix::odb::store::init::Slots::AsNeededByDiskState {
+                multiplier: 1.1,
+                minimum: 512,
+            })
             .cli_overrides(command_line_settings(env.text(var::GIT_CONFIG_PARAMETERS).unwrap_or_default()))
             // As for the `git` program: no object stands for another.
             .config_overrides(["core.useReplaceRefs=false"]);

@@ -236,6 +236,76 @@ fn a_stale_lock_of_a_killed_git_is_named() {
     assert!(error.to_string().contains("state.lock is in the way"), "{error}");
 }
 
+fn packs(dir: &Dir) -> Vec<PathBuf> {
+    let objects =
+        PathBuf::from(git(&dir.path, &["rev-parse", "--path-format=absolute", "--git-path", "objects"]));
+    let all =
+        std::fs::read_dir(objects.join("pack")).expect("packs").map(|entry| entry.expect("entry").path());
+    let mut packs: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|s| s == "pack")).collect();
+    packs.sort();
+    packs
+}
+
+#[test]
+fn packs_of_ours_stay_few_and_the_users_git_leaves_them_alone() {
+    for flags in [&[][..], &["--object-format=sha256"], &["--ref-format=reftable"], &["--bare"]] {
+        let dir = repo(flags);
+        let repo = open(&dir);
+        let store = create(&repo);
+        // As a process that was killed leaves it.
+        let cut_off = packs(&dir).first().expect("one").with_file_name("pack-x.keep");
+        std::fs::write(&cut_off, "git-orch\n").unwrap();
+        for n in 0..70 {
+            add(&store, n);
+            assert!(packs(&dir).len() < 40, "{flags:?}");
+        }
+        assert!(!cut_off.exists());
+        let before = packs(&dir);
+        assert!(before.len() < 30, "put together: {flags:?}");
+        assert!(
+            git(&dir.path, &["count-objects", "-v"]).starts_with("count: 0\n"),
+            "none is loose: {flags:?}"
+        );
+        // Nor do they start its maintenance, nor does it touch them.
+        git(&dir.path, &["-c", "gc.autoPackLimit=1", "gc", "--auto", "--no-detach"]);
+        git(&dir.path, &["gc", "--quiet", "--prune=now"]);
+        assert_eq!(packs(&dir), before, "{flags:?}");
+        git(&dir.path, &["fsck", "--strict", "--full"]);
+        assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 70);
+        repo.release_packs().unwrap();
+        git(&dir.path, &["gc", "--quiet", "--prune=now"]);
+        assert_eq!(packs(&dir).len(), 1, "ordinary packs: {flags:?}");
+        assert_eq!(open(&dir).ref_target(STATE_REF).unwrap(), store.tip().unwrap());
+    }
+}
+
+#[test]
+fn who_reads_while_packs_are_put_together_finds_everything() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    add(&store, 0);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let repo = open(&dir);
+                let store = Store::new(&repo, Durability::Commit);
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    let listing = store.snapshot().expect("snapshot").tasks().expect("tasks");
+                    assert!(listing.damaged.is_empty(), "{:?}", listing.damaged);
+                    git(&dir.path, &["cat-file", "-p", "refs/orch/state^{tree}"]);
+                }
+            });
+        }
+        let write = || (1..120).for_each(|n| add(&store, n));
+        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(write));
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        written.expect("written");
+    });
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 120);
+}
+
 /// A branch that merged trunk and was then merged into it, all within one second.
 #[test]
 fn merge_bases_are_right_among_commits_of_the_same_second() {
