@@ -64,6 +64,22 @@ pub struct TaskArg {
     pub task: String,
 }
 
+/// Tasks of which at least one must be named.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TasksArg {
+    /// The tasks: their ids or the beginnings of them; all are changed, or none
+    #[arg(value_name = "TASK", required = true, num_args = 1.., add = ArgValueCandidates::new(candidates::tasks))]
+    pub tasks: Vec<String>,
+}
+
+/// Tasks; this checkout's if none is named.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OptionalTasksArg {
+    /// The tasks; this checkout's if none is named
+    #[arg(value_name = "TASK", num_args = 0.., add = ArgValueCandidates::new(candidates::tasks))]
+    pub tasks: Vec<String>,
+}
+
 /// A task that is this checkout's if none is named.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OptionalTaskArg {

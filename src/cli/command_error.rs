@@ -184,6 +184,8 @@ impl From<IntakeError> for CommandError {
 impl From<EditTextError> for CommandError {
     fn from(error: EditTextError) -> Self {
         Self::from_error(Exit::Usage, &error)
+            .rule("edit.text")
+            .next("git orch edit TASK --title TITLE --body TEXT")
     }
 }
 

@@ -22,9 +22,9 @@ pub fn start(env: &Env, cwd: std::io::Result<PathBuf>, args: Vec<OsString>) -> E
         return complete::answer(args, cwd.ok().as_deref());
     }
     let json = asks_for_json(&args);
-    let cli = match app::parse(args) {
+    let cli = match app::parse(&args) {
         Ok(cli) => cli,
-        Err(e) => return refuse(env, &e, json),
+        Err(e) => return refuse(env, &e, &help_of(&args), json),
     };
     let mut out = Out::open(env, &cli.global, Clock.now());
     if cli.command.as_ref().is_some_and(commands::Command::wants_json) {
@@ -77,7 +77,7 @@ fn close(mut out: Out, result: Result<Exit, CommandError>) -> Exit {
 }
 
 /// The command line can't be understood, or help or the version was asked for.
-fn refuse(env: &Env, error: &clap::Error, json: bool) -> Exit {
+fn refuse(env: &Env, error: &clap::Error, help: &str, json: bool) -> Exit {
     let mut out = Out::open(env, &GlobalArgs { color: Color::Auto, ..GlobalArgs::default() }, Clock.now());
     let asked = matches!(
         error.kind(),
@@ -93,10 +93,26 @@ fn refuse(env: &Env, error: &clap::Error, json: bool) -> Exit {
     if json {
         out.expect_json();
         let error = CommandError::new(Exit::Usage, usage_fact(&text)).rule("usage");
-        return close(out, Err(error.next("git orch -h")));
+        return close(out, Err(error.next(help)));
     }
+    // clap names `--help`, which git takes for itself: it wants a manual page that may not be installed.
+    let text = match text.rsplit_once("For more information, try") {
+        Some((before, _)) => format!("{before}For more information: {help}\n"),
+        None => text,
+    };
     out.words(&text);
     close(out, Ok(Exit::Usage))
+}
+
+/// What shows the help of the command that was typed, as far as it is one.
+fn help_of(args: &[OsString]) -> String {
+    let (mut tree, mut line) = (app::command(), "git orch".to_owned());
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        let Some(sub) = tree.find_subcommand(arg) else { break };
+        line = format!("{line} {}", sub.get_name());
+        tree = sub.clone();
+    }
+    line + " -h"
 }
 
 /// clap's message in one line, without the usage and the hints that follow it.

@@ -13,7 +13,7 @@ use crate::index::Filter;
 use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, gateless, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
@@ -93,11 +93,15 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
 }
 
-/// Shows what was done, and what to type next; with `-q` only what needs a look.
+/// Shows what was done, and what to type next; with `-q` only what needs a look or has to be typed.
 pub(crate) fn account(out: &mut Out, view: &ActionsView) {
-    if out.is_quiet() {
+    // What would be done was asked for.
+    if out.is_quiet() && view.actions.iter().all(|action| action.done != Done::Planned) {
         for action in view.actions.iter().filter(|action| action.done == Done::Warned) {
             out.warn(&format!("{}: {}", action.what, action.detail));
+        }
+        if view.due {
+            out.data(&report::next_commands(&view.next));
         }
         return;
     }
@@ -111,6 +115,26 @@ pub(crate) fn account(out: &mut Out, view: &ActionsView) {
 pub(crate) fn warn_of_reserved(cx: &Ctx, out: &mut Out) {
     for line in ralph::reserved(cx) {
         out.warn(&line);
+    }
+}
+
+/// What to type where trunk has nothing to judge by. Nothing where that can't be found out: an error is on its way.
+pub(crate) fn gateless(cx: &Ctx) -> Vec<String> {
+    let found = cx
+        .snapshot()
+        .and_then(|snapshot| cx.trunk(&snapshot))
+        .and_then(|trunk| gateless::way_out(cx, &trunk));
+    found.unwrap_or_default()
+}
+
+/// Says that what is begun can't be merged as things are.
+pub(crate) fn warn_of_gateless(cx: &Ctx, out: &mut Out) {
+    let found =
+        cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).and_then(|t| gateless::missing(cx, &t));
+    let Ok(Some(missing)) = found else { return };
+    out.warn(&format!("{missing}: Ralph has no step, and nothing can be merged until it is there"));
+    for line in gateless(cx) {
+        out.hint(&line);
     }
 }
 
@@ -146,6 +170,23 @@ pub(crate) fn idle(idle: &Idle) -> IdleView {
     }
 }
 
+/// What could make something ready.
+pub(crate) fn idle_hints(idle: &IdleView) -> Vec<String> {
+    let hints = [
+        (!idle.blocked.is_empty(), BLOCKED_HINT),
+        (!idle.review.is_empty(), REVIEW_HINT),
+        (idle.filtered > 0, "`git orch list --ready` shows what the filter left out"),
+        (idle.finished(), "`git orch add TITLE`, or `git orch list --all`"),
+    ];
+    hints.into_iter().filter(|(is, _)| *is).map(|(_, hint)| hint.to_owned()).collect()
+}
+
+/// What a person does with blocked tasks.
+pub(crate) const BLOCKED_HINT: &str = "`git orch list --status blocked`; `git orch show TASK` says why, `git orch unblock TASK…` puts them back";
+/// What a person does with tasks in review.
+pub(crate) const REVIEW_HINT: &str =
+    "`git orch list --status review`; `git orch merge TASK` merges one that is as it should be";
+
 /// A verdict as surfaces show it: the one that decided.
 pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String>) -> Option<VerdictView> {
     let verdict = judged.deciding()?;
@@ -168,6 +209,7 @@ impl From<Refused> for CommandError {
             Because::Policy => Exit::Refused,
             Because::NothingReady => Exit::NothingReady,
             Because::Held => Exit::Held,
+            Because::Interrupted => Exit::Interrupted,
             Because::Environment => Exit::Environment,
         };
         let error = Self::new(exit, refused.fact).rule(refused.rule);
@@ -229,7 +271,7 @@ impl From<OpError> for CommandError {
 
 /// What `init` or `uninstall` did, as surfaces show it.
 pub(crate) fn actions(report: setup::Report) -> ActionsView {
-    let mut view = ActionsView { actions: Vec::new(), next: report.next };
+    let mut view = ActionsView { actions: Vec::new(), next: report.next, due: report.due };
     for line in report.lines {
         let done = match line.done {
             setup::Done::Made => Done::Made,
@@ -253,6 +295,7 @@ pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
         uncommitted: found.dirt.changed.len(),
         untracked: found.dirt.untracked.len(),
         unpushed: found.unpushed,
+        shared: found.shared,
         missing: found.missing,
     }
 }

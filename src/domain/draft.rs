@@ -64,6 +64,8 @@ pub struct Draft {
     pub files: Vec<String>,
     /// What must hold when it is done, in order.
     pub acceptance: Vec<String>,
+    /// The line that it was read from, if it was in a file.
+    pub line: Option<usize>,
 }
 
 impl Draft {
@@ -79,6 +81,7 @@ impl Draft {
             needs: Vec::new(),
             files: Vec::new(),
             acceptance: Vec::new(),
+            line: None,
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct IdPrefix {
     pub kind: Option<Kind>,
     /// The characters of the id, in canonical form, at least one.
     pub prefix: String,
+    /// What was typed, for messages: who typed `nope` does not know a `n0pe`.
+    pub typed: String,
 }
 
 impl IdPrefix {
@@ -102,7 +104,9 @@ impl IdPrefix {
         };
         let prefix: Option<String> = rest.chars().map(normalise).collect();
         match prefix {
-            Some(prefix) if !prefix.is_empty() && prefix.len() <= 16 => Ok(Self { kind, prefix }),
+            Some(prefix) if !prefix.is_empty() && prefix.len() <= 16 => {
+                Ok(Self { kind, prefix, typed: text.to_owned() })
+            }
             _ => Err(IdError(text.to_owned())),
         }
     }

@@ -13,6 +13,7 @@ pub mod graph;
 pub mod id;
 pub mod kind;
 pub mod oid;
+pub mod plural;
 pub mod role;
 pub mod session;
 pub mod stamp;

@@ -8,6 +8,7 @@ use crate::hook::decode::{RefUpdate, Value};
 use crate::hook::guard::{Facts, Rename};
 use crate::hook::place::Place;
 use crate::hook::settings::{PROTOCOL, Settings};
+use crate::hook::ticket::Asking;
 use crate::hook::{hint, refs, ticket};
 use crate::sys::ancestry;
 use crate::sys::clock::Clock;
@@ -126,7 +127,8 @@ impl Facts for Live<'_> {
     }
 
     fn is_overridden(&self, old: &MaybeOid) -> Result<bool, FactError> {
-        Ok(ticket::overridden(&self.place.orch(), &self.settings.trunk, old, Clock.now())?)
+        let asking = Asking { env: self.env, cwd: self.cwd, now: Clock.now() };
+        Ok(ticket::overridden(&self.place.orch(), &self.settings.trunk, old, &asking)?)
     }
 
     fn rename(&self) -> Option<Rename> {

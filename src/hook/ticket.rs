@@ -2,16 +2,18 @@
 //!
 //! A ticket counts only while its issuer holds the kernel lock on it, so it ends with the process and nothing
 //! has to be cleaned up after a crash. A *move* ticket names exactly one move (ref, old, new); an *override*
-//! ticket names a ref at a value, for any one move from there until it expires (`git orch override`).
+//! ticket names a ref at a value, for any one move from there until it expires (`git orch override`), by the command
+//! that was started with its secret (`ORCH_OVERRIDE`), and not from a task's worktree.
 //! Written by `ops`, read by `guard`.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::time::Timestamp;
+use crate::sys::ancestry;
 use crate::sys::clock::Clock;
+use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, FsError};
 use crate::sys::lock::{FileLock, LockError};
 use crate::sys::random;
@@ -59,18 +61,63 @@ pub fn issue(orch: &Path, reference: &str, old: &MaybeOid, new: &Oid) -> Result<
     Ok(Ticket { lock })
 }
 
-/// Lets `reference` move once from `old` to anything until `expires` or until the ticket is dropped.
-pub fn issue_override(
-    orch: &Path,
-    reference: &str,
-    old: &MaybeOid,
+/// One command's override, which may be for more than one ref.
+#[derive(Debug)]
+pub struct Override {
+    secret: String,
+    worktrees: PathBuf,
     expires: Timestamp,
-) -> Result<Ticket, LockError> {
-    let mut text = format!("ref {reference}\nold {}\n", text_of(old));
-    // Writing to a String can't fail.
-    let _ = writeln!(text, "expires {}", expires.millis());
-    let path = dir(orch).join(format!("{OVERRIDE}{:010x}", random::bits40()));
-    Ok(Ticket { lock: FileLock::acquire_with(&path, &text, PATIENCE, Clock)? })
+}
+
+impl Override {
+    /// An override until `expires`, closed to what works below `worktrees`: the directory of the tasks' worktrees,
+    /// links resolved.
+    pub fn new(worktrees: &Path, expires: Timestamp) -> Self {
+        let secret = format!("{:032x}", u128::from_le_bytes(random::bytes()));
+        Self { secret, worktrees: worktrees.to_owned(), expires }
+    }
+
+    /// What the command has in `ORCH_OVERRIDE`.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Lets `reference` move once from `old` to anything until it expires or until the ticket is dropped.
+    pub fn issue(&self, orch: &Path, reference: &str, old: &MaybeOid) -> Result<Ticket, LockError> {
+        let text = format!(
+            "ref {reference}\nold {}\nexpires {}\nsecret {}\nworktrees {}\n",
+            text_of(old),
+            self.expires.millis(),
+            self.secret,
+            self.worktrees.display()
+        );
+        let path = dir(orch).join(format!("{OVERRIDE}{:010x}", random::bits40()));
+        Ok(Ticket { lock: FileLock::acquire_with(&path, &text, PATIENCE, Clock)? })
+    }
+}
+
+/// Who asks whether an override is in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Its environment.
+    pub env: &'a Env,
+    /// Its working directory.
+    pub cwd: &'a Path,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Asking<'_> {
+    /// Whether it, or a process above it, works in a task's worktree.
+    fn is_below(&self, worktrees: &Path) -> bool {
+        let inside = |dir: &Path| fs::canonical(dir).is_ok_and(|dir| dir.starts_with(worktrees));
+        let worktree = self.env.get(var::ORCH_WORKTREE).map(Path::new);
+        inside(self.cwd)
+            || self.env.get(var::ORCH_TASK).is_some() && ancestry::is_below(worktree, worktrees)
+            || ancestry::chain().iter().any(|process| {
+                process.task_below(worktrees).is_some() || process.cwd.as_deref().is_some_and(inside)
+            })
+    }
 }
 
 /// Whether a move ticket in force lets `reference` go from `old` to `new`.
@@ -83,17 +130,26 @@ pub fn allows(orch: &Path, reference: &str, old: &MaybeOid, new: &Oid) -> Result
     Ok(fits && FileLock::is_held(&path)?)
 }
 
-/// Whether an override ticket in force at `now` covers `reference` while its value is `old`.
-pub fn overridden(orch: &Path, reference: &str, old: &MaybeOid, now: Timestamp) -> Result<bool, FsError> {
+/// Whether an override in force covers what asks to move `reference`, while its value is `old`.
+pub fn overridden(
+    orch: &Path,
+    reference: &str,
+    old: &MaybeOid,
+    asking: &Asking<'_>,
+) -> Result<bool, FsError> {
+    let Some(secret) = asking.env.text(var::ORCH_OVERRIDE) else { return Ok(false) };
     for path in fs::list(&dir(orch))? {
         let ours = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(OVERRIDE));
         let Some(text) = (if ours { fs::read_optional(&path)? } else { None }) else { continue };
         let fresh = field(&text, "expires")
             .and_then(|ms| ms.parse().ok())
-            .is_some_and(|ms| now < Timestamp::from_millis(ms));
-        let fits = fresh && field(&text, "ref") == Some(reference) && names(&text, "old", old);
+            .is_some_and(|ms| asking.now < Timestamp::from_millis(ms));
+        let fits = fresh
+            && field(&text, "secret") == Some(secret)
+            && field(&text, "ref") == Some(reference)
+            && names(&text, "old", old);
         if fits && FileLock::is_held(&path)? {
-            return Ok(true);
+            return Ok(field(&text, "worktrees").is_some_and(|root| !asking.is_below(Path::new(root))));
         }
     }
     Ok(false)
@@ -156,14 +212,44 @@ mod tests {
     fn an_override_covers_any_move_from_one_value_until_it_expires() {
         let tmp = tempfile::tempdir().unwrap();
         let (early, late) = (Timestamp::from_millis(999), Timestamp::from_millis(1_000));
-        let covered = |name: &str, old: &MaybeOid, now| overridden(tmp.path(), name, old, now).unwrap();
+        let (mine, other) =
+            (Override::new(Path::new("/tasks"), late), Override::new(Path::new("/tasks"), late));
+        let asks = |secret: Option<&str>, name: &str, old: &MaybeOid, now| {
+            let env = Env::from_pairs(secret.map(|secret| (var::ORCH_OVERRIDE, secret)));
+            overridden(tmp.path(), name, old, &Asking { env: &env, cwd: tmp.path(), now }).unwrap()
+        };
+        let covered = |name: &str, old: &MaybeOid, now| asks(Some(mine.secret()), name, old, now);
         assert!(!covered(MAIN, &at('a'), early));
-        let ticket = issue_override(tmp.path(), MAIN, &at('a'), late).unwrap();
+        let ticket = mine.issue(tmp.path(), MAIN, &at('a')).unwrap();
         assert!(covered(MAIN, &at('a'), early));
         assert!(!covered(MAIN, &at('a'), late));
         assert!(!covered(MAIN, &at('b'), early));
         assert!(!covered("refs/heads/other", &at('a'), early));
+        for stranger in [None, Some(""), Some(other.secret())] {
+            assert!(!asks(stranger, MAIN, &at('a'), early), "{stranger:?}");
+        }
         drop(ticket);
         assert!(!covered(MAIN, &at('a'), early));
+    }
+
+    #[test]
+    fn an_override_is_closed_to_tasks() {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = fs::canonical(tmp.path()).unwrap();
+        let (tasks, late) = (root.join("tasks"), Timestamp::from_millis(1_000));
+        fs::create_dir_all(&tasks.join("1/deep")).unwrap();
+        let mine = Override::new(&tasks, late);
+        let ticket = mine.issue(tmp.path(), MAIN, &at('a')).unwrap();
+        let covered = |cwd: &Path, vars: &[(&str, &str)]| {
+            let vars = [&[(var::ORCH_OVERRIDE, mine.secret())], vars].concat();
+            let env = Env::from_pairs(vars);
+            let asking = Asking { env: &env, cwd, now: Timestamp::from_millis(1) };
+            overridden(tmp.path(), MAIN, &at('a'), &asking).unwrap()
+        };
+        assert!(covered(&root, &[]));
+        assert!(!covered(&tasks.join("1/deep"), &[]));
+        assert!(!covered(&root, &[(var::ORCH_TASK, "1")]));
+        assert!(covered(&root, &[(var::ORCH_TASK, "1"), (var::ORCH_WORKTREE, "/")]), "another repository's");
+        drop(ticket);
     }
 }

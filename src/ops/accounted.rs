@@ -6,6 +6,7 @@
 //! they are good. The merge result is judged with them in it, which is the verification that they are owed.
 
 use crate::domain::oid::Oid;
+use crate::domain::plural::plural;
 use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
@@ -110,7 +111,7 @@ fn told(authors: &[String]) -> String {
             names.push(author);
         }
     }
-    let commits = if authors.len() == 1 { "1 commit" } else { &format!("{} commits", authors.len()) };
+    let commits = plural(authors.len(), "commit");
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),

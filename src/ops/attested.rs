@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::domain::oid::Oid;
+use crate::hook::settings;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::sys::fs::{self, Durability};
@@ -104,6 +105,13 @@ fn heard_last(cx: &Ctx) -> Result<Option<Oid>, OpError> {
     Ok(fs::read_optional(&cx.file(HEARD))?.and_then(|text| Oid::parse(text.trim()).ok()))
 }
 
+/// Forgets where trunk was: from here on nobody guards it, and nothing is claimed about it.
+pub(crate) fn forget(cx: &Ctx) -> Result<(), OpError> {
+    fs::remove_file_if_there(&cx.file(FILE))?;
+    fs::remove_file_if_there(&cx.file(HEARD))?;
+    Ok(())
+}
+
 /// Moves the mark to where a pull brought trunk, once git-orch has heard that from the remote itself, or sets the
 /// first one. Best effort: a reader's clone may be
 /// read-only.
@@ -117,7 +125,8 @@ pub(crate) fn settle(cx: &Ctx, trunk: &Trunk) {
 fn try_settle(cx: &Ctx, trunk: &Trunk) -> Result<(), OpError> {
     let Some(now) = &trunk.local else { return Ok(()) };
     let ahead = match last(cx)? {
-        None => true,
+        // What nobody guards is not vouched for.
+        None => fs::exists(&cx.file(settings::FILE)),
         Some(mark) if mark == *now => false,
         // Not backwards: what was attested once may be returned to.
         Some(mark) => {

@@ -8,7 +8,7 @@ use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::role::Role;
 use crate::domain::task::Task;
 use crate::git::{FileChange, FileStatus, Head};
-use crate::hook::ticket;
+use crate::hook::ticket::{self, Asking};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::{lease, people, worktrees};
@@ -182,7 +182,8 @@ fn is_overridden(cx: &Ctx, on: Option<&str>) -> Result<bool, OpError> {
     let Some(on) = on else { return Ok(false) };
     let name = format!("refs/heads/{on}");
     let old = cx.repo.ref_target(&name)?.map_or(MaybeOid::Zero, MaybeOid::Id);
-    Ok(ticket::overridden(&cx.repo.orch_dir(), &name, &old, cx.clock.now())?)
+    let asking = Asking { env: &cx.env, cwd: &cx.cwd, now: cx.clock.now() };
+    Ok(ticket::overridden(&cx.repo.orch_dir(), &name, &old, &asking)?)
 }
 
 /// What a task's branch at `tip` breaks, judged as a whole against `base`: `git replay` and plumbing made commits

@@ -21,7 +21,7 @@ pub fn edit(cx: &Ctx, text: &str) -> Result<String, OpError> {
     if !status.success() {
         let mut refused =
             Refused::new(Because::Usage, "edit.editor", format!("the editor ended with {status}"))
-                .next("nothing was changed; give --title and --body instead");
+                .next("git orch edit TASK --title TITLE --body TEXT   (nothing was changed)");
         if edited == text {
             fs::remove_file(&path)?;
         } else {

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod doctor;
 pub mod editor;
 pub mod error;
+pub mod gateless;
 pub mod hooks;
 mod lease;
 mod making;
@@ -36,6 +37,7 @@ pub mod status;
 pub mod take;
 mod takeover;
 pub mod tasks;
+mod unfinished;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};

@@ -2,17 +2,19 @@
 //!
 //! Called by the command alone. A ticket each for the branch of this checkout and for the branches that the command
 //! names (`push x:main`, `branch -f main x`), at their present values, for 60 s: what a command moves is known only to
-//! git. Trunk is open only where it is one of them: while an editor is, others could move it. Recorded before it runs.
+//! git. Trunk is open only where it is one of them, and only to this command, by a secret in its environment: while
+//! an editor is open, others would move it. Recorded before it runs.
 //! Deliberately absent: a reading of git's options, which aliases and configuration would make a guess.
 
 use std::process::ExitStatus;
 
 use crate::domain::oid::{MaybeOid, Oid};
-use crate::hook::ticket;
+use crate::hook::ticket::Override;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::people::{reason_of, record_override, refuse_agents};
+use crate::ops::people::{real_root, reason_of, record_override, refuse_agents};
 use crate::ops::{accounted, attested};
+use crate::sys::env::var;
 
 /// How long an override lasts, in milliseconds.
 const OVERRIDE_MILLIS: i64 = 60_000;
@@ -29,12 +31,13 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
     let listed: Vec<String> = open.iter().map(Covered::to_string).collect();
     let note = format!("{reason} -- {} (from {})", command.join(" "), listed.join(", "));
     record_override(cx, subject(cx, &before, &named(args))?.as_str(), &note)?;
-    let expires = cx.clock.now().plus_millis(OVERRIDE_MILLIS);
+    let pass = Override::new(&real_root(cx), cx.clock.now().plus_millis(OVERRIDE_MILLIS));
     let tickets = open
         .iter()
-        .map(|covered| ticket::issue_override(&cx.repo.orch_dir(), &covered.name, &covered.at, expires))
+        .map(|covered| pass.issue(&cx.repo.orch_dir(), &covered.name, &covered.at))
         .collect::<Result<Vec<_>, _>>()?;
-    let status = cx.repo.git_as_user(&cx.cwd, args).run_attached()?;
+    let git = cx.repo.git_as_user(&cx.cwd, args).env(var::ORCH_OVERRIDE, pass.secret());
+    let status = git.run_attached()?;
     drop(tickets);
     // Only this command's own move of trunk is a person's: what went past the hooks before stays found.
     let now = cx.trunk_named(&before.name)?.local;

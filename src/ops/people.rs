@@ -9,7 +9,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::worktrees;
 use crate::policy::grant::Action;
 use crate::store::Change;
-use crate::sys::ancestry::{self, Process};
+use crate::sys::ancestry;
 use crate::sys::env::var;
 use crate::sys::fs;
 
@@ -30,7 +30,7 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
         return refuse(&format!("nobody may {what} from a task worktree"));
     }
     for process in ancestry::chain() {
-        if let Some(task) = task_of(&process, &root) {
+        if let Some(task) = process.task_below(&root) {
             return refuse(&format!("process {} above works on task {task}: it may not {what}", process.pid));
         }
         if process.cwd.as_deref().is_some_and(inside) {
@@ -48,7 +48,7 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
 pub(crate) fn agent_above(cx: &Ctx) -> Option<String> {
     let root = real_root(cx);
     task_in(cx, &root)
-        .or_else(|| ancestry::chain().into_iter().find_map(|p| task_of(&p, &root).map(str::to_owned)))
+        .or_else(|| ancestry::chain().into_iter().find_map(|p| p.task_below(&root).map(str::to_owned)))
 }
 
 /// Refuses an agent of the loop what concerns another task than its own (None: whichever comes next).
@@ -63,24 +63,15 @@ pub(crate) fn refuse_other_task(cx: &Ctx, id: Option<&TaskId>) -> Result<(), OpE
         .into())
 }
 
-fn real_root(cx: &Ctx) -> PathBuf {
+/// Where the worktrees of tasks are, links resolved.
+pub(crate) fn real_root(cx: &Ctx) -> PathBuf {
     let root = worktrees::root(cx);
     fs::canonical(&root).unwrap_or(root)
 }
 
 fn task_in(cx: &Ctx, root: &Path) -> Option<String> {
     let worktree = cx.env.get(var::ORCH_WORKTREE).map(Path::new);
-    cx.env.text(var::ORCH_TASK).filter(|_| concerns(worktree, root)).map(str::to_owned)
-}
-
-fn task_of<'a>(process: &'a Process, root: &Path) -> Option<&'a str> {
-    process.task.as_deref().filter(|_| concerns(process.worktree.as_deref(), root))
-}
-
-/// Whether an agent's worktree is one of this clone's. An agent of another repository is a person to us: it may
-/// be running that one's tests, which use git-orch on repositories of their own.
-fn concerns(worktree: Option<&Path>, root: &Path) -> bool {
-    worktree.is_none_or(|dir| fs::canonical(dir).is_ok_and(|dir| dir.starts_with(root)))
+    cx.env.text(var::ORCH_TASK).filter(|_| ancestry::is_below(worktree, root)).map(str::to_owned)
 }
 
 /// Records that a rule was overridden.

@@ -8,11 +8,13 @@ use std::time::Instant;
 use crate::config::{Config, FILE, Moment};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
+use crate::domain::plural::plural;
 use crate::domain::role::Team;
 use crate::domain::verdict::{Scope, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::gateless;
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
@@ -221,7 +223,7 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     let mut verdicts = Vec::new();
     for definition in &definitions {
         if definition.steps.is_empty() {
-            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             verdicts.push(unsealed(cx, &outcome, &tree, definition));
             continue;
         }
@@ -272,7 +274,7 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     let mut verdicts = Vec::new();
     for definition in &definitions {
         let (verdict, stop) = if definition.steps.is_empty() {
-            let outcome = Outcome::blocked(rule::NO_STEPS, no_steps(&trunk));
+            let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             (unsealed(cx, &outcome, &tree, definition), None)
         } else {
             run(cx, request, &tree, definition, sink)?
@@ -294,10 +296,6 @@ fn judged(
 ) -> Judged {
     let word = verdicts.iter().map(|v| v.word).reduce(Word::and).unwrap_or(Word::Blocked);
     Judged { commit: request.commit.clone(), tree, word, verdicts, recorded, stop }
-}
-
-fn no_steps(trunk: &Trunk) -> String {
-    format!("{FILE} on {} has no [[ralph.step]] that applies", trunk.tip_name())
 }
 
 fn unapproved(cx: &Ctx, request: &Request, tree: Oid, paths: &[String]) -> Judged {
@@ -413,11 +411,9 @@ pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
     let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
     let dirt = cx.repo.dirt(&here)?;
     let count = dirt.changed.len() + dirt.untracked.len();
-    Ok(match count {
-        0 => Vec::new(),
-        1 => vec!["1 file here is not committed, and not judged".to_owned()],
-        n => vec![format!("{n} files here are not committed, and not judged")],
-    })
+    let are = if count == 1 { "is" } else { "are" };
+    let line = format!("{} here {are} not committed, and not judged", plural(count, "file"));
+    Ok((count > 0).then_some(line).into_iter().collect())
 }
 
 /// What trunk's configuration sets and nothing heeds yet, one line each. One that can't be read is for others to tell.
@@ -432,7 +428,10 @@ pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     let origin = match trunk.tip() {
-        Some(tip) => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
+        Some(tip) => match gateless::missing(cx, &trunk)? {
+            None => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
+            Some(missing) => format!("built-in defaults, {missing}"),
+        },
         None => "built-in defaults".to_owned(),
     };
     Ok((Definition::of(&config), origin))

@@ -13,6 +13,7 @@ use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::store::{Listing, Snapshot, task_of_path};
+use crate::sys::fs;
 
 /// Whether only ready tasks are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub struct Queue<'s, 'r> {
 impl<'s, 'r> Queue<'s, 'r> {
     /// Opens the queue at `snapshot`.
     pub fn open(cx: &Ctx, snapshot: &'s Snapshot<'r>) -> Result<Self, OpError> {
+        // Whoever took git-orch out and only looks is left no directory of ours.
+        if !fs::exists(&cx.repo.orch_dir()) {
+            return Ok(Self { snapshot, index: None, listing: OnceCell::new() });
+        }
         let index = match indexed(cx, snapshot) {
             Ok(index) => index,
             Err(IndexedError::Index(error)) => {

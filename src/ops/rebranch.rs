@@ -13,7 +13,7 @@ use crate::domain::task::{State, Task};
 use crate::git::{Cas, RefChange};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::people;
+use crate::ops::{people, unfinished};
 use crate::sys::fs;
 
 /// The branch that the work of `task` belongs on; None if it is there, nobody began, or it is over.
@@ -53,14 +53,11 @@ pub(super) fn permit(cx: &Ctx, task: &Task) -> Result<(), OpError> {
     }
 }
 
-/// Where a rebase of `branch` is under way: git ends it under the name that it began with.
+/// Where a rebase of `branch` is under way.
 fn rebased_in(cx: &Ctx, branch: &str) -> Result<Option<PathBuf>, OpError> {
     for worktree in cx.repo.worktrees()? {
-        for dir in ["rebase-merge", "rebase-apply"] {
-            let name = fs::read_optional(&worktree.git_dir.join(dir).join("head-name"))?;
-            if name.is_some_and(|name| name.trim() == full(branch)) {
-                return Ok(Some(worktree.path));
-            }
+        if unfinished::rebases(&worktree, branch)? {
+            return Ok(Some(worktree.path));
         }
     }
     Ok(None)

@@ -10,6 +10,7 @@ use crate::index::{Filter, Row};
 use crate::ops::attested::{self, Tamper};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::ops::ralph::{self, Request};
 use crate::ops::ready::Queue;
 use crate::ops::setup;
@@ -22,6 +23,8 @@ use crate::sys::fs;
 pub enum Hooks {
     /// All hooks are there and ours.
     Enforced,
+    /// There is nothing of ours: nobody set this clone up, or git-orch was taken out.
+    NotInstalled,
     /// These are missing or somebody else's.
     Partial(Vec<&'static str>),
     /// They can't be installed where git looks for them; why.
@@ -37,6 +40,8 @@ pub struct Status {
     pub control: Control,
     /// The protected branch and its remote.
     pub trunk: Trunk,
+    /// Whether the policy tip has a gate with steps, or one that can't be read.
+    pub gate: bool,
     /// The recorded verdict on the policy tip; None while there is none.
     pub verdict: Option<Word>,
     /// Each status word with the number of its tasks, in the order of a task's life.
@@ -66,6 +71,10 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.extend(lines_of(&error));
         None
     });
+    if let Some(missing) = gateless::missing(cx, &trunk)? {
+        let next = gateless::way_out(cx, &trunk)?.join("\n");
+        problems.push(format!("{missing}, so nothing can be merged; next:\n{next}"));
+    }
     let queue = Queue::open(cx, &snapshot)?;
     let counts = queue.counts()?;
     problems.extend(queue.damaged()?.into_iter().map(damage));
@@ -77,6 +86,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
     attested::settle(cx, &trunk);
     Ok(Status {
         control,
+        gate: cx.config(&trunk).map_or(true, |config| !config.ralph.steps.is_empty()),
         verdict,
         counts: counts.by_status.into_iter().map(|(word, count)| (word, number(count))).collect(),
         ready: number(counts.ready),
@@ -139,11 +149,15 @@ fn session(cx: &Ctx) -> Result<Option<SessionId>, OpError> {
 /// The hooks of this worktree, from a few sizes; `doctor` compares every byte.
 pub fn hooks(cx: &Ctx) -> Result<Hooks, OpError> {
     let all = || Hook::ALL.map(Hook::as_str).to_vec();
-    let Some(settings) = setup::installed_settings(cx) else { return Ok(Hooks::Partial(all())) };
+    let place = setup::place_here(cx)?;
+    let Some(settings) = setup::installed_settings(cx) else {
+        let ours = |hook: &Hook| setup::covers(&place.dir.join(hook.as_str()));
+        let none = !setup::is_installed(cx) && !Hook::ALL.iter().any(ours);
+        return Ok(if none { Hooks::NotInstalled } else { Hooks::Partial(all()) });
+    };
     if !cx.local.hooks || !settings.enabled {
         return Ok(Hooks::Off);
     }
-    let place = setup::place_here(cx)?;
     let Ok(copy) = cx.file("bin/git-orch-hook").metadata() else { return Ok(Hooks::Partial(all())) };
     let whole = |hook: &Hook| {
         let meta = place.dir.join(hook.as_str()).symlink_metadata();

@@ -15,7 +15,7 @@ use crate::ops::ready::Queue;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, making, merge, people, tasks, worktrees};
+use crate::ops::{contract, lease, making, merge, people, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot, StoreError};
 
@@ -278,7 +278,7 @@ fn checked_out(
             Ok(path) => Some(path),
             Err(error) => {
                 if since == Since::Now {
-                    tasks::step(cx, &task.id, &tasks::Step::Release)?;
+                    tasks::step(cx, std::slice::from_ref(&task.id), &tasks::Step::Release)?;
                 }
                 return Err(error);
             }
@@ -371,6 +371,7 @@ pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
             .next(format!("git orch show {id}"))
             .into());
     }
+    refuse_task_branch(cx, &snapshot, &trunk)?;
     let head = worktrees::head_commit(cx, &here)?.ok_or_else(|| {
         Refused::new(Because::Environment, "trunk.unborn", "there is no commit yet")
             .next(format!("make the first commit on {}", trunk.name))
@@ -395,6 +396,23 @@ pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
     Ok(Taken { path: Some(here.path), task, offline: None, kept: false })
 }
 
+/// Refuses the branch of a task that is not finished: what is begun here is that task's, and a new task's branch from
+/// here would take its commits along.
+fn refuse_task_branch(cx: &Ctx, snapshot: &Snapshot<'_>, trunk: &Trunk) -> Result<(), OpError> {
+    let on = contract::branch_here(cx)?;
+    let Some((task, _)) = contract::task_here(cx, snapshot, on.as_deref())? else { return Ok(()) };
+    match task.register.state {
+        State::Done(_) | State::Closed(_) => Ok(()),
+        State::Open | State::Claimed(_) | State::Blocked(_) | State::Review | State::Merging(_) => {
+            let fact = format!("this checkout is on the branch of task {}: {}", task.id, task.title.value);
+            Err(Refused::new(Because::Policy, "checkout.task", fact)
+                .next(format!("git orch start {}   (to go on with that task)", task.id))
+                .next(format!("git switch {}   (what is not committed comes along), then again", trunk.name))
+                .into())
+        }
+    }
+}
+
 /// Makes the branch at HEAD and points HEAD at it; index and files stay as they are.
 fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpError> {
     let full = format!("refs/heads/{branch}");
@@ -406,16 +424,32 @@ fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpEr
     Ok(())
 }
 
-/// A title for what is being worked on here: the files that differ from HEAD.
-pub fn title_here(cx: &Ctx) -> Result<String, OpError> {
-    let Some(here) = cx.repo.here()? else { return Ok("Work in progress".to_owned()) };
+/// What is begun in this checkout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// The files that differ from HEAD, or that git does not know.
+    pub files: Vec<String>,
+    /// Whether HEAD has commits that trunk has not.
+    pub commits: bool,
+}
+
+impl Begun {
+    /// A title for it.
+    pub fn title(&self) -> String {
+        let names: Vec<&str> =
+            self.files.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).take(3).collect();
+        if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) }
+    }
+}
+
+/// What is begun here.
+pub fn begun_here(cx: &Ctx) -> Result<Begun, OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok(Begun::default()) };
     let dirt = cx.repo.dirt(&here)?;
-    let names: Vec<&str> = dirt
-        .changed
-        .iter()
-        .chain(&dirt.untracked)
-        .map(|path| path.rsplit('/').next().unwrap_or(path))
-        .take(3)
-        .collect();
-    Ok(if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) })
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    let commits = match (worktrees::head_commit(cx, &here)?, trunk.tip()) {
+        (Some(head), Some(tip)) => !cx.repo.is_ancestor(&head, tip)?,
+        (_, _) => false,
+    };
+    Ok(Begun { files: dirt.changed.into_iter().chain(dirt.untracked).collect(), commits })
 }

@@ -24,10 +24,11 @@ pub(crate) fn change(action: &'static str, id: &TaskId, cause: &str, note: Optio
 /// The one task that a person's abbreviation means.
 pub fn resolve(snapshot: &Snapshot<'_>, text: &str) -> Result<TaskId, OpError> {
     let prefix = IdPrefix::parse(text)?;
-    resolve_prefix(snapshot, &prefix, text)
+    resolve_prefix(snapshot, &prefix)
 }
 
-fn resolve_prefix(snapshot: &Snapshot<'_>, prefix: &IdPrefix, text: &str) -> Result<TaskId, OpError> {
+fn resolve_prefix(snapshot: &Snapshot<'_>, prefix: &IdPrefix) -> Result<TaskId, OpError> {
+    let text = prefix.typed.as_str();
     let mut found = snapshot.resolve(prefix)?;
     if let Some(kind) = prefix.kind {
         let all = found.clone();
@@ -96,10 +97,15 @@ pub fn add(cx: &Ctx, drafts: &[Draft], cause: &str) -> Result<Vec<Task>, OpError
     cx.snapshot()?;
     let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let ids = fresh_ids(edit.snapshot(), drafts.len())?;
-        let mut tasks = Vec::new();
+        let (mut tasks, mut refusals) = (Vec::new(), Vec::new());
         for (draft, id) in drafts.iter().zip(&ids) {
-            tasks.push(build(cx, edit, draft, id, &ids)?);
+            match build(cx, edit, draft, id, &ids) {
+                Ok(task) => tasks.push(task),
+                Err(OpError::Refused(refused)) => refusals.push((draft.line, refused)),
+                Err(failure) => return Err(failure),
+            }
         }
+        refuse_lines(refusals)?;
         refuse_cycles(edit, &tasks)?;
         let put = |task: Task| {
             let change = change("task.add", &task.id, cause, Some(task.title.value.clone()));
@@ -108,6 +114,18 @@ pub fn add(cx: &Ctx, drafts: &[Draft], cause: &str) -> Result<Vec<Task>, OpError
         Ok::<_, OpError>(tasks.into_iter().map(put).collect::<Vec<_>>())
     })?;
     Ok(tasks)
+}
+
+/// All that was refused as one refusal, each with the line of the file that it is about: who corrects a file wants
+/// to do it once.
+fn refuse_lines(refusals: Vec<(Option<usize>, Refused)>) -> Result<(), Refused> {
+    let place = |line: Option<usize>| line.map_or_else(String::new, |line| format!("line {line}: "));
+    let facts: Vec<String> =
+        refusals.iter().map(|(line, refused)| format!("{}{}", place(*line), refused.fact)).collect();
+    match refusals.into_iter().next() {
+        Some((_, first)) => Err(Refused { fact: facts.join("\n"), ..first }),
+        None => Ok(()),
+    }
 }
 
 /// Ids that no task has; longer after repeated collisions. In order, because tasks of one moment are handed out
@@ -166,7 +184,7 @@ fn build(
     }
     for need in &draft.needs {
         let needed = match need {
-            Need::Task(prefix) => resolve_prefix(edit.snapshot(), prefix, &prefix.prefix)?,
+            Need::Task(prefix) => resolve_prefix(edit.snapshot(), prefix)?,
             Need::Sibling(at) => batch
                 .get(*at)
                 .cloned()
@@ -434,27 +452,36 @@ pub enum Step {
     Reopen,
 }
 
-/// Makes `step` with task `id`. What another holds is refused.
-pub fn step(cx: &Ctx, id: &TaskId, step: &Step) -> Result<Task, OpError> {
-    people::refuse_other_task(cx, Some(id))?;
-    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
-        let mut task = get(edit, id)?;
-        lease::refuse_others(cx, &task)?;
-        let at = edit.at();
-        let (action, note, next) = match step {
-            Step::Release => ("task.release", None, task.register.release(id, &at)?),
-            Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
-            Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
-            Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
-            Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
-        };
-        task.register = next;
-        Ok::<_, OpError>(edit.put_task(task, change(action, id, action.trim_start_matches("task."), note)))
-    })?;
-    if task.register.state.lease().is_none() {
-        lease::forget(cx, id)?;
+/// Makes `step` with all of `ids` in one change, or with none. What another holds is refused.
+pub fn step(cx: &Ctx, ids: &[TaskId], step: &Step) -> Result<Vec<Task>, OpError> {
+    for id in ids {
+        people::refuse_other_task(cx, Some(id))?;
     }
-    Ok(task)
+    let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+        // All are looked at before the first is written.
+        let made: Vec<_> = ids.iter().map(|id| made(cx, edit, id, step)).collect::<Result<_, _>>()?;
+        let put = |(task, change)| edit.put_task(task, change);
+        Ok::<_, OpError>(made.into_iter().map(put).collect::<Vec<_>>())
+    })?;
+    for task in tasks.iter().filter(|task| task.register.state.lease().is_none()) {
+        lease::forget(cx, &task.id)?;
+    }
+    Ok(tasks)
+}
+
+fn made(cx: &Ctx, edit: &Edit<'_, '_>, id: &TaskId, step: &Step) -> Result<(Task, Change), OpError> {
+    let mut task = get(edit, id)?;
+    lease::refuse_others(cx, &task)?;
+    let at = edit.at();
+    let (action, note, next) = match step {
+        Step::Release => ("task.release", None, task.register.release(id, &at)?),
+        Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
+        Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
+        Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
+        Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
+    };
+    task.register = next;
+    Ok((task, change(action, id, action.trim_start_matches("task."), note)))
 }
 
 /// Why open tasks are not ready: each with the needed tasks that are not merged.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::id::TaskId;
 use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::plural::plural;
 use crate::domain::task::{State, Task};
 use crate::git::{Cas, Dirt, NewCommit, RefChange, Worktree};
 use crate::ops::context::{Ctx, Trunk};
@@ -173,6 +174,8 @@ pub struct Surveyed {
     pub dirt: Dirt,
     /// Commits that neither trunk nor a remote has.
     pub unpushed: usize,
+    /// Whether there is a remote that they could be on.
+    pub shared: bool,
     /// Whether the directory is gone though git knows it.
     pub missing: bool,
 }
@@ -194,7 +197,8 @@ pub fn survey(cx: &Ctx) -> Result<Vec<Surveyed>, OpError> {
             (Some(_), Some(head)) => unpushed(cx, &trunk, &head)?,
             (_, _) => 0,
         };
-        found.push(Surveyed { worktree, id, task, dirt, unpushed, missing });
+        let shared = trunk.remote.is_some();
+        found.push(Surveyed { worktree, id, task, dirt, unpushed, shared, missing });
     }
     Ok(found)
 }
@@ -259,9 +263,8 @@ fn why_keep(cx: &Ctx, trunk: &Trunk, entry: &TaskWorktree) -> Result<Option<Stri
     let dirt = cx.repo.dirt(worktree)?;
     if !dirt.is_clean() {
         let counts = [(dirt.changed.len(), "uncommitted"), (dirt.untracked.len(), "untracked")];
-        let files = |n: usize| if n == 1 { "file" } else { "files" };
         let some = counts.into_iter().filter(|(n, _)| *n > 0);
-        let parts: Vec<String> = some.map(|(n, what)| format!("{n} {what} {}", files(n))).collect();
+        let parts: Vec<String> = some.map(|(n, what)| plural(n, &format!("{what} file"))).collect();
         return Ok(Some(format!("it has {}", parts.join(" and "))));
     }
     if let [first, ..] = cx.repo.unwatched(worktree)?.as_slice() {

@@ -16,7 +16,7 @@ pub fn log(view: &LogView, page: Page) -> String {
             (actor(&entry.actor), PLAIN),
             (&entry.action, PLAIN),
             (&subject(&entry.subject), LITERAL),
-            (entry.cause.as_deref().unwrap_or(""), PLAIN),
+            (&shortened(entry.cause.as_deref().unwrap_or("")), PLAIN),
         ]);
     }
     table.render(page)
@@ -25,6 +25,12 @@ pub fn log(view: &LogView, page: Page) -> String {
 /// A tree's id as short as Ralph shows it; anything else as it is.
 fn subject(text: &str) -> String {
     text.strip_prefix("tree/").map_or_else(|| text.to_owned(), |tree| format!("tree/{}", short(tree)))
+}
+
+/// The text with object ids and keys as short as elsewhere: whole, they fill the line, and nobody reads them.
+fn shortened(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split(' ').map(|word| if is_id(word) { short(word) } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -45,6 +51,12 @@ mod tests {
             commit: "a".into(),
         };
         let verdict = LogEntry { subject: format!("tree/{}", "c".repeat(40)), ..entry.clone() };
+        let by = format!("{} by {}", "a".repeat(40), "b".repeat(64));
+        let done = LogEntry { cause: Some(by), ..entry.clone() };
+        insta::assert_snapshot!(plain(&log(&LogView { entries: vec![done] }, file())), @r"
+        WHEN                  WHO              WHAT        SUBJECT   WHY
+        2001-09-09 01:46 UTC  ann@example.com  task.claim  00000007  aaaaaaaaaaaa by bbbbbbbbbbbb
+        ");
         let why = LogEntry { cause: Some("FAIL for 9a46615 of a task".into()), ..verdict.clone() };
         let wide = plain(&log(&LogView { entries: vec![why] }, terminal(80)));
         insta::assert_snapshot!(wide, @r"

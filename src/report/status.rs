@@ -19,7 +19,8 @@ pub fn status(view: &StatusView, page: Page) -> String {
         out.line(&format!("{} {}{why}", paint(DIM, "mode  "), paint(WARN, view.mode)));
     }
     for problem in &view.problems {
-        out.line(&format!("{} {}", paint(BAD, "wrong "), harmless(problem)));
+        let text = harmless(problem).replace('\n', &format!("\n{}", " ".repeat(7)));
+        out.line(&format!("{} {text}", paint(BAD, "wrong ")));
     }
     let inner = Page { width: page.width.map(|w| w.saturating_sub(2)), ..page };
     let mut section = |title: &str, text: String| {
@@ -41,6 +42,7 @@ fn trunk(view: &StatusView) -> String {
     let remote = view.remote.as_deref().map_or("no remote".to_owned(), |r| format!("remote {r}"));
     let verdict = match view.verdict {
         Some(word) => paint(palette::verdict(word), word.as_str()),
+        None if !view.gate => paint(BAD, "no gate"),
         None => paint(DIM, "not judged yet"),
     };
     format!("{} ({remote}), {verdict}", view.trunk)
@@ -49,6 +51,7 @@ fn trunk(view: &StatusView) -> String {
 fn hooks(hooks: &HooksView) -> String {
     let (style, word) = match hooks.state {
         HooksState::Enforced => (GOOD, "enforced"),
+        HooksState::NotInstalled => (WARN, "not installed"),
         HooksState::Partial => (WARN, "partly enforced"),
         HooksState::NotEnforced => (BAD, "NOT ENFORCED"),
         HooksState::Off => (BAD, "switched off in this clone"),
@@ -85,6 +88,7 @@ mod tests {
             mode: "PAUSED",
             reason: Some("release".into()),
             trunk: "main".into(),
+            gate: true,
             verdict: Some(Word::Pass),
             remote: Some("origin".into()),
             counts,
@@ -122,6 +126,15 @@ mod tests {
         trunk  main (no remote), not judged yet
         hooks  partly enforced: pre-push is missing
         queue  empty
+        ");
+        view.gate = false;
+        view.problems = vec!["one\ntwo".into()];
+        insta::assert_snapshot!(plain(&status(&view, terminal(80))), @r"
+        trunk  main (no remote), no gate
+        hooks  partly enforced: pre-push is missing
+        queue  empty
+        wrong  one
+               two
         ");
     }
 }

@@ -4,7 +4,7 @@ use crate::report::Page;
 use crate::report::lines::Lines as _;
 use crate::report::palette::{self, DIM, LITERAL, PLAIN, STRONG, paint};
 use crate::report::table::Table;
-use crate::report::words::{actor, harmless, indent, minute, relative};
+use crate::report::words::{actor, harmless, indent, minute, relative, short};
 use crate::sys::process::quote;
 use crate::view::{NextView, TaskLine, TaskView};
 
@@ -61,7 +61,7 @@ fn head(task: &TaskView, page: Page) -> String {
 fn facts(task: &TaskView, page: Page) -> String {
     let when = |time: &str| format!("{} ({})", minute(time), relative(page.now, time));
     let owner = |o: &String| format!("{} ({}, fence {})", actor(o), task.claim, task.fence);
-    let rows: [(&str, Vec<String>); 10] = [
+    let rows: [(&str, Vec<String>); 11] = [
         ("reason", task.reason.iter().cloned().collect()),
         ("role", task.role.iter().map(ToString::to_string).collect()),
         ("labels", one(task.labels.join(", "))),
@@ -70,6 +70,7 @@ fn facts(task: &TaskView, page: Page) -> String {
         ("accept", task.acceptance.iter().map(|a| format!("- {a}")).collect()),
         ("owner", task.owner.iter().map(owner).collect()),
         ("branch", task.branch.iter().cloned().collect()),
+        ("merged", task.merged.iter().map(|commit| format!("as {}", short(commit))).collect()),
         ("path", task.path.iter().cloned().collect()),
         ("added", vec![when(&task.created)]),
     ];

@@ -41,7 +41,7 @@ fn work(worktree: &WorktreeView) -> (String, anstyle::Style) {
     let parts = [
         (worktree.uncommitted, "uncommitted"),
         (worktree.untracked, "untracked"),
-        (worktree.unpushed, "unpushed"),
+        (worktree.unpushed, if worktree.shared { "unpushed" } else { "unmerged" }),
     ];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
@@ -51,14 +51,15 @@ fn work(worktree: &WorktreeView) -> (String, anstyle::Style) {
 /// What went and what stayed.
 pub fn pruned(view: &PruneView, page: Page) -> String {
     let mut out = String::new();
+    let (removed, kept) =
+        if view.dry_run { ("would be removed", "would be kept") } else { ("removed", "kept") };
     for path in &view.removed {
-        out.line(&format!("{} removed {path}", page.mark(Mark::Good)));
+        out.line(&format!("{} {removed} {path}", page.mark(Mark::Good)));
     }
-    for kept in &view.kept {
-        out.line(&format!("{} kept {}: {}", page.mark(Mark::Idle), kept.path, harmless(&kept.why)));
+    for entry in &view.kept {
+        out.line(&format!("{} {kept} {}: {}", page.mark(Mark::Idle), entry.path, harmless(&entry.why)));
     }
-    let (removed, kept) = (plural(view.removed.len(), "worktree"), view.kept.len());
-    out + &format!("{removed} removed, {kept} kept\n")
+    out + &format!("{} {removed}, {} {kept}\n", plural(view.removed.len(), "worktree"), view.kept.len())
 }
 
 #[cfg(test)]
@@ -78,6 +79,7 @@ mod tests {
             uncommitted: n,
             untracked: 0,
             unpushed: n * 2,
+            shared: true,
             missing: false,
         };
         let list = [view(1, WorktreeUse::Task), view(0, WorktreeUse::Gate)];
@@ -91,6 +93,7 @@ mod tests {
     #[test]
     fn pruning_says_what_it_kept_and_why() {
         let view = PruneView {
+            dry_run: false,
             removed: vec!["/w/a".into()],
             kept: vec![KeptView {
                 path: "/w/b".into(),
@@ -102,6 +105,11 @@ mod tests {
         + removed /w/a
         - kept /w/b: 2 commits are on no remote
         1 worktree removed, 1 kept
+        ");
+        insta::assert_snapshot!(plain(&pruned(&PruneView { dry_run: true, ..view }, file())), @r"
+        + would be removed /w/a
+        - would be kept /w/b: 2 commits are on no remote
+        1 worktree would be removed, 1 would be kept
         ");
     }
 }

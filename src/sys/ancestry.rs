@@ -22,6 +22,19 @@ pub struct Process {
     pub worktree: Option<PathBuf>,
 }
 
+impl Process {
+    /// The task that it works on in one of the worktrees below `root`, by its variables. An agent of another repository
+    /// is a person here: it may be running that one's tests, which use git-orch on repositories of their own.
+    pub fn task_below(&self, root: &Path) -> Option<&str> {
+        self.task.as_deref().filter(|_| is_below(self.worktree.as_deref(), root))
+    }
+}
+
+/// Whether an agent's worktree is below `root`, as far as its variables tell.
+pub fn is_below(worktree: Option<&Path>, root: &Path) -> bool {
+    worktree.is_none_or(|dir| crate::sys::fs::canonical(dir).is_ok_and(|dir| dir.starts_with(root)))
+}
+
 /// This process and those above it, nearest first.
 pub fn chain() -> Vec<Process> {
     let mut list = Vec::new();

@@ -24,6 +24,8 @@ pub mod var {
     pub const ORCH_PORT_BASE: &str = "ORCH_PORT_BASE";
     /// Marks a hook run, so that a second installation of the same hook does nothing.
     pub const ORCH_HOOK: &str = "ORCH_HOOK";
+    /// The secret of the override that a command runs under: its git and what that starts have it, nobody else.
+    pub const ORCH_OVERRIDE: &str = "ORCH_OVERRIDE";
     /// A log filter for stderr, as in `tracing-subscriber` (`debug`, `git_orch::store=trace`).
     pub const ORCH_LOG: &str = "ORCH_LOG";
     /// Where git finds the repository.

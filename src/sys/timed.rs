@@ -27,7 +27,7 @@ impl Cmd {
         tracing::debug!(line = %self.line(), ?limit, "run within");
         let handle = self.expression().stdout_file(ends.0).stderr_file(ends.1).start().map_err(failed)?;
         let Some(status) = handle.wait_timeout(limit).map_err(failed)?.map(|output| output.status) else {
-            stop(&handle).map_err(failed)?;
+            stop(&handle, &ancestry::signal).map_err(failed)?;
             return Ok(None);
         };
         let stderr = all_of(err).map_err(failed)?;
@@ -47,8 +47,14 @@ fn all_of(mut file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Ends the child and what is below it: ssh does not notice that git is gone while its server is silent.
-fn stop(handle: &duct::Handle) -> io::Result<()> {
+/// Ends the child and what is below it: ssh does not notice that git is gone while its server is silent. What can't be
+/// signalled, one below that changed its user, does not keep the others going.
+fn stop(handle: &duct::Handle, signal: &dyn Fn(i32, Signal) -> io::Result<()>) -> io::Result<()> {
+    let send = |pid, wanted| {
+        if let Err(error) = signal(pid, wanted) {
+            tracing::debug!(pid, %error, "a child of a stopped command can't be signalled");
+        }
+    };
     let all: Vec<(i32, Vec<String>)> = handle
         .pids()
         .into_iter()
@@ -57,17 +63,18 @@ fn stop(handle: &duct::Handle) -> io::Result<()> {
         .map(|pid| (pid, ancestry::command_of(pid)))
         .collect();
     for (pid, _) in &all {
-        ancestry::signal(*pid, Signal::TERM)?;
+        send(*pid, Signal::TERM);
     }
-    handle.wait_timeout(GRACE)?;
+    let ended = handle.wait_timeout(GRACE);
     for (pid, command) in &all {
         // The id may be another's by now.
         if ancestry::command_of(*pid) == *command {
-            ancestry::signal(*pid, Signal::KILL)?;
+            send(*pid, Signal::KILL);
         }
     }
     handle.kill()?;
-    handle.wait().map(drop)
+    handle.wait()?;
+    ended.map(drop)
 }
 
 #[cfg(test)]
@@ -98,6 +105,28 @@ mod tests {
             crate::sys::fs::read_string(&dir.path().join("child")).unwrap().trim().parse().unwrap();
         // Killed is not yet gone: wait for the kernel to forget its command line.
         while !ancestry::command_of(child).is_empty() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn one_that_can_not_be_signalled_does_not_save_the_others() {
+        let handle = shell("sleep 600 & wait", Path::new("/")).expression().start().unwrap();
+        let own = i32::try_from(handle.pids()[0]).unwrap();
+        while ancestry::below(own).is_empty() {
+            std::thread::yield_now();
+        }
+        let refusing = |pid, wanted| {
+            if pid == own {
+                Err(io::ErrorKind::PermissionDenied.into())
+            } else {
+                ancestry::signal(pid, wanted)
+            }
+        };
+        let below = ancestry::below(own)[0];
+        stop(&handle, &refusing).unwrap();
+        assert!(handle.try_wait().unwrap().is_some());
+        while !ancestry::command_of(below).is_empty() {
             std::thread::yield_now();
         }
     }

@@ -34,6 +34,8 @@ pub struct ActionsView {
     pub actions: Vec<Action>,
     /// Commands to go on with, most useful first.
     pub next: Vec<String>,
+    /// Whether it is not complete without them.
+    pub due: bool,
 }
 
 impl ActionsView {

@@ -79,6 +79,8 @@ impl Counts {
 pub enum HooksState {
     /// All hooks are there and ours.
     Enforced,
+    /// There are none of ours.
+    NotInstalled,
     /// Some are missing or were overwritten.
     Partial,
     /// A manager's tracked hooks directory is in force, which we never write.
@@ -107,6 +109,8 @@ pub struct StatusView {
     pub reason: Option<String>,
     /// The protected branch's short name.
     pub trunk: String,
+    /// Whether trunk has a gate to judge by.
+    pub gate: bool,
     /// The verdict on trunk's tree under its own gate; null when there is none yet.
     #[serde(serialize_with = "words::optional_verdict")]
     pub verdict: Option<Word>,

@@ -54,6 +54,9 @@ pub struct TaskView {
     /// Why it is blocked or closed. For people only: contract.md lists the fields that programs see.
     #[serde(skip)]
     pub reason: Option<String>,
+    /// The commit that brought it into trunk. For people only, as `reason`.
+    #[serde(skip)]
+    pub merged: Option<String>,
 }
 
 impl TaskView {
@@ -82,6 +85,7 @@ impl TaskView {
             created: task.created.to_string(),
             updated: task.updated.to_string(),
             reason: reason(&task.register.state),
+            merged: merged(&task.register.state),
         }
     }
 }
@@ -90,6 +94,18 @@ fn reason(state: &State) -> Option<String> {
     match state {
         State::Blocked(why) | State::Closed(why) => Some(why.clone()),
         State::Open | State::Claimed(_) | State::Review | State::Merging(_) | State::Done(_) => None,
+    }
+}
+
+fn merged(state: &State) -> Option<String> {
+    match state {
+        State::Done(evidence) => Some(evidence.commit.to_string()),
+        State::Open
+        | State::Claimed(_)
+        | State::Blocked(_)
+        | State::Review
+        | State::Merging(_)
+        | State::Closed(_) => None,
     }
 }
 

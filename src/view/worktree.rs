@@ -31,6 +31,9 @@ pub struct WorktreeView {
     pub untracked: usize,
     /// Commits that are on no remote and not in trunk.
     pub unpushed: usize,
+    /// Whether there is a remote that they could be on; for people only.
+    #[serde(skip)]
+    pub shared: bool,
     /// Whether the directory is gone though git knows it.
     pub missing: bool,
 }
@@ -49,6 +52,8 @@ pub struct KeptView {
 /// What `git orch worktree prune` came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PruneView {
+    /// Whether nothing was done: `removed` is what would be.
+    pub dry_run: bool,
     /// Paths that are gone now.
     pub removed: Vec<String>,
     /// What is still there.

@@ -539,6 +539,8 @@ fn texts_that_would_control_a_terminal_do_not() {
     reason   why
     added    TIME UTC (DURATION ago)
     changed  TIME UTC (DURATION ago)
+    ---- stderr
+    hint: `git orch unblock ID1` puts it back into the queue, `git orch close ID1 --reason TEXT` gives it up
     [exit: 0]
     ");
     let long = "y".repeat(201);

@@ -19,13 +19,23 @@ fn a_command_line_that_can_t_be_understood_is_exit_2() {
 
     Usage: git orch [OPTIONS] [COMMAND]
 
-    For more information, try '--help'.
+    For more information: git orch -h
     [exit: 2]
     ");
     insta::assert_snapshot!(env.orch(&["show", "--json"]), @r#"
-    {"error":{"code":2,"rule":"usage","fact":"the following required arguments were not provided: <TASK>","next":["git orch -h"]}}
+    {"error":{"code":2,"rule":"usage","fact":"the following required arguments were not provided: <TASK>","next":["git orch show -h"]}}
     [exit: 2]
     "#);
+    for (args, help) in [
+        (&["list", "--limti"][..], "list"),
+        (&["worktree", "prune", "x"], "worktree prune"),
+        (&["gate", "--x"], "ralph"),
+    ] {
+        let shown = env.orch(args).code(2).stderr.clone();
+        assert!(shown.ends_with(&format!("\n\nFor more information: git orch {help} -h\n")), "{shown}");
+        let line: Vec<&str> = help.split(' ').chain(["-h"]).collect();
+        assert!(env.orch(&line).success().lines().len() > 3, "{help}");
+    }
     insta::assert_snapshot!(env.orch(&["-C", "nowhere", "man"]), @r"
     ---- stderr
     error: $ROOT/nowhere is not a directory
@@ -103,7 +113,7 @@ fn the_ids_of_unfinished_tasks_are_completed() {
     let drafts = ["One", "Two"].map(|title| Draft::new(title.into()));
     let added = ops::tasks::add(&cx, &drafts, "test").expect("added");
     let done = ops::tasks::Step::Close("not needed".into());
-    ops::tasks::step(&cx, &added[0].id, &done).expect("closed");
+    ops::tasks::step(&cx, std::slice::from_ref(&added[0].id), &done).expect("closed");
     let left = added[1].id.to_string();
     assert_eq!(answer(&["show", &left[..1]]), [left.as_str()]);
     assert!(answer(&["dep", "add", &left, ""]).contains(&left));

@@ -161,6 +161,52 @@ fn an_override_moves_trunk_from_any_branch_once() {
 }
 
 #[test]
+fn an_override_is_open_to_its_own_command_alone() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["branch", "side"]).success();
+    repo.commit("unverified", &[("src/a", "x\n")]);
+    repo.sh("mkfifo .git/up .git/go").success();
+    let editor = "echo up > .git/up; read go < .git/go; echo hotfix >";
+    let args = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty"];
+    let command = repo.cmd(ORCH).args(&args).var("GIT_EDITOR", editor).spawn();
+    sys::fs::read(&repo.path(".git/up")).expect("the editor is open");
+    line_refused(repo, "git update-ref refs/heads/main side", "trunk.direct");
+    line_refused(repo, "git commit --quiet --allow-empty -m mine", "branch.trunk");
+    sys::fs::overwrite(&repo.path(".git/go"), b"go\n", sys::fs::Durability::None).expect("it reads");
+    command.wait().success();
+    assert_eq!(repo.git(&["log", "-1", "--format=%s"]).success().line(), "hotfix");
+}
+
+#[test]
+fn an_override_of_another_branch_does_not_open_trunk() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "x"]).success();
+    repo.commit("x", &[("x", "x\n")]);
+    let both = "-c alias.both='!git commit -q --allow-empty -m y && git update-ref refs/heads/main x' both";
+    line_refused(repo, &format!("{ORCH} override --reason r -- git {both}"), "trunk.direct");
+}
+
+#[test]
+fn an_override_is_closed_to_a_task_worktree_below_it() {
+    let project = Project::new();
+    let task = project.task(&[]);
+    let place = task.repo.path("");
+    let below = format!("cd {} && git update-ref refs/heads/main HEAD", place.display());
+    task.repo.commit("work", &[("src/a", "x\n")]);
+    // The word is trunk's name, so that it is open to the command itself.
+    project.repo.git(&["branch", "side", &task.branch]).success();
+    for below in [&below, "ORCH_TASK=1 git update-ref refs/heads/main side"] {
+        let line = format!("{ORCH} override --reason r -- git -c alias.below='!{below}; :' below main");
+        let before = project.repo.rev("main");
+        let done = project.repo.sh(&line).any();
+        assert!(names_rule(&done.stderr, "trunk.direct"), "{below}: {}", done.stderr);
+        assert_eq!(project.repo.rev("main"), before, "{below}");
+    }
+}
+
+#[test]
 fn no_override_from_below_a_task_worktree() {
     let project = Project::new();
     let task = project.task(&[]);

@@ -332,7 +332,7 @@ fn status_says_where_everything_stands() {
     let taken = take::next(&cx, &Filter::default(), Checkout::Worktree, "test").expect("works");
     let take::Next::Taken(taken) = taken else { panic!("three are ready") };
     let rest: Vec<&TaskId> = ids.iter().filter(|id| **id != taken.task.id).collect();
-    tasks::step(&cx, rest[1], &tasks::Step::Block("waits".into())).expect("blocked");
+    tasks::step(&cx, std::slice::from_ref(rest[1]), &tasks::Step::Block("waits".into())).expect("blocked");
     fs::write_atomic(&taken.path.clone().expect("made").join("new"), b"x", 0o644, Durability::None)
         .expect("ours");
     let status = status::status(&cx).expect("works");

@@ -8,7 +8,7 @@ use git_orch::hook::install::{self, Input};
 use git_orch::hook::name::Hook;
 use git_orch::hook::place::orch_dir;
 use git_orch::hook::settings::Settings;
-use git_orch::hook::ticket;
+use git_orch::hook::ticket::{self, Override};
 use git_orch::sys;
 
 use crate::env::{HOOK, TestEnv, TestRepo};
@@ -371,12 +371,14 @@ fn an_override_lets_one_command_through() {
             let repo = world.repo();
             let (old, _) = ids(&repo);
             let expires = Timestamp::from_millis(i64::MAX);
-            let ticket = ticket::issue_override(&orch_dir(&repo.path(".git")), MAIN, &old, expires);
-            let ticket = ticket.expect("writable");
-            repo.git(line).success();
+            let pass = Override::new(&repo.path("tasks"), expires);
+            let ticket = pass.issue(&orch_dir(&repo.path(".git")), MAIN, &old).expect("writable");
+            assert_ne!(repo.git(line).any().status(), 0, "{refs:?}: of a process that it was not given to");
+            let given = repo.cmd("git").args(line).var("ORCH_OVERRIDE", pass.secret());
+            given.run().success();
             drop(ticket);
             if line[0] == "commit" {
-                assert_ne!(repo.git(line).any().status(), 0, "{refs:?}: trunk is no longer where it was");
+                assert_ne!(given.run().any().status(), 0, "{refs:?}: trunk is no longer where it was");
             }
         }
     }

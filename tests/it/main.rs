@@ -8,6 +8,8 @@ mod agents;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod checkouts;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod commit_policy;
@@ -52,6 +54,8 @@ mod refusals;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod run_command;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod setup;
@@ -63,5 +67,7 @@ mod tidy;
 mod tour;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod worktrees;

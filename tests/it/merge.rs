@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use git_orch::sys::ancestry;
+
 use crate::env::{ORCH, Remote, TestEnv, TestRepo};
 use crate::project::{Project, Task, counting_gate, gate, refused, wait_for};
 use crate::run::{Done, together};
@@ -185,6 +187,8 @@ fn a_conflict_names_the_files_and_leaves_everything_as_it_was() {
     );
     // The way out that it names.
     assert_ne!(task.repo.git(&["rebase", "main"]).any().status(), 0);
+    let done = refused(task.repo.orch(&["merge"]), 4, "merge.unfinished");
+    assert!(done.stderr.contains("next: git rebase --continue ") && !done.stderr.contains("rebase main"));
     task.repo.write("src/a", "both\n2\n3\n");
     task.repo.sh("git add src/a && GIT_EDITOR=true git rebase --continue").success();
     project.repo.orch(&["merge", &task.id]).success();
@@ -344,6 +348,30 @@ fn many_merges_at_once_lose_none() {
 }
 
 #[test]
+fn what_git_has_not_finished_is_finished_first() {
+    let project = Project::new();
+    let task = project.task(&[]);
+    task.commits("src/a", "task\n2\n3\n");
+    let first = project.task(&[]);
+    first.commits("src/a", "first\n2\n3\n");
+    project.repo.orch(&["merge", &first.id]).success();
+    for (line, command) in [
+        ("git merge main", "merge"),
+        ("git cherry-pick main^2", "cherry-pick"),
+        ("git rebase main", "rebase"),
+    ] {
+        assert_ne!(task.repo.sh(line).any().status(), 0, "{line} conflicts");
+        let done = refused(project.repo.orch(&["merge", &task.id]), 4, "merge.unfinished");
+        for end in ["--continue", "--abort"] {
+            assert!(done.stderr.contains(&format!("git {command} {end} ")), "{}", done.stderr);
+        }
+        assert!(done.stderr.contains("is not finished in "), "{}", done.stderr);
+        task.repo.git(&[command, "--abort"]).success();
+    }
+    refused(project.repo.orch(&["merge", &task.id]), 1, "merge.conflict");
+}
+
+#[test]
 fn work_that_is_not_committed_is_not_left_behind() {
     let project = Project::new();
     let task = project.task(&[]);
@@ -365,80 +393,6 @@ fn work_that_is_not_committed_is_not_left_behind() {
     project.repo.write(".git/info/exclude", "target\n");
     task.repo.write("target/x", "x");
     project.repo.orch(&["merge", &task.id]).success();
-}
-
-#[test]
-fn checkouts_of_trunk_follow_with_the_changes_that_they_have() {
-    let project = Project::new();
-    let repo = &project.repo;
-    let merged = |options: &[&str], file: &str, text: &str| {
-        let task = project.task(options);
-        task.commits(file, text);
-        repo.orch(&["merge", &task.id]).success().stderr
-    };
-    let porcelain = || repo.git(&["status", "--porcelain"]).success().stdout;
-    // Edited, staged and untracked files that nothing comes in for.
-    repo.sh("echo mine >> src/b && git add src/b && echo more >> src/b && echo mine > mine").success();
-    let said = merged(&[], "src/a", "1\n");
-    assert!(!said.contains("can't follow"), "{said}");
-    assert_eq!((repo.read("src/a").as_str(), porcelain().as_str()), ("1\n", "MM src/b\n?? mine\n"));
-    assert!(repo.read("src/b").ends_with("mine\nmore\n"));
-    // Nor does another branch here matter.
-    repo.sh("git reset -q --hard && git switch -q -c elsewhere").success();
-    merged(&["--kind", "feature"], "newest", "x\n");
-    assert!(!repo.has("newest"));
-    repo.git(&["switch", "--quiet", "main"]).success();
-    assert!(repo.has("newest"));
-}
-
-#[test]
-fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
-    let project = Project::new();
-    let repo = &project.repo;
-    let head = || repo.git(&["rev-parse", "--abbrev-ref", "HEAD"]).success().line();
-    for in_the_way in ["echo mine >> src/a", "echo mine >> src/a && git add src/a"] {
-        let old = repo.rev("HEAD");
-        let task = project.task(&[]);
-        task.commits("src/a", &format!("0\n{}", repo.read("src/a")));
-        repo.sh(in_the_way).success();
-        let mine = repo.read("src/a");
-        let done = repo.orch(&["merge", &task.id]).success();
-        assert!(done.stderr.contains("its changes to src/a are in the way"), "{}", done.stderr);
-        assert!(done.stderr.contains("/repo switch --merge main"), "{}", done.stderr);
-        assert_eq!((repo.rev("HEAD"), head().as_str(), repo.read("src/a")), (old, "HEAD", mine.clone()));
-        // The command that is proposed keeps both.
-        repo.sh("git restore --staged . && git switch -q --merge main").success();
-        assert_eq!(repo.read("src/a"), format!("0\n{mine}"));
-        repo.git(&["reset", "--quiet", "--hard"]).success();
-    }
-    // An untracked file in the way is nobody's to overwrite, and a task from here takes back nothing that came in.
-    let task = project.task(&["--kind", "feature"]);
-    task.commits("new", "theirs\n");
-    repo.write("new", "mine\n");
-    let done = repo.orch(&["merge", &task.id]).success();
-    assert!(done.stderr.contains("its untracked file new is in the way"), "{}", done.stderr);
-    assert!(done.stderr.contains("(once that file is moved away)"), "{}", done.stderr);
-    assert_eq!(repo.read("new"), "mine\n");
-    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "?? new\n");
-    repo.sh("mv new ../other && echo 9 >> src/b").success();
-    repo.orch(&["start", "--here", "--kind", "feature"]).success();
-    repo.git(&["commit", "--quiet", "-am", "mine"]).success();
-    repo.orch(&["merge"]).success();
-    assert_eq!(repo.git(&["show", "main:new"]).success().stdout, "theirs\n");
-    assert!(repo.git(&["show", "main:src/b"]).success().stdout.ends_with("9\n"));
-}
-
-#[test]
-fn a_file_that_was_only_touched_is_no_change() {
-    let project = Project::new();
-    let repo = &project.repo;
-    let task = project.task(&[]);
-    task.commits("src/a", "1\n");
-    repo.sh("touch -d '1 hour ago' src/a src/b").success();
-    let done = repo.orch(&["merge", &task.id]).success();
-    assert!(!done.stderr.contains("can't follow"), "{}", done.stderr);
-    assert_eq!(repo.read("src/a"), "1\n");
-    assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
 }
 
 #[test]
@@ -749,9 +703,12 @@ fn a_merge_that_is_killed_after_the_push_is_finished() {
     task.commits("new", "x\n");
     let mut merging = project.repo.cmd(ORCH).args(&["merge", &task.id]).spawn();
     wait_for("the remote's trunk moves", || exists(env.root().join("moved")));
+    // The push outlives who started it, and would write its tracking ref while the next merge fetches it.
+    let push = ancestry::below(i32::try_from(merging.pid()).expect("a process id"));
     merging.kill();
     project.repo.write("../go", "");
     merging.wait().any();
+    wait_for("the end of the push", || push.iter().all(|pid| ancestry::command_of(*pid).is_empty()));
     finish(&project, &task);
     assert_eq!(hub.repo().rev("main"), project.repo.rev("main"));
     assert_eq!(landed(hub.repo(), "main", &task), project.repo.rev("main"));

@@ -1,7 +1,10 @@
 //! A remote that keeps us waiting: nobody waits for ever, and nothing is left running.
 
-use crate::env::{Remote, TestEnv, TestRepo};
-use crate::project::{Project, counting_gate, refused, wait_for};
+use git_orch::hook::place::orch_dir;
+use git_orch::sys::lock::FileLock;
+
+use crate::env::{ORCH, Remote, TestEnv, TestRepo};
+use crate::project::{Project, counting_gate, names_rule, refused, wait_for};
 
 /// A project that shares trunk through `hub`.
 fn connected() -> (Project, Remote) {
@@ -89,4 +92,43 @@ fn push_without_an_answer(arrives: bool) {
     assert_eq!(project.status(&task.id), "done");
     assert_eq!(hub.repo().rev("main^2"), tip, "merged once (arrives: {arrives})");
     assert_eq!(repo.rev("main"), hub.repo().rev("main"));
+}
+
+/// Trunk is being moved by a process that does not come to an end: this one.
+fn held(repo: &TestRepo) -> FileLock {
+    repo.git(&["config", "orch.networkTimeout", "100ms"]).success();
+    let lock = orch_dir(&repo.path(".git")).join("queue.lock");
+    FileLock::try_acquire(&lock).expect("writable").expect("free")
+}
+
+#[test]
+fn a_merge_that_waits_in_vain_for_another_may_be_tried_again() {
+    let project = Project::new();
+    let task = project.task(&[]);
+    task.commits("src/a", "x\n");
+    let other = held(&project.repo);
+    let done = refused(project.repo.orch(&["merge", &task.id]), 6, "merge.busy");
+    assert!(done.stderr.contains(&format!("waiting for process {}", std::process::id())), "{}", done.stderr);
+    assert_eq!(project.status(&task.id), "claimed");
+    // Whoever does not want to wait need not.
+    let mut merging = project.repo.cmd(ORCH).args(&["merge", &task.id]).spawn();
+    merging.says("waiting for process");
+    merging.signal(rustix::process::Signal::INT);
+    assert!(names_rule(&merging.wait().code(130).stderr, "merge.interrupted"));
+    assert_eq!(project.status(&task.id), "claimed");
+    drop(other);
+    project.repo.orch(&["merge", &task.id]).success();
+}
+
+#[test]
+fn a_run_outlives_a_merge_that_takes_long() {
+    let project = Project::new();
+    let id = project.repo.orch(&["add", "work"]).success().line();
+    let other = held(&project.repo);
+    let mut run =
+        project.repo.cmd(ORCH).args(&["run", "--merge", "auto", "--agent", "echo x > src/a"]).spawn();
+    run.says("it is tried again");
+    drop(other);
+    run.wait().success();
+    assert_eq!(project.status(&id), "done");
 }

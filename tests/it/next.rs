@@ -345,6 +345,8 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
       cd $ROOT/r.orch/ID1
     ---- stderr
     warning: trunk could not be fetched, so the branch is cut from what is here: fatal: '$ROOT/origin.git' does not appear to be a git repository
+    warning: there is no orch.toml on origin/main: Ralph has no step, and nothing can be merged until it is there
+    hint: git orch init   (writes one, and says how it gets there)
     hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");
@@ -408,9 +410,50 @@ fn start_here_takes_the_work_along_byte_for_byte() {
 
       cd $ROOT/r
     ---- stderr
+    Made bug ID1 of 1 changed file here.
     hint: commit there; then `git orch merge` asks Ralph, and merges
     [exit: 0]
     ");
+}
+
+#[test]
+fn start_here_says_what_it_made_and_refuses_the_branch_of_another_task() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let made = repo.orch(&["start", "--here", "--title", "Nothing yet", "--json"]).success();
+    env.learn_id(text(&made.json(), "id"));
+    insta::assert_snapshot!(env.redacted(&made.stderr), @r"
+    warning: nothing is begun here: task ID1 was made all the same
+    hint: `git orch close ID1 --reason TEXT` if that was a mistake
+    ");
+    let before = changes(&repo);
+    repo.write("a", "a\n");
+    insta::assert_snapshot!(repo.orch(&["start", "--here"]), @r"
+    ---- stderr
+    error: this checkout is on the branch of task ID1: Nothing yet
+    rule: checkout.task
+    next: git orch start ID1   (to go on with that task)
+          git switch main   (what is not committed comes along), then again
+    [exit: 4]
+    ");
+    assert_eq!(changes(&repo), before, "nothing was made");
+    // That of a finished task is nobody's any more, and its commits are begun work.
+    repo.git(&["add", "a"]).success();
+    repo.git(&["commit", "--quiet", "-m", "a"]).success();
+    repo.orch(&["close", &field_here(&repo), "-m", "x"]).success();
+    let made = repo.orch(&["start", "--here", "--title", "Again"]).success();
+    assert!(
+        made.stderr.starts_with("Made feature ") && made.stderr.contains(" of the commits here."),
+        "{}",
+        made.stderr
+    );
+}
+
+/// The id of the task that this checkout is on the branch of.
+fn field_here(repo: &TestRepo) -> String {
+    let branch = repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line();
+    let name = branch.split('/').nth(1).expect("a task's branch");
+    name.split('-').next().expect("an id").to_owned()
 }
 
 #[test]

@@ -237,6 +237,22 @@ fn an_override_covers_one_push_of_this_branch() {
 }
 
 #[test]
+fn an_override_covers_no_push_of_another_process() {
+    let (project, hub) = usual();
+    let repo = &project.repo;
+    branch(repo, "wrong", &[("bad", "x")]);
+    repo.sh("mkfifo .git/up .git/go").success();
+    let words = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty"];
+    let editor = "echo up > .git/up; read go < .git/go; echo more >";
+    let command = repo.cmd(ORCH).args(&words).var("GIT_EDITOR", editor).spawn();
+    git_orch::sys::fs::read(&repo.path(".git/up")).expect("the editor is open");
+    refused(repo, "git push hub wrong", "push.unverified");
+    repo.sh("echo go > .git/go").success();
+    command.wait().success();
+    assert_eq!(hub.repo().try_rev("wrong"), None);
+}
+
+#[test]
 fn an_override_covers_a_push_onto_trunk_from_any_branch() {
     let (project, hub) = usual();
     let repo = &project.repo;

@@ -209,7 +209,7 @@ fn an_edit_changes_what_it_names_and_nothing_else() {
     ---- stderr
     error: a title can't be empty
     rule: task.title
-    next: git orch help add
+    next: git orch edit ID1 --title TITLE
     [exit: 2]
     ");
     assert_eq!(repo.orch(&["edit", &id, "--priority", "P1", "--json"]).success().json()["priority"], "P1");
@@ -318,6 +318,8 @@ fn a_task_s_life_by_hand() {
     branch   fix/ID1-wait-for-the-vendor
     added    TIME UTC (DURATION ago)
     changed  TIME UTC (DURATION ago)
+    ---- stderr
+    hint: `git orch unblock ID1` puts it back into the queue, `git orch close ID1 --reason TEXT` gives it up
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["reopen", &id]), @r"
@@ -332,11 +334,49 @@ fn a_task_s_life_by_hand() {
     error: the following required arguments were not provided:
       --reason <TEXT>
 
-    Usage: git orch block --reason <TEXT> <TASK>
+    Usage: git orch block --reason <TEXT> <TASK>...
 
-    For more information, try '--help'.
+    For more information: git orch block -h
     [exit: 2]
     ");
+}
+
+#[test]
+fn several_tasks_move_together_or_not_at_all() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let ids = add_from(&repo, "- [ ] One\n- [ ] Two\n- [ ] Three\n");
+    let (a, b, c) = (ids[0].as_str(), ids[1].as_str(), ids[2].as_str());
+    let all = |status: &str| ids.iter().all(|id| field(&repo, id, "status") == status);
+    let before = changes(&repo);
+    repo.orch(&["block", a, b, "-m", "later"]).success();
+    assert_eq!(changes(&repo), before + 1, "one change");
+    insta::assert_snapshot!(repo.orch(&["unblock", a, c, b]), @r"
+    ---- stderr
+    error: task ID1 is open; only a blocked task can be unblocked
+    rule: task.state
+    next: git orch show ID1
+    [exit: 4]
+    ");
+    assert_eq!((changes(&repo), field(&repo, a, "status")), (before + 1, "blocked".into()), "none of them");
+    insta::assert_snapshot!(repo.orch(&["unblock", a, b, a]), @r"
+    ---- stderr
+    Unblocked bug ID2: One
+    Unblocked bug ID3: Two
+    [exit: 0]
+    ");
+    let moves: &[(&[&str], &str)] =
+        &[(&["close", "-m", "x"], "closed"), (&["reopen"], "open"), (&["block", "-m", "x"], "blocked")];
+    for (line, status) in moves {
+        repo.orch(&[line, &[a, b, c][..]].concat()).success();
+        assert!(all(status), "{line:?}");
+    }
+    repo.orch(&["unblock", a, b, c]).success();
+    for id in &ids {
+        repo.orch(&["start", id, "--no-worktree"]).success();
+    }
+    repo.orch(&["release", a, b, c]).success();
+    assert!(all("open"));
 }
 
 #[test]
@@ -431,11 +471,19 @@ fn input_that_can_t_be_read_adds_nothing_and_is_named_line_by_line() {
     next: git orch help add
     [exit: 2]
     ");
-    let list = "- [ ] fine\n- [ ] odd (bug, P7)\n- [ ] (P1)\n";
+    let list =
+        "- [ ] fine (see the docs)\n- [ ] odd (Bug, P7)\n- [ ] (P1)\n- [ ] a (featur, P2)\n- [ ] b (P9)\n";
     insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "--from", "-"]).stdin(list).run(), @r"
     ---- stderr
-    error: line 2: `P7` is no kind, priority, role, nor `id|label|needs|file|accept: …`
+    error: line 2: `P7` is no kind, priority or role
            line 3: a title can't be empty
+           line 4: `featur` is no kind, priority or role; did you mean `feature`?
+           line 5: `P9` is no kind, priority or role
+           allowed in parentheses at a title's end, with commas or spaces between:
+           kinds bug, quality, test, feature, refactor, docs; priorities P0 to P4;
+           roles bugfix, codequality, testfixer, featurebuilder, testwriter;
+           id: NAME, label: LABEL, needs: TASK, file: GLOB, accept: TEXT
+           (for other words there, put a period behind the parentheses)
     rule: add.input
     next: git orch help add
     [exit: 2]
@@ -455,6 +503,30 @@ fn input_that_can_t_be_read_adds_nothing_and_is_named_line_by_line() {
     ");
     repo.cmd(ORCH).args(&["add", "--from", "-"]).stdin(vec![0xff, 0xfe, b'\n']).run().code(8);
     repo.orch(&["add", "T", "--from", "plan.md"]).code(2);
+    assert_eq!(changes(&repo), before);
+}
+
+#[test]
+fn needs_that_no_task_has_are_named_as_they_were_typed() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let before = changes(&repo);
+    let needy = "- [ ] a (needs: nope)\n- [ ] b (needs: c, id: b)\n- [ ] c (id: c)\n- [ ] d (needs: looo)\n";
+    insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "--from", "-"]).stdin(needy).run(), @r"
+    ---- stderr
+    error: line 1: no task's id begins with `nope`
+           line 4: no task's id begins with `looo`
+    rule: id.unknown
+    next: git orch list --all
+    [exit: 2]
+    ");
+    insta::assert_snapshot!(repo.cmd(ORCH).args(&["add", "x", "--needs", "nope"]).run(), @r"
+    ---- stderr
+    error: no task's id begins with `nope`
+    rule: id.unknown
+    next: git orch list --all
+    [exit: 2]
+    ");
     assert_eq!(changes(&repo), before);
 }
 

@@ -482,6 +482,15 @@ fn what_is_set_and_not_heeded_yet_is_said() {
     }
     let doctor = project.repo.orch(&["doctor"]).any();
     assert!(doctor.stdout.contains("no_regressions"), "{}", doctor.stdout);
+    let hub = project.env().remote("hub");
+    project.repo.git(&["remote", "add", "hub", &hub.url()]).success();
+    project.repo.git(&["push", "--quiet", "--no-verify", "hub", "main"]).success();
+    for push in ["git push hub", &format!("{ORCH} push hub")] {
+        project.repo.git(&["switch", "--quiet", "-c", push.split(' ').next_back().expect("a word")]).any();
+        project.repo.commit(push, &[("src/b", push)]);
+        let done = project.repo.sh(&format!("{push} HEAD:refs/heads/x")).success();
+        assert_eq!(done.stderr.matches("no_regressions").count(), 1, "{push}: {}", done.stderr);
+    }
 }
 
 #[test]

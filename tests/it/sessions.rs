@@ -308,7 +308,7 @@ fn what_an_agent_can_not_do_is_a_person_s() {
     assert_eq!(ran.report.session.tasks[0].iterations, 15);
     assert_eq!(world.reason(&spent), "gave up: 15 of 15 iterations used; still failing: answer (exit 1)");
     let missing = world.add(Kind::Bug, "missing");
-    assert_eq!(world.ran(&shell("no-such-agent")).outcomes(), ["blocked"]);
+    assert_eq!(world.ran(&shell("true; no-such-agent")).outcomes(), ["blocked"]);
     assert!(world.reason(&missing).contains("no-such-agent"), "{}", world.reason(&missing));
     assert_eq!(world.trunk_file("answer"), "7");
 }
@@ -765,14 +765,14 @@ fn without_a_gate_a_push_warns() {
     });
     assert!(matches!(pushed, Ok(Pushed::Ran(status)) if status.success()));
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].starts_with("pushed unverified: orch.toml on origin/main has no"), "{notes:?}");
+    assert!(notes[0].starts_with("pushed unverified: there is no orch.toml on origin/main"), "{notes:?}");
 }
 
 #[test]
 fn an_agent_that_is_not_there_does_not_block_the_whole_queue() {
     let world = World::new();
     let ids: Vec<TaskId> = (0..5).map(|n| world.add(Kind::Bug, &format!("bug {n}"))).collect();
-    let report = run(&world.cx(), &shell("no-such-agent"), &mut |_| {}).expect("it starts");
+    let report = run(&world.cx(), &shell("true; no-such-agent"), &mut |_| {}).expect("it starts");
     let Some(OpError::Refused(refused)) = &report.failure else { panic!("{report:?}") };
     assert_eq!(refused.rule, "run.trouble");
     assert!(refused.fact.contains("no-such-agent"), "{}", refused.fact);

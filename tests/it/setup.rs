@@ -410,6 +410,92 @@ fn what_uninstall_prints_brings_the_state_back() {
 }
 
 #[test]
+fn what_is_not_installed_is_said_and_looking_installs_nothing() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init"]).success();
+    repo.orch(&["add", "work"]).success();
+    repo.orch(&["uninstall"]).success();
+    let shown = repo.orch(&["status"]).success();
+    assert!(shown.stdout.contains("hooks  not installed: git orch init\n"), "{}", shown.stdout);
+    let shown = repo.orch(&["status", "--json"]).success().json();
+    assert_eq!(shown["hooks"]["state"], "not_installed");
+    for look in [&["list"][..], &["next", "--peek"], &["log"], &["worktree", "list"]] {
+        repo.orch(look).success();
+    }
+    assert!(!repo.has(".git/orch"));
+}
+
+#[test]
+fn between_uninstall_and_init_trunk_is_nobody_s() {
+    // Once with a task's worktree in the way, for which the local files stay.
+    for begun in [false, true] {
+        let project = crate::project::Project::new();
+        let repo = &project.repo;
+        if begun {
+            project.task(&[]).repo.write("unsaved", "x");
+        }
+        repo.orch(&["uninstall"]).success();
+        assert_eq!(repo.has(".git/orch"), begun);
+        repo.orch(&["status"]).success();
+        repo.git(&["commit", "--quiet", "--allow-empty", "-m", "by hand"]).success();
+        for look in ["status", "init", "status", "doctor"] {
+            let shown = repo.orch(&[look]).success().to_string();
+            assert!(!shown.contains("TAMPERED"), "{look}: {shown}");
+        }
+        assert_ne!(repo.git(&["commit", "--allow-empty", "-m", "guarded"]).any().status(), 0);
+    }
+}
+
+#[test]
+fn init_says_what_to_do_about_a_tampered_trunk() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    repo.orch(&["init"]).success();
+    repo.commit("past the hooks", &[]);
+    let done = repo.orch(&["init", "-q"]).success();
+    assert!(done.stderr.contains("TAMPERED"), "{}", done.stderr);
+    assert!(done.stdout.contains("git orch doctor --fix"), "{}", done.stdout);
+    repo.orch(&["doctor", "--fix"]).success();
+    assert!(!repo.orch(&["init"]).success().to_string().contains("TAMPERED"));
+}
+
+#[test]
+fn a_shared_trunk_without_a_gate_says_so_and_how_it_gets_one() {
+    let env = TestEnv::new();
+    let repo = cargo(&env);
+    // The commit of `init` is made before there is a remote, which then gets what was before.
+    repo.orch(&["init"]).success();
+    let hub = env.remote("hub");
+    repo.git(&["remote", "add", "hub", &hub.url()]).success();
+    repo.git(&["push", "--quiet", "--no-verify", "hub", "main~1:refs/heads/main"]).success();
+    let ways = ["git orch approve main --reason \"the first gate\"", "git orch push hub main"];
+    let id = repo.orch(&["add", "work"]).success().line();
+    let told = |done: &str| {
+        assert!(done.contains("there is no orch.toml on hub/main"), "{done}");
+        assert!(ways.iter().all(|way| done.contains(way)), "{done}");
+    };
+    let shown = repo.orch(&["status"]).success().stdout;
+    told(&shown);
+    assert!(shown.contains("main (remote hub), no gate\n"), "{shown}");
+    told(&repo.orch(&["next"]).success().stderr);
+    let work = env.at(format!("r é.orch/{id}"));
+    work.commit("work", &[("src/lib.rs", "// work\n")]);
+    told(&work.orch(&["ralph"]).code(3).to_string());
+    told(&work.orch(&["merge"]).code(3).stderr);
+    told(&repo.orch(&["run", "--agent", "true"]).code(3).stderr);
+    let again = repo.orch(&["init"]).success().stdout;
+    assert!(ways.iter().all(|way| again.contains(way)), "{again}");
+    assert!(repo.orch(&["ralph", "steps"]).success().stdout.contains("there is no orch.toml on hub/main"));
+    // The way is one.
+    for way in ways {
+        repo.sh(way).success();
+    }
+    let shown = repo.orch(&["status"]).success().stdout;
+    assert!(shown.contains("main (remote hub), PASS\n") && !shown.contains("orch.toml"), "{shown}");
+}
+
+#[test]
 fn quiet_is_quiet_and_says_what_is_wrong() {
     let env = TestEnv::new();
     let repo = cargo(&env);
@@ -420,6 +506,41 @@ fn quiet_is_quiet_and_says_what_is_wrong() {
     repo.write(".git/hooks/pre-push", "#!/bin/sh\n");
     let done = repo.orch(&["doctor", "-q"]).code(1);
     assert!(done.stdout.contains("pre-push") && !done.stdout.contains("no problem"), "{}", done.stdout);
+}
+
+#[test]
+fn quiet_keeps_what_has_to_be_known() {
+    let project = crate::project::Project::new();
+    let repo = &project.repo;
+    let task = project.task(&[]);
+    task.commits("src/a", "x\n");
+    repo.orch(&["merge", &task.id, "--no-push"]).success();
+    let other = project.task(&[]);
+    other.repo.write("unsaved", "x");
+    repo.orch(&["close", &other.id, "--reason", "x"]).success();
+    let place = other.repo.path("").display().to_string();
+    let place = place.trim_end_matches('/');
+    let pruned = repo.orch(&["worktree", "prune", "-q"]).success();
+    assert!(pruned.stderr.contains(&format!("warning: kept {place}: ")), "{}", pruned.stderr);
+    assert_eq!(pruned.stdout, "");
+    let planned = repo.orch(&["worktree", "prune", "-q", "--dry-run"]).success();
+    assert!(planned.stdout.contains(&format!("kept {place}")), "{}", planned.stdout);
+    let removed = repo.orch(&["uninstall", "--state", "-q"]).success();
+    assert!(removed.stderr.contains(&format!("{place} stays: ")), "{}", removed.stderr);
+    let fetch = removed.lines().into_iter().find(|line| line.contains("git fetch")).expect("the bundle");
+    repo.sh(&fetch).success();
+}
+
+#[test]
+fn quiet_keeps_the_commands_that_have_to_be_typed() {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.connect(&env.remote("hub"));
+    let planned = repo.orch(&["init", "-q", "--dry-run"]).success();
+    assert!(planned.stdout.contains("make refs/orch/state"), "{}", planned.stdout);
+    let done = repo.orch(&["init", "-q"]).success();
+    assert!(done.stdout.contains("git orch approve orch-setup"), "{}", done.stdout);
+    assert!(!done.stdout.contains("hooks"), "{}", done.stdout);
 }
 
 #[test]

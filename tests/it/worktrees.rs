@@ -197,7 +197,9 @@ fn work_is_never_removed() {
     let planned = repo.orch(&["worktree", "prune", "--dry-run"]).success();
     assert!(trees.iter().all(|(_, tree)| tree.path("").exists()), "only shown");
     let done = repo.orch(&["worktree", "prune"]);
-    assert_eq!(done.stdout, planned.stdout);
+    let will = done.stdout.replace("+ ", "+ would be ").replace("- ", "- would be ");
+    let will = will.replace("worktrees removed, 6", "worktrees would be removed, 6 would be");
+    assert_eq!(will, planned.stdout, "it says what it would do as what it did");
     insta::assert_snapshot!(done, @r"
     + removed $ROOT/r.orch/ID6
     + removed $ROOT/r.orch/ID7

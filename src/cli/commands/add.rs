@@ -37,6 +37,7 @@ A check-list; boxes that are ticked are left out, what is below a title is the b
   - [ ] Parser loses the last line (bug, P1, id: parser, label: io)
     Seen with CRLF only.
   - [ ] Print what was parsed (feature, needs: parser 7k3f)
+In the parentheses: a kind, a priority, a role, and `id: label: needs: file: accept:` with values.
 
 JSON lines; `id` is a name for `needs` within the file:
   {\"title\":\"Parser loses the last line\",\"kind\":\"bug\",\"priority\":\"P1\",\"id\":\"parser\"}

@@ -149,15 +149,11 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Show(args) => show::run(cx, out, args),
         Command::Edit(args) => edit::run(cx, out, args),
         Command::Dep(args) => dep::run(cx, out, args),
-        Command::Block(args) => {
-            moves::run(cx, out, Some(&args.target.task), &Step::Block(args.reason.clone()))
-        }
-        Command::Unblock(args) => moves::run(cx, out, Some(&args.target.task), &Step::Unblock),
-        Command::Close(args) => {
-            moves::run(cx, out, Some(&args.target.task), &Step::Close(args.reason.clone()))
-        }
-        Command::Reopen(args) => moves::run(cx, out, Some(&args.target.task), &Step::Reopen),
-        Command::Release(args) => moves::run(cx, out, args.target.task.as_deref(), &Step::Release),
+        Command::Block(args) => moves::run(cx, out, &args.target.tasks, &Step::Block(args.reason.clone())),
+        Command::Unblock(args) => moves::run(cx, out, &args.target.tasks, &Step::Unblock),
+        Command::Close(args) => moves::run(cx, out, &args.target.tasks, &Step::Close(args.reason.clone())),
+        Command::Reopen(args) => moves::run(cx, out, &args.target.tasks, &Step::Reopen),
+        Command::Release(args) => moves::run(cx, out, &args.target.tasks, &Step::Release),
         Command::Next(args) => next::run(cx, out, args),
         Command::Start(args) => start::run(cx, out, args),
         Command::Worktree(args) => worktree::run(cx, out, args),

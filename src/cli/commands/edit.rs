@@ -7,6 +7,7 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::draft;
+use crate::domain::id::TaskId;
 use crate::domain::kind::{Kind, Priority};
 use crate::ops::editor;
 use crate::ops::tasks::{self, RoleEdit, TaskEdit};
@@ -78,13 +79,13 @@ impl EditArgs {
 }
 
 impl EditArgs {
-    fn what(&self) -> Result<TaskEdit, CommandError> {
+    fn what(&self, id: &TaskId) -> Result<TaskEdit, CommandError> {
         let body = match self.body.as_deref() {
             Some("-") => Some(stdin()?),
             text => text.map(str::to_owned),
         };
         Ok(TaskEdit {
-            title: self.title.as_deref().map(draft::title).transpose()?,
+            title: self.title.as_deref().map(|text| title(text, id)).transpose()?,
             body: body.map(|text| text.trim_end().to_owned()),
             kind: self.kind,
             priority: self.priority,
@@ -102,6 +103,13 @@ impl EditArgs {
     }
 }
 
+fn title(text: &str, id: &TaskId) -> Result<String, CommandError> {
+    draft::title(text).map_err(|e| {
+        let error = CommandError::from_error(Exit::Usage, &e).rule("task.title");
+        error.next(format!("git orch edit {id} --title TITLE"))
+    })
+}
+
 fn stdin() -> Result<String, CommandError> {
     std::io::read_to_string(std::io::stdin().lock())
         .map_err(|e| CommandError::new(Exit::Environment, format!("cannot read stdin: {e}")))
@@ -111,11 +119,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &EditArgs) -> Result
     let cx = wire::open(cx, out)?;
     let snapshot = cx.snapshot()?;
     let id = tasks::resolve(&snapshot, &args.target.task)?;
-    let mut what = args.what()?;
+    let mut what = args.what(&id)?;
     if args.editor || !args.changes() {
         let before = wire::view(&cx, &snapshot, &tasks::find(&snapshot, &id)?)?;
         let edited = read_edit_text(&editor::edit(&cx, &edit_text(&before))?)?;
-        what.title = Some(draft::title(&edited.title)?);
+        what.title = Some(title(&edited.title, &id)?);
         what.body = Some(edited.body);
     }
     let before = tasks::find(&snapshot, &id)?.updated;

@@ -8,6 +8,7 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::domain::verdict::Word;
+use crate::gate::rule;
 use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Target};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::{Ctx, OpError};
@@ -149,16 +150,16 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
         Some(fact) => format!("the merge of {} is {}: {fact}", target.branch, judged.word.as_str()),
         None => format!("the merge of {} is {}", target.branch, judged.word.as_str()),
     };
-    let rule = judged.rule().unwrap_or("ralph.verdict").to_owned();
-    let mut error = CommandError::new(exit, fact).rule(rule.clone());
+    let decided = judged.rule().unwrap_or("ralph.verdict").to_owned();
+    let mut error = CommandError::new(exit, fact).rule(decided.clone());
     if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
         error = error.detail(report::refused(&view, out.page()));
     }
-    match rule.as_str() {
+    match decided.as_str() {
         "gate.changed" => {
             error.next(format!("git orch approve {name} --reason TEXT   (a person who has read the change)"))
         }
-        "ralph.no_steps" => error.next("git orch ralph steps --detect   (what could be checked here)"),
+        rule::NO_STEPS => wire::gateless(cx).into_iter().fold(error, CommandError::next),
         _ => error
             .next("fix it on the branch, commit, and merge again")
             .next(format!("git orch merge {name} --override --reason TEXT   (a person, recorded)")),

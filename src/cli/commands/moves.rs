@@ -1,11 +1,12 @@
-//! `git orch release`, `block`, `unblock`, `close`, `reopen`: moves of one task.
+//! `git orch release`, `block`, `unblock`, `close`, `reopen`: moves of tasks.
 
-use crate::cli::args::{OptionalTaskArg, TaskArg};
+use crate::cli::args::{OptionalTasksArg, TasksArg};
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
+use crate::domain::id::TaskId;
 use crate::ops::tasks::{self, Step};
 
 /// Give a task back to the queue
@@ -13,9 +14,9 @@ use crate::ops::tasks::{self, Step};
 /// Branch, worktree and commits stay: whoever takes the task next goes on with them.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReleaseArgs {
-    /// Which task.
+    /// Which tasks.
     #[command(flatten)]
-    pub target: OptionalTaskArg,
+    pub target: OptionalTasksArg,
 }
 
 /// Keep a task from being taken
@@ -26,9 +27,9 @@ pub struct ReleaseArgs {
 Example:
   git orch block 7k3f --reason \"the vendor has to answer first\"")]
 pub struct BlockArgs {
-    /// Which task.
+    /// Which tasks.
     #[command(flatten)]
-    pub target: TaskArg,
+    pub target: TasksArg,
     /// What it waits for
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub reason: String,
@@ -37,9 +38,9 @@ pub struct BlockArgs {
 /// Put a blocked task back into the queue
 #[derive(Clone, Debug, clap::Args)]
 pub struct UnblockArgs {
-    /// Which task.
+    /// Which tasks.
     #[command(flatten)]
-    pub target: TaskArg,
+    pub target: TasksArg,
 }
 
 /// Give a task up
@@ -50,9 +51,9 @@ pub struct UnblockArgs {
 Example:
   git orch close 7k3f --reason \"a double of 9xq2\"")]
 pub struct CloseArgs {
-    /// Which task.
+    /// Which tasks.
     #[command(flatten)]
-    pub target: TaskArg,
+    pub target: TasksArg,
     /// Why
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub reason: String,
@@ -61,21 +62,31 @@ pub struct CloseArgs {
 /// Put a done or closed task back into the queue
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReopenArgs {
-    /// Which task.
+    /// Which tasks.
     #[command(flatten)]
-    pub target: TaskArg,
+    pub target: TasksArg,
 }
 
-/// One of the moves, with the task that it is about.
+/// One of the moves, with the tasks that it is about; without any, this checkout's.
 pub(super) fn run(
     cx: &Invocation<'_>,
     out: &mut Out,
-    task: Option<&str>,
+    named: &[String],
     step: &Step,
 ) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    let id = wire::task_or_here(&cx, &cx.snapshot()?, task)?;
-    let task = tasks::step(&cx, &id, step)?;
+    let mut ids: Vec<TaskId> = Vec::new();
+    let snapshot = cx.snapshot()?;
+    for id in named.iter().map(|text| tasks::resolve(&snapshot, text)) {
+        let id = id?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    if ids.is_empty() {
+        ids.push(wire::task_or_here(&cx, &snapshot, None)?);
+    }
+    let moved = tasks::step(&cx, &ids, step)?;
     let did = match step {
         Step::Release => "Released",
         Step::Block(_) => "Blocked",
@@ -83,6 +94,8 @@ pub(super) fn run(
         Step::Close(_) => "Closed",
         Step::Reopen => "Reopened",
     };
-    out.status(&format!("{did} {} {}: {}", task.kind.value.as_str(), task.id, task.title.value));
+    for task in &moved {
+        out.status(&format!("{did} {} {}: {}", task.kind.value.as_str(), task.id, task.title.value));
+    }
     Ok(Exit::Done)
 }

@@ -52,7 +52,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result
     }
     refuse_unconfirmed(&cx, args.require_confirmed)?;
     match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
-        Next::Taken(taken) => Ok(show(out, &taken, args.output.json)),
+        Next::Taken(taken) => Ok(show(&cx, out, &taken, args.output.json)),
         Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), Command
 }
 
 /// Shows a task that was taken, and how to go there.
-pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
+pub(super) fn show(cx: &Ctx, out: &mut Out, taken: &Taken, json: bool) -> Exit {
     if let Some(said) = &taken.offline {
         let said = said.lines().next().unwrap_or_default();
         out.warn(&format!("trunk could not be fetched, so the branch is cut from what is here: {said}"));
@@ -107,6 +107,7 @@ pub(super) fn show(out: &mut Out, taken: &Taken, json: bool) -> Exit {
         let id = &taken.task.id;
         out.warn(&format!("what the one before left uncommitted is kept under refs/orch/backup/wip/{id}"));
     }
+    wire::warn_of_gateless(cx, out);
     let view = NextView::new(&taken.task, false, taken.path.as_deref());
     if json {
         out.json(&view.task);

@@ -9,6 +9,7 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::config::{Moment, Run, Step};
+use crate::gate::rule;
 use crate::ops::Ctx;
 use crate::ops::ralph::{self, Recorded, Request};
 use crate::report;
@@ -92,6 +93,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         } else {
             progress.finish();
             show(out, args, &view);
+            if judged.rule() == Some(rule::NO_STEPS) && !args.output.json {
+                for line in wire::gateless(&cx) {
+                    out.hint(&line);
+                }
+            }
         }
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })

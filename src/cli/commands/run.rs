@@ -13,7 +13,7 @@ use crate::cli::wire;
 use crate::config::Merging;
 use crate::domain::session::SessionTask;
 use crate::ops::run::{self, Ended, RunOptions, RunReport, Stopped};
-use crate::ops::{Ctx, ralph};
+use crate::ops::{Ctx, ralph, take};
 use crate::report;
 use crate::view::{Event, RunSummary};
 
@@ -44,7 +44,8 @@ Examples:
   git orch run --max-tasks 1 --merge review --label parser
 
 An agent is any program: it gets its prompt on stdin and in $ORCH_PROMPT_FILE, and runs in the task's
-worktree ($ORCH_WORKTREE) with $ORCH_TASK, $ORCH_SESSION and $ORCH_ITERATION set.")]
+worktree ($ORCH_WORKTREE) with $ORCH_TASK, $ORCH_SESSION and $ORCH_ITERATION set. A relative path is looked
+up there, too: ./agent.sh has to be in trunk.")]
 pub struct RunArgs {
     /// How many tasks at once [default: `git config orch.jobs`, else 1]
     #[arg(short, long, value_name = "N")]
@@ -104,6 +105,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RunArgs) -> Result<
         progress.finish();
         out.data(&report::run_summary(&view, out.page()));
         after(out, &report);
+        if report.session.tasks.is_empty() && report.without_agent == 0 && report.failure.is_none() {
+            nothing(&cx, out, args)?;
+        }
     }
     finish(report)
 }
@@ -128,6 +132,24 @@ fn after(out: &mut Out, report: &RunReport) {
         let tasks = report::words::plural(report.without_agent, "ready task");
         out.hint(&format!("{tasks} left alone, no agent is set: --agent CMD, or [agents] in orch.toml"));
     }
+}
+
+/// Why there was nothing to do, and what to type.
+fn nothing(cx: &Ctx, out: &mut Out, args: &RunArgs) -> Result<(), CommandError> {
+    let filter = wire::filter(&args.pick);
+    if let Err(idle) = take::peek(cx, &filter)? {
+        let idle = wire::idle(&idle);
+        let fact = report::idle_fact(&idle);
+        out.status(&format!("{}.", fact.replacen('n', "N", 1)));
+        let tasks = report::idle(&idle, out.page());
+        if !tasks.is_empty() {
+            out.status(tasks.trim_end());
+        }
+        for hint in wire::idle_hints(&idle) {
+            out.hint(&hint);
+        }
+    }
+    Ok(())
 }
 
 fn finish(report: RunReport) -> Result<Exit, CommandError> {

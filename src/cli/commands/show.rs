@@ -6,6 +6,9 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
+use crate::domain::task::{State, Task};
+use crate::ops::Ctx;
+use crate::ops::run::said;
 use crate::ops::tasks;
 use crate::report;
 
@@ -24,11 +27,38 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ShowArgs) -> Result
     let cx = wire::open(cx, out)?;
     let snapshot = cx.snapshot()?;
     let id = tasks::resolve(&snapshot, &args.target.task)?;
-    let view = wire::view(&cx, &snapshot, &tasks::find(&snapshot, &id)?)?;
+    let task = tasks::find(&snapshot, &id)?;
+    let view = wire::view(&cx, &snapshot, &task)?;
     if args.output.json {
         out.json(&view);
     } else {
         out.data(&report::task(&view, out.page()));
+        for hint in hints(&cx, &task)? {
+            out.hint(&hint);
+        }
     }
     Ok(Exit::Done)
+}
+
+/// What a task that waits for a person wants to be typed.
+fn hints(cx: &Ctx, task: &Task) -> Result<Vec<String>, CommandError> {
+    let id = &task.id;
+    Ok(match &task.register.state {
+        State::Blocked(_) => {
+            let said = said(cx, id).map(|path| format!("what its agent said is in {}", path.display()));
+            let back = format!(
+                "`git orch unblock {id}` puts it back into the queue, `git orch close {id} --reason TEXT` gives it up"
+            );
+            said.into_iter().chain([back]).collect()
+        }
+        State::Review => {
+            let trunk = cx.trunk(&cx.snapshot()?)?;
+            let branch = task.register.work.as_ref().map_or("BRANCH", |work| work.branch.as_str());
+            vec![
+                format!("`git diff {}...{branch}` shows what it changes", trunk.tip_name()),
+                format!("`git orch merge {id}` merges it, `git orch block {id} --reason TEXT` sets it aside"),
+            ]
+        }
+        State::Open | State::Claimed(_) | State::Merging(_) | State::Done(_) | State::Closed(_) => Vec::new(),
+    })
 }

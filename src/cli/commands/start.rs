@@ -7,7 +7,9 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::draft::{self, Draft};
-use crate::ops::{Ctx, take, tasks};
+use crate::ops::take::{self, Begun, Taken};
+use crate::ops::tasks;
+use crate::report::words::plural;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::{JsonArg, kind};
@@ -61,16 +63,37 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Resul
             let id = tasks::resolve(&cx.snapshot()?, text)?;
             take::start(&cx, &id, next::checkout(args.no_worktree), "start")?
         }
-        None => take::start_here(&cx, &args.draft(&cx)?)?,
+        None => {
+            let begun = take::begun_here(&cx)?;
+            let taken = take::start_here(&cx, &args.draft(&begun)?)?;
+            say_made(out, &taken, &begun);
+            taken
+        }
     };
-    Ok(next::show(out, &taken, args.output.json))
+    Ok(next::show(&cx, out, &taken, args.output.json))
+}
+
+/// Says that there is a new task, and of what: who typed it by mistake has one more than they think.
+fn say_made(out: &mut Out, taken: &Taken, begun: &Begun) {
+    let task = &taken.task;
+    let of = match (begun.files.len(), begun.commits) {
+        (0, false) => {
+            out.warn(&format!("nothing is begun here: task {} was made all the same", task.id));
+            out.hint(&format!("`git orch close {} --reason TEXT` if that was a mistake", task.id));
+            return;
+        }
+        (0, true) => "the commits".to_owned(),
+        (files, false) => plural(files, "changed file"),
+        (files, true) => format!("the commits and {}", plural(files, "changed file")),
+    };
+    out.status(&format!("Made {} {} of {of} here.", task.kind.value.as_str(), task.id));
 }
 
 impl StartArgs {
-    fn draft(&self, cx: &Ctx) -> Result<Draft, CommandError> {
+    fn draft(&self, begun: &Begun) -> Result<Draft, CommandError> {
         let title = match &self.title {
             Some(title) => title.clone(),
-            None => take::title_here(cx)?,
+            None => begun.title(),
         };
         Ok(Draft { kind: self.kind.unwrap_or(Kind::Feature), ..Draft::new(draft::title(&title)?) })
     }

@@ -29,6 +29,12 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StatusArgs) -> Resu
         out.json(&view);
     } else {
         out.data(&report::status(&view, out.page()));
+        if view.counts.blocked > 0 {
+            out.hint(wire::BLOCKED_HINT);
+        }
+        if view.counts.review > 0 {
+            out.hint(wire::REVIEW_HINT);
+        }
     }
     Ok(Exit::Done)
 }
@@ -41,6 +47,7 @@ fn view(cx: &Ctx, status: Status) -> StatusView {
         mode: status.control.mode.as_str(),
         reason: status.control.reason,
         trunk: status.trunk.name,
+        gate: status.gate,
         verdict: status.verdict,
         remote: status.trunk.remote,
         counts: Counts::of(&status.counts),
@@ -56,6 +63,7 @@ fn view(cx: &Ctx, status: Status) -> StatusView {
 fn hooks(hooks: Hooks) -> HooksView {
     let (state, detail) = match hooks {
         Hooks::Enforced => (HooksState::Enforced, None),
+        Hooks::NotInstalled => (HooksState::NotInstalled, Some("git orch init".to_owned())),
         Hooks::Partial(missing) => (HooksState::Partial, Some(missing.join(", "))),
         Hooks::NotEnforced(why) => (HooksState::NotEnforced, Some(why)),
         Hooks::Off => (HooksState::Off, None),

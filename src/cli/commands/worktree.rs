@@ -99,7 +99,7 @@ fn show_list(cx: &Ctx, out: &mut Out, args: &WorktreeListArgs) -> Result<(), Com
 
 fn show_pruned(cx: &Ctx, out: &mut Out, args: &WorktreePruneArgs) -> Result<(), CommandError> {
     let how = if args.dry_run { Pruning::Planned } else { Pruning::Done };
-    let mut view = PruneView::default();
+    let mut view = PruneView { dry_run: args.dry_run, ..PruneView::default() };
     for (entry, pruned) in worktrees::prune(cx, how)? {
         let path = entry.worktree.path.display().to_string();
         match pruned {
@@ -111,7 +111,16 @@ fn show_pruned(cx: &Ctx, out: &mut Out, args: &WorktreePruneArgs) -> Result<(), 
         out.json(&view);
     } else {
         let text = report::pruned(&view, out.page());
-        out.account(&text);
+        // What would be done was asked for.
+        if args.dry_run {
+            out.data(&text);
+        } else {
+            out.account(&text);
+        }
+        let unsaid = if out.is_quiet() && !args.dry_run { &view.kept[..] } else { &[] };
+        for kept in unsaid {
+            out.warn(&format!("kept {}: {}", kept.path, kept.why));
+        }
     }
     Ok(())
 }

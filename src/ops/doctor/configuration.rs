@@ -1,9 +1,11 @@
 //! `orch.toml`: that of the policy tip, which is in force, and the one being edited here.
 
 use crate::config::{ConfigProblem, FILE, parse};
+use crate::domain::plural::plural;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::sys::fs;
 
 const NAME: &str = FILE;
@@ -18,7 +20,8 @@ pub(super) fn check(cx: &Ctx, trunk: &Trunk) -> Result<Vec<Check>, OpError> {
         None => {
             let line =
                 format!("{} has none: the built-in defaults apply, and Ralph has no step", trunk.tip_name());
-            checks.push(Check::note(NAME, line).next("git orch init   # writes one"));
+            let next = gateless::way_out(cx, trunk)?;
+            checks.push(next.into_iter().fold(Check::note(NAME, line), Check::next));
         }
         Some(bytes) => checks.extend(of(bytes, &format!("{FILE} on {}", trunk.name))),
     }
@@ -45,7 +48,7 @@ fn of(bytes: &[u8], origin: &str) -> Vec<Check> {
         }
         Ok(config) => {
             let reserved = config.ralph.reserved();
-            let mut checks = vec![Check::ok(NAME, format!("{} steps", config.ralph.steps.len())).at(origin)];
+            let mut checks = vec![Check::ok(NAME, plural(config.ralph.steps.len(), "step")).at(origin)];
             checks.extend(reserved.into_iter().map(|line| Check::note(NAME, line).at(origin)));
             checks
         }

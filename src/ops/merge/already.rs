@@ -1,8 +1,6 @@
 //! A branch that trunk contains already: a merge of ours whose record was lost with its process, nothing at all, or
 //! somebody else's doing.
 
-use std::time::Duration;
-
 use crate::config::Moment;
 use crate::domain::branch;
 use crate::domain::oid::Oid;
@@ -11,15 +9,14 @@ use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::merge::checkouts::{self, Refresh};
 use crate::ops::merge::land::{Landing, Merged, Outcome, Run};
+use crate::ops::merge::queue;
 use crate::ops::merge::target::{self, Target};
+use crate::ops::progress::Sink;
 use crate::ops::ralph::{self, Judged, Request};
-use crate::sys::lock::FileLock;
-
-const QUEUE_PATIENCE: Duration = Duration::from_secs(120);
 
 impl Run<'_> {
     /// `base` is where trunk is, and has the branch's tip in its history.
-    pub(super) fn already(&self, trunk: &Trunk, base: &Oid) -> Result<Outcome, OpError> {
+    pub(super) fn already(&self, trunk: &Trunk, base: &Oid, sink: &mut Sink<'_>) -> Result<Outcome, OpError> {
         let Some(task) = &self.target.task else {
             let fact = format!("{} has everything that {} has", trunk.name, self.target.branch);
             return Err(Refused::new(Because::Usage, "merge.nothing", fact).next("git orch status").into());
@@ -38,7 +35,7 @@ impl Run<'_> {
                 .next(format!("git orch close {} --reason TEXT", task.id))
                 .into());
         };
-        let checkouts = self.carry_on(trunk, base)?;
+        let checkouts = self.carry_on(trunk, base, sink)?;
         let fence = self.fence.ok_or_else(|| OpError::Bug("a task is merged without a fence".into()))?;
         let done = self.done(task, fence, &evidence)?;
         let kept = target::retire(self.cx, &self.cx.trunk_named(&trunk.name)?, &done)?;
@@ -73,9 +70,9 @@ impl Run<'_> {
 
     /// What else a killed merge may have left to do: checkouts that still show what was before, and local trunk behind
     /// the remote's.
-    fn carry_on(&self, trunk: &Trunk, base: &Oid) -> Result<Vec<Refresh>, OpError> {
+    fn carry_on(&self, trunk: &Trunk, base: &Oid, sink: &mut Sink<'_>) -> Result<Vec<Refresh>, OpError> {
         let cx = self.cx;
-        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        let queue = queue::take(cx, &mut |text| sink(self.note(text)))?;
         let now = cx.trunk_named(&trunk.name)?;
         let mut result = checkouts::take_along_locked(cx, &now, &queue)?;
         if self.landing(&now) == Landing::Shared {

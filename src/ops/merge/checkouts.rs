@@ -3,18 +3,15 @@
 //! left on trunk, git would take what came in for taken back by them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::domain::oid::Oid;
 use crate::git::Worktree;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::ops::merge::queue;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::sys::process::quote;
-
-/// How long a merge that is under way may keep a command that only has to know the checkouts right.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What became of a checkout of trunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +141,7 @@ pub(crate) fn take_along(cx: &Ctx) -> Result<Vec<Refresh>, OpError> {
     if !fs::exists(&marker(cx)) {
         return Ok(Vec::new());
     }
-    let queue = FileLock::acquire(&cx.file("queue.lock"), PATIENCE, cx.clock)?;
+    let queue = queue::take(cx, &mut |_| {})?;
     take_along_locked(cx, &cx.trunk(&cx.snapshot()?)?, &queue)
 }
 

@@ -1,7 +1,5 @@
 //! Building, judging and landing a merge.
 
-use std::time::Duration;
-
 use crate::config::Moment;
 use crate::domain::id::TaskId;
 use crate::domain::oid::{MaybeOid, Oid};
@@ -15,6 +13,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::hooks;
 use crate::ops::lease;
 use crate::ops::merge::checkouts::{self, Refresh};
+use crate::ops::merge::queue;
 use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
@@ -23,11 +22,9 @@ use crate::ops::remote::{self, Asked, Fetched};
 use crate::ops::tasks::{change, get};
 use crate::ops::{accounted, attested, rebranch};
 use crate::policy::grant::Action;
-use crate::sys::lock::FileLock;
 
 /// How often a lost race is run again.
 const ROUNDS: u32 = 8;
-const QUEUE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where trunk is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +98,7 @@ pub fn merge(
         rebranch::settle(cx, &task.id, &target.branch)?;
         target.refresh(cx)?;
     }
+    target::refuse_unfinished(cx, &target)?;
     target::refuse_dirty(cx, &target)?;
     run(cx, target, options, sink)
 }
@@ -192,15 +190,15 @@ impl Run<'_> {
             let trunk = self.fresh_trunk(sink)?;
             self.target.refresh(self.cx)?;
             let base = self.base(&trunk)?;
-            self.record_outside(&trunk, &base)?;
+            self.record_outside(&trunk, &base, sink)?;
             if self.cx.repo.is_ancestor(&self.target.tip, &base)? {
-                return self.already(&trunk, &base);
+                return self.already(&trunk, &base, sink);
             }
             let candidate = match self.build(trunk, base, sink)? {
                 Ok(candidate) => candidate,
                 Err(outcome) => return Ok(outcome),
             };
-            match self.land(&candidate)? {
+            match self.land(&candidate, sink)? {
                 Some(checkouts) => return self.finish(candidate, checkouts),
                 None => {
                     self.lost += 1;
@@ -212,7 +210,7 @@ impl Run<'_> {
         Err(Refused::new(Because::Held, "merge.race", fact).next("git orch merge   (again)").into())
     }
 
-    fn note(&self, text: String) -> Event {
+    pub(super) fn note(&self, text: String) -> Event {
         Event::Note { task: self.target.task.as_ref().map(|t| t.id.clone()), text }
     }
 
@@ -249,12 +247,12 @@ impl Run<'_> {
     }
 
     /// Records commits that came to trunk from outside. The result that is judged contains them.
-    fn record_outside(&self, trunk: &Trunk, base: &Oid) -> Result<(), OpError> {
+    fn record_outside(&self, trunk: &Trunk, base: &Oid, sink: &mut Sink<'_>) -> Result<(), OpError> {
         let cx = self.cx;
         if !accounted::has_news(cx, base)? {
             return Ok(());
         }
-        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        let queue = queue::take(cx, &mut |text| sink(self.note(text)))?;
         accounted::record(cx, trunk, base, &queue)
     }
 
@@ -345,9 +343,9 @@ impl Run<'_> {
     }
 
     /// Moves trunk to the candidate; None if it moved meanwhile.
-    fn land(&self, candidate: &Candidate) -> Result<Option<Vec<Refresh>>, OpError> {
+    fn land(&self, candidate: &Candidate, sink: &mut Sink<'_>) -> Result<Option<Vec<Refresh>>, OpError> {
         let cx = self.cx;
-        let queue = FileLock::acquire(&cx.file("queue.lock"), QUEUE_PATIENCE, cx.clock)?;
+        let queue = queue::take(cx, &mut |text| sink(self.note(text)))?;
         self.recheck_fence()?;
         let now = cx.trunk_named(&candidate.trunk.name)?;
         if self.base(&now)? != candidate.base {

@@ -7,6 +7,7 @@
 mod already;
 mod checkouts;
 mod land;
+mod queue;
 mod target;
 
 pub(crate) use already::is_landed;
@@ -14,4 +15,5 @@ pub use checkouts::Refresh;
 pub(crate) use checkouts::{are_left, take_along};
 pub(crate) use land::merge_committed;
 pub use land::{Landing, Merged, Options, Outcome, merge};
+pub(crate) use queue::BUSY;
 pub use target::Target;

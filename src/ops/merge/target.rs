@@ -3,11 +3,13 @@
 use crate::domain::branch;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
+use crate::domain::plural::plural;
 use crate::domain::task::{State, Task};
+use crate::git::Worktree;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::tasks::{self, change, get};
-use crate::ops::{contract, lease, worktrees};
+use crate::ops::{contract, lease, unfinished, worktrees};
 use crate::policy::grant::Action;
 use crate::store::Snapshot;
 
@@ -89,14 +91,26 @@ fn has_branch(task: &Task, branch: &str) -> bool {
     task.register.work.as_ref().is_some_and(|work| work.branch == branch)
 }
 
+/// Refuses a branch that git is at work on: what it would become is not known yet, and what it is has conflicts.
+pub(crate) fn refuse_unfinished(cx: &Ctx, target: &Target) -> Result<(), OpError> {
+    for worktree in cx.repo.worktrees()?.iter().filter(|worktree| worktree.exists()) {
+        if concerns(cx, target, worktree) || unfinished::rebases(worktree, &target.branch)? {
+            unfinished::refuse(worktree)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a checkout is on the target's branch, or is its task's own, whatever that is on.
+fn concerns(cx: &Ctx, target: &Target, worktree: &Worktree) -> bool {
+    let own = target.task.as_ref().map(|task| worktrees::path(cx, &task.id));
+    worktree.head.branch() == Some(target.branch.as_str()) || own.as_ref() == Some(&worktree.path)
+}
+
 /// Refuses what would be left behind: uncommitted work in a worktree that is on the branch.
 pub(crate) fn refuse_dirty(cx: &Ctx, target: &Target) -> Result<(), OpError> {
-    // The task's own worktree is looked at whatever it is on.
-    let own = target.task.as_ref().map(|task| worktrees::path(cx, &task.id));
     for worktree in cx.repo.worktrees()? {
-        let concerns =
-            worktree.head.branch() == Some(target.branch.as_str()) || own.as_ref() == Some(&worktree.path);
-        if !concerns || !worktree.exists() {
+        if !concerns(cx, target, &worktree) || !worktree.exists() {
             continue;
         }
         let dirt = cx.repo.dirt(&worktree)?;
@@ -107,8 +121,8 @@ pub(crate) fn refuse_dirty(cx: &Ctx, target: &Target) -> Result<(), OpError> {
             dirt.changed.iter().chain(&dirt.untracked).take(5).map(String::as_str).collect();
         let count = dirt.changed.len() + dirt.untracked.len();
         let fact = format!(
-            "{count} uncommitted {} in {}: {}",
-            if count == 1 { "file" } else { "files" },
+            "{} in {}: {}",
+            plural(count, "uncommitted file"),
             worktree.path.display(),
             paths.join(", ")
         );

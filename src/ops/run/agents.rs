@@ -1,5 +1,7 @@
 //! Which agent works on which task.
 
+use std::collections::BTreeSet;
+
 use crate::agent::autofix::Autofix;
 use crate::agent::command::Command;
 use crate::agent::driver::Driver;
@@ -52,6 +54,15 @@ impl Agents {
     /// Whether an agent works on such tasks.
     pub(super) fn covers(&self, row: &Row) -> bool {
         self.choose(row.kind, row.doer()).is_some()
+    }
+
+    /// The command lines that would work on these tasks.
+    pub(super) fn lines(&self, rows: &[Row]) -> BTreeSet<String> {
+        let line = |row: &Row| match self.choose(row.kind, row.doer())? {
+            Choice::Autofix => None,
+            Choice::Command { line, .. } => Some(line),
+        };
+        self.command.iter().cloned().chain(rows.iter().filter_map(line)).collect()
     }
 
     /// The agent for a task.

@@ -5,7 +5,7 @@ use crate::config::Merging;
 use crate::domain::session::Outcome;
 use crate::domain::verdict::Word;
 use crate::ops::commit;
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError};
 use crate::ops::lease;
 use crate::ops::merge::{self, Landing, Merged, Options};
 use crate::ops::ralph::{Judged, Recorded};
@@ -15,6 +15,8 @@ use crate::policy::grant::Action;
 
 /// A reason is shown in lists: the whole output is in the log.
 const REASON_CHARS: usize = 500;
+/// How often a merge is begun while another process holds trunk.
+const TRIES: u32 = 3;
 
 impl TaskRun<'_> {
     /// The branch passed. None: trunk moved on and the two together do not pass; one more iteration.
@@ -35,14 +37,27 @@ impl TaskRun<'_> {
         let mut sink = |event| self.desk.send(event);
         // One at a time: of several that build on the same trunk all but one would be judged in vain.
         let turn = self.desk.shared.landing.lock();
-        if self.halted() {
-            return Ok(Some(End::interrupted()));
-        }
-        let outcome = merge::merge_committed(self.desk.cx, &self.task.id, &options, &mut sink);
+        let mut tries = 0;
+        let outcome = loop {
+            if self.halted() {
+                return Ok(Some(End::interrupted()));
+            }
+            tries += 1;
+            match merge::merge_committed(self.desk.cx, &self.task.id, &options, &mut sink) {
+                Err(OpError::Refused(refused)) if refused.because == Because::Interrupted => {
+                    return Ok(Some(End::interrupted()));
+                }
+                Err(OpError::Refused(refused)) if refused.rule == merge::BUSY && tries < TRIES => {
+                    self.note(format!("{}: it is tried again", refused.fact));
+                }
+                outcome => break outcome,
+            }
+        };
         drop(turn);
         let outcome = match outcome {
-            // Trunk moves faster than Ralph judges: the work passed, and waits for a quieter time.
-            Err(OpError::Refused(refused)) if refused.rule == "merge.race" => {
+            // Trunk moves faster than Ralph judges, or somebody is stuck while moving it: the work passed, and waits for
+            // a quieter time.
+            Err(OpError::Refused(refused)) if matches!(refused.rule, "merge.race" | merge::BUSY) => {
                 self.note(format!("{}: it waits for review", refused.fact));
                 return self.review().map(Some);
             }

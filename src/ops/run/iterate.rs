@@ -1,9 +1,10 @@
 //! One task from its claim to its end: agent, commit, Ralph, decision, again.
 
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use crate::agent::driver::{AgentError, Driver, Ending, Job, Prompts};
+use crate::agent::driver::{self, AgentError, Driver, Ending, Job, Prompts};
 use crate::agent::environment::AgentEnv;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Prompt;
@@ -23,6 +24,7 @@ use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Judged, Request};
+use crate::ops::run::said::Said;
 use crate::ops::run::shared::Shared;
 use crate::ops::run::{spent, tell};
 use crate::ops::{making, merge, worktrees};
@@ -250,7 +252,9 @@ impl<'a> TaskRun<'a> {
         let limit = self.budget();
         self.desk.send(Event::IterationStarted { task: task.clone(), iteration, limit });
         let before = self.tree.clone();
-        let ending = self.run_agent()?;
+        let (ending, said) = self.run_agent()?;
+        let failed = !matches!(ending, Ending::Finished { exit: 0 } | Ending::Interrupted);
+        let end = ending.to_string();
         let (decision, word) = if ending == Ending::Interrupted {
             if worktrees::back_up(cx, &self.worktree, &self.task.id)?.is_some() {
                 self.note(format!("its uncommitted work is kept under refs/orch/backup/wip/{task}"));
@@ -265,6 +269,10 @@ impl<'a> TaskRun<'a> {
             spent::keep(cx, &self.task.id, self.used())?;
             decided
         };
+        let over = matches!(decision, Decision::Ask(_) | Decision::GiveUp(_));
+        if let (true, Some(path)) = (failed || over, said) {
+            self.note(format!("the agent {end}; what it said is in {}", path.display()));
+        }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let event = Event::IterationFinished { task, iteration, word, decision: decision.clone(), millis };
         self.desk.send(event);
@@ -276,8 +284,9 @@ impl<'a> TaskRun<'a> {
             Ralphed::Judged(judged) => (judged, false),
             Ralphed::Stopped => (None, true),
         };
-        let word = judged.as_ref().map(|judged| judged.word);
         let now = IterationFacts { before, after: self.tree.clone(), judged, ending };
+        // An agent that did not get to work has no part in what is known of the tree that it was given.
+        let word = now.judged.as_ref().map(|judged| judged.word).filter(|_| now.counts());
         let decision = if stopped {
             Decision::Stop
         } else {
@@ -294,20 +303,28 @@ impl<'a> TaskRun<'a> {
         (decision, word)
     }
 
-    fn run_agent(&mut self) -> Result<Ending, OpError> {
+    /// Runs the agent; also where its last words are.
+    fn run_agent(&mut self) -> Result<(Ending, Option<PathBuf>), OpError> {
         let cx = self.desk.cx;
         let job = self.job()?;
         let limits = Limits::wall(Some(AGENT_WALL), &cx.interrupts);
         let (desk, id) = (self.desk, &self.task.id);
-        let mut on_event = |event| desk.send(Event::Agent { task: id.clone(), event });
-        self.driver.run(&job, &limits, &mut on_event).map_err(|error| match error {
+        let mut said = Said::default();
+        let mut on_event = |event| {
+            if let driver::Event::Line(line) = &event {
+                said.line(line);
+            }
+            desk.send(Event::Agent { task: id.clone(), event });
+        };
+        let ending = self.driver.run(&job, &limits, &mut on_event).map_err(|error| match error {
             AgentError::NoWorktree(path) => not_ours(&path),
             AgentError::File(error) => error.into(),
             AgentError::Process(error) => error.into(),
             error @ AgentError::Glob { .. } => Refused::new(Because::Policy, "task.files", error.to_string())
-                .next(format!("git orch edit {id} --help"))
+                .next(format!("git orch edit {id} --unfile GLOB"))
                 .into(),
-        })
+        })?;
+        Ok((ending, said.keep(cx, id)?))
     }
 
     /// What the agent is given, with its prompt written.

@@ -22,8 +22,10 @@ mod board;
 mod finish;
 mod iterate;
 mod options;
+mod program;
 mod record;
 mod resume;
+mod said;
 mod session;
 mod shared;
 mod spent;
@@ -32,4 +34,5 @@ mod trouble;
 mod worker;
 
 pub use options::{Ended, RunOptions, RunReport, Stopped};
+pub use said::said;
 pub use session::run;

@@ -10,6 +10,7 @@ use crate::ops::error::{Because, OpError};
 use crate::ops::lease;
 use crate::ops::run::agents::Agents;
 use crate::ops::take::{self, Checkout};
+use crate::ops::takeover;
 use crate::sys::fs;
 
 /// Tasks of workers whose process ended here without giving them back, in the order of `next`.
@@ -32,7 +33,11 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDequ
 pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
     match take::start(cx, id, Checkout::None, "run: resume") {
         Ok(taken) => Ok(Some(taken.task)),
-        Err(OpError::Refused(refused)) if refused.because == Because::Held => Ok(None),
+        Err(OpError::Refused(refused))
+            if refused.because == Because::Held && refused.rule != takeover::ORPHAN =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -1,15 +1,18 @@
 //! A whole run: from its first record to its last.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::collections::BTreeSet;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::domain::actor::{Actor, ActorKind};
 use crate::domain::control::Mode;
 use crate::domain::id::SessionId;
+use crate::domain::plural::plural;
 use crate::domain::session::Session;
 use crate::gate::rule;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::gateless;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ready::Queue;
 use crate::ops::run::agents::Agents;
@@ -17,7 +20,7 @@ use crate::ops::run::board::Board;
 use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
 use crate::ops::run::shared::{Landing, Shared};
-use crate::ops::run::{resume, worker};
+use crate::ops::run::{program, resume, worker};
 use crate::ops::{contract, lease, worktrees};
 use crate::sys::env::var;
 use crate::sys::fs;
@@ -44,13 +47,17 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     let own = cx.for_worker(actor, cx.interrupts.part()).open()?;
 
     let dead = resume::find(&own, &options.filter, &agents)?;
-    let (ready, without_agent) = ready(&own, options, &agents)?;
+    let Ready { count: ready, without_agent, lines } = ready(&own, options, &agents)?;
     if without_agent > 0 {
         sink(Event::Note { task: None, text: needs_agent(without_agent) });
     }
+    let nothing = ready + dead.len() == 0;
+    if !nothing && let Err(refused) = program::refuse_missing(cx, &lines) {
+        fs::remove_file_if_there(&live)?;
+        return Err(refused);
+    }
     let jobs = options.jobs.max(1);
     sink(Event::RunStarted { session: id.clone(), jobs, ready: ready + dead.len() });
-    let nothing = ready + dead.len() == 0;
     let session = Session {
         id: id.clone(),
         by: own.actor.to_string(),
@@ -120,26 +127,37 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
     let trunk = cx.trunk(&snapshot)?;
     let config = cx.config(&trunk)?;
     if config.ralph.steps.is_empty() {
-        let fact = format!("{} on {} has no [[ralph.step]]", crate::config::FILE, trunk.tip_name());
-        return Err(Refused::new(Because::Blocked, rule::NO_STEPS, fact)
-            .next("git orch ralph steps --detect   # proposes a gate")
-            .into());
+        let refused = Refused::new(Because::Blocked, rule::NO_STEPS, gateless::fact(cx, &trunk)?);
+        return Err(gateless::way_out(cx, &trunk)?.into_iter().fold(refused, Refused::next).into());
     }
     worktrees::make_root(cx)?;
     Ok(config)
 }
 
-/// How many ready tasks there are that an agent works on, and how many that none does.
-fn ready(cx: &Ctx, options: &RunOptions, agents: &Agents) -> Result<(usize, usize), OpError> {
+/// What is ready.
+struct Ready {
+    /// How many tasks there are that an agent works on.
+    count: usize,
+    /// How many that none does.
+    without_agent: usize,
+    /// The command lines of these agents.
+    lines: BTreeSet<String>,
+}
+
+fn ready(cx: &Ctx, options: &RunOptions, agents: &Agents) -> Result<Ready, OpError> {
     let snapshot = cx.snapshot()?;
     let rows = Queue::open(cx, &snapshot)?.ready(&options.filter, usize::MAX)?;
-    let covered = rows.iter().filter(|row| agents.covers(row)).count();
-    Ok((covered, rows.len() - covered))
+    let count = rows.iter().filter(|row| agents.covers(row)).count();
+    Ok(Ready { count, without_agent: rows.len() - count, lines: agents.lines(&rows) })
 }
 
 fn needs_agent(count: usize) -> String {
-    let tasks = if count == 1 { "1 ready task needs" } else { &format!("{count} ready tasks need") };
-    format!("{tasks} an agent: --agent CMD, or [agents] in {}", crate::config::FILE)
+    let need = if count == 1 { "needs" } else { "need" };
+    format!(
+        "{} {need} an agent: --agent CMD, or [agents] in {}",
+        plural(count, "ready task"),
+        crate::config::FILE
+    )
 }
 
 /// Starts the workers, and hands on what they tell until the last one is through.
@@ -182,11 +200,16 @@ impl<'a> Watch<'a> {
             match incoming.recv_timeout(TICK) {
                 Ok(event) => sink(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                // What ended the workers may be what we have not seen yet.
-                Err(RecvTimeoutError::Disconnected) => return self.look(sink),
+                // What ended the workers may be what we have not seen yet. Nobody is left to stop: it is not told.
+                Err(RecvTimeoutError::Disconnected) => return self.look(&mut |_| {}),
             }
             // Also while events come without a pause.
             if last.elapsed() >= TICK {
+                match incoming.try_recv() {
+                    Ok(event) => sink(event),
+                    Err(TryRecvError::Empty) => {}
+                    Err(TryRecvError::Disconnected) => return self.look(&mut |_| {}),
+                }
                 last = self.cx.clock.monotonic();
                 self.look(sink);
             }

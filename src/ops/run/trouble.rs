@@ -30,7 +30,8 @@ pub(super) fn classify(error: OpError) -> Trouble {
             | Because::Usage
             | Because::Blocked
             | Because::Policy
-            | Because::NothingReady => Trouble::Block(format!("{} ({})", refused.fact, refused.rule)),
+            | Because::NothingReady
+            | Because::Interrupted => Trouble::Block(format!("{} ({})", refused.fact, refused.rule)),
         },
         // git said no: to something about this task, most likely. See `Board::is_trouble_for_all`.
         OpError::Process(error @ ProcessError::Failed { .. })

@@ -14,7 +14,7 @@ use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
-use crate::ops::run::{resume, spent};
+use crate::ops::run::{resume, said, spent};
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -116,8 +116,14 @@ impl Worker<'_> {
 
     fn take_any(&self) -> Result<Option<(Task, Origin)>, OpError> {
         while let Some(id) = self.shared.board.next_dead() {
-            if let Some(task) = resume::take_over(&self.cx, &id)? {
-                return Ok(Some((task, Origin::Dead)));
+            match resume::take_over(&self.cx, &id) {
+                Ok(Some(task)) => return Ok(Some((task, Origin::Dead))),
+                Ok(None) => {}
+                // That one stays where it is; the others are nobody's.
+                Err(OpError::Refused(refused)) if refused.rule == takeover::ORPHAN => {
+                    self.send(Event::Note { task: Some(id), text: refused.fact });
+                }
+                Err(error) => return Err(error),
             }
         }
         self.fetch()?;
@@ -175,6 +181,9 @@ impl Worker<'_> {
         self.shared.record.add(&self.cx, done.clone())?;
         if done.outcome != Outcome::Interrupted {
             spent::forget(&self.cx, &task.id)?;
+        }
+        if done.outcome == Outcome::Merged {
+            said::forget(&self.cx, &task.id)?;
         }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.send(Event::TaskFinished { task: done, millis });

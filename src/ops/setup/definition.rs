@@ -11,6 +11,7 @@ use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Worktree};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::ops::gateless;
 use crate::ops::setup::options::OrchToml;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Known, Remote};
@@ -275,26 +276,33 @@ fn put(cx: &Ctx, worktree: &Worktree, blob: &Oid, text: &str) -> Result<Option<S
 }
 
 /// What a person types next so that the file comes into force; nothing where it is.
-pub(super) fn next(plan: &Plan, trunk: &Trunk, report: &mut Report) {
+pub(super) fn next(cx: &Ctx, plan: &Plan, trunk: &Trunk, report: &mut Report) -> Result<(), OpError> {
+    if let (Plan::Kept(_), Some(lines)) = (plan, gateless::committed(cx, trunk)?) {
+        for line in lines {
+            report.due(line);
+        }
+        return Ok(());
+    }
     let lacking = match plan {
         Plan::Kept(lacking) | Plan::Write { lacking, .. } => *lacking,
-        Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return,
+        Plan::InForce | Plan::Commit { .. } | Plan::Nowhere(_) => return Ok(()),
     };
     if lacking == Lacking::Unborn {
         // Tasks are cut from this commit: with the definition alone they would have nothing to work on.
-        report.next("git add --all   # the project, too; or name what belongs into it");
-        report.next("git commit -m \"First commit\"");
-        return;
+        report.due("git add --all   # the project, too; or name what belongs into it");
+        report.due("git commit -m \"First commit\"");
+        return Ok(());
     }
-    report.next("git switch -c orch-setup");
-    report.next(format!("git add {FILE}"));
-    report.next(format!("git commit -m \"Add {FILE}\" -- {FILE}"));
-    report.next("git orch approve orch-setup --reason \"the first gate\"");
+    report.due("git switch -c orch-setup");
+    report.due(format!("git add {FILE}"));
+    report.due(format!("git commit -m \"Add {FILE}\" -- {FILE}"));
+    report.due("git orch approve orch-setup --reason \"the first gate\"");
     match &trunk.remote {
         Some(remote) => {
-            report.next(format!("git orch push -u {remote} orch-setup   # for a review there; or:"));
-            report.next("git orch merge orch-setup");
+            report.due(format!("git orch push -u {remote} orch-setup   # for a review there; or:"));
+            report.due("git orch merge orch-setup");
         }
-        None => report.next("git orch merge orch-setup"),
+        None => report.due("git orch merge orch-setup"),
     }
+    Ok(())
 }

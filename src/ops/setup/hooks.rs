@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::git::Worktree;
 use crate::hook::install::{self, Input, InstallError, MARKER};
 use crate::hook::name::Hook;
-use crate::hook::settings::{PROTOCOL, Settings};
+use crate::hook::settings::{self, PROTOCOL, Settings};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::setup::report::{Done, Report};
@@ -167,6 +167,11 @@ pub(crate) fn settings(cx: &Ctx, trunk: &Trunk, programs: &Programs) -> Settings
 /// What `hook.toml` says; None if it is not there or of no use.
 pub(crate) fn installed_settings(cx: &Ctx) -> Option<Settings> {
     Settings::read_optional(&cx.repo.orch_dir()).ok().flatten()
+}
+
+/// Whether `init` set this clone up and nobody took it back.
+pub(crate) fn is_installed(cx: &Ctx) -> bool {
+    fs::exists(&cx.file(settings::FILE))
 }
 
 fn plan_of(

@@ -45,7 +45,7 @@ pub fn init_with(cx: &Ctx, options: &InitOptions, programs: &Programs) -> Result
     if options.dry_run {
         report.next("git orch init   # does it");
     } else {
-        next(&plan, &mut report);
+        next(&own, &plan, &mut report)?;
     }
     Ok(report)
 }
@@ -165,19 +165,22 @@ fn act(
 fn attest(cx: &Ctx, before: &Trunk, report: &mut Report) -> Result<(), OpError> {
     if let Some(tamper) = attested::tamper(cx, before)? {
         report.push(Done::Warned, "trunk", tamper.to_string());
+        report.due(format!("git log {}..{}   # what came in", tamper.attested.short(), tamper.trunk));
+        report.due("git orch doctor --fix   # a person who has looked at it accepts and records it");
         return Ok(());
     }
     attested::attest(cx)?;
     accounted::begin(cx, &cx.trunk_named(&before.name)?)
 }
 
-fn next(plan: &Plan, report: &mut Report) {
-    definition::next(&plan.toml, &plan.trunk, report);
+fn next(cx: &Ctx, plan: &Plan, report: &mut Report) -> Result<(), OpError> {
+    definition::next(cx, &plan.toml, &plan.trunk, report)?;
     if matches!(plan.toml, definition::Plan::InForce | definition::Plan::Commit { .. }) {
         report.next("git orch ralph   # judges HEAD");
         report.next("git orch add \"TITLE\"   # a task for the queue");
         report.next("git orch next   # takes the first one");
     } else if matches!(plan.toml, definition::Plan::Nowhere(_)) {
-        report.next(format!("git worktree add ../{}-init {0}", plan.trunk.name));
+        report.due(format!("git worktree add ../{}-init {0}", plan.trunk.name));
     }
+    Ok(())
 }

@@ -16,7 +16,9 @@ mod state;
 mod trunk;
 mod uninstall;
 
-pub(crate) use hooks::{Place, cover_worktree, install_in, installed_settings, place_here, places, settings};
+pub(crate) use hooks::{
+    Place, cover_worktree, covers, install_in, installed_settings, is_installed, place_here, places, settings,
+};
 pub use hooks::{Programs, refresh};
 pub use init::{init, init_with};
 pub use options::{InitOptions, OrchToml};

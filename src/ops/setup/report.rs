@@ -31,6 +31,8 @@ pub struct Report {
     pub lines: Vec<Line>,
     /// Commands to go on with, most useful first.
     pub next: Vec<String>,
+    /// Whether it is not complete without them.
+    pub due: bool,
 }
 
 impl Report {
@@ -49,6 +51,12 @@ impl Report {
 
     pub(crate) fn next(&mut self, line: impl Into<String>) {
         self.next.push(line.into());
+    }
+
+    /// Adds a command that has to be typed, or kept.
+    pub(crate) fn due(&mut self, line: impl Into<String>) {
+        self.next(line);
+        self.due = true;
     }
 }
 

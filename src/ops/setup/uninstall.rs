@@ -10,10 +10,10 @@ use crate::hook::install::{self, Installed, InstalledDir};
 use crate::hook::name::Hook;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::people;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
 use crate::ops::worktrees::{self, Pruned, Pruning};
+use crate::ops::{attested, people};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -45,6 +45,7 @@ pub fn uninstall(cx: &Ctx, refs: StateRefs) -> Result<Report, OpError> {
     if installed {
         refuse_while_at_work(cx)?;
         remove_hooks(cx, &mut report)?;
+        attested::forget(cx)?;
         let kept = remove_worktrees(cx, &mut report)?;
         remove_local_files(cx, kept, &mut report)?;
     }
@@ -122,7 +123,7 @@ fn remove_worktrees(cx: &Ctx, report: &mut Report) -> Result<Left, OpError> {
             let shown = entry.worktree.path.display();
             match pruned {
                 Pruned::Removed => report.push(Done::Made, "worktree", format!("removed {shown}")),
-                Pruned::Kept(why) => report.push(Done::Kept, "worktree", format!("{shown} stays: {why}")),
+                Pruned::Kept(why) => report.push(Done::Warned, "worktree", format!("{shown} stays: {why}")),
             }
         }
     }
@@ -180,7 +181,7 @@ fn remove_local_files(cx: &Ctx, left: Left, report: &mut Report) -> Result<(), O
     if left == Left::Worktrees {
         let line =
             format!("{shown} stays as long as worktrees of tasks do; uninstall again when they are gone");
-        report.push(Done::Kept, "local files", line);
+        report.push(Done::Warned, "local files", line);
         return Ok(());
     }
     // In the order in which everybody takes them: whoever holds one is let through first.
@@ -210,7 +211,7 @@ fn delete_refs(cx: &Ctx, report: &mut Report) -> Result<(), OpError> {
     }
     let shown = path.display();
     report.push(Done::Made, "state", format!("{REFS} deleted; all of it is in {shown}"));
-    report.next(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
+    report.due(format!("git fetch {} 'refs/orch/*:refs/orch/*'   # brings it back", quoted(&path)));
     Ok(())
 }
 

@@ -7,18 +7,15 @@
 //! - [x] done already, left out
 //! ```
 //!
-//! Parentheses at the end of the title are read if the first thing in them is a kind, a priority, a role or
-//! `word: values` with a known word (`id`, `label`, `needs`, `file`, `accept`); else they belong to the title.
+//! What parentheses at the end of the title say is in `attributes`.
 //! Boxes inside of another item stay in its body.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::domain::draft::{self, Draft};
-use crate::domain::kind::{Kind, Priority};
-use crate::domain::role::Role;
-use crate::view::intake::{Found, Intake};
+use crate::domain::draft;
+use crate::view::intake::{Found, Intake, attributes};
 
 /// Reads every open box.
 pub(super) fn read(text: &str) -> Intake {
@@ -61,11 +58,11 @@ fn task(text: &str, item: &Item, intake: &mut Intake) {
     let line = 1 + text[..item.whole.start].matches('\n').count();
     let source = &text[item.text..item.whole.end];
     let (first, rest) = source.split_once('\n').unwrap_or((source, ""));
-    let mut found = Found { line, name: None, needs: Vec::new(), draft: Draft::new(String::new()) };
-    let title = match split_meta(first.trim()) {
-        Some((title, meta)) => match read_meta(meta, &mut found) {
+    let mut found = Found { line, ..Found::default() };
+    let title = match attributes::split(first.trim()) {
+        Some((title, list)) => match attributes::read(list, &mut found) {
             Ok(()) => title,
-            Err(what) => return intake.problem(line, what),
+            Err(what) => return intake.attribute_problem(line, what),
         },
         None => first.trim(),
     };
@@ -77,53 +74,6 @@ fn task(text: &str, item: &Item, intake: &mut Intake) {
         }
         Err(e) => intake.problem(line, e.to_string()),
     }
-}
-
-/// The title and what is in the parentheses at its end, if that is meant for us.
-fn split_meta(first: &str) -> Option<(&str, &str)> {
-    let (title, meta) = first.strip_suffix(')')?.rsplit_once('(')?;
-    let head = meta.split(',').next()?.trim();
-    part(head, &mut Found { line: 0, name: None, needs: Vec::new(), draft: Draft::new(String::new()) })
-        .then_some((title.trim_end(), meta))
-}
-
-fn read_meta(meta: &str, found: &mut Found) -> Result<(), String> {
-    for text in meta.split(',').map(str::trim) {
-        if !part(text, found) {
-            return Err(format!("`{text}` is no kind, priority, role, nor `id|label|needs|file|accept: …`"));
-        }
-    }
-    Ok(())
-}
-
-/// Takes one part of the parentheses into `found`; says whether it was one.
-fn part(text: &str, found: &mut Found) -> bool {
-    if let Some((word, value)) = text.split_once(':') {
-        return pair(word.trim(), value.trim(), found);
-    }
-    if let Some(kind) = Kind::parse(text) {
-        found.draft.kind = kind;
-    } else if let Some(role) = Role::parse(text) {
-        found.draft.role = Some(role);
-    } else if let Some(priority) = Priority::parse(text).filter(|_| text.starts_with(['P', 'p'])) {
-        found.draft.priority = priority;
-    } else {
-        return false;
-    }
-    true
-}
-
-fn pair(word: &str, value: &str, found: &mut Found) -> bool {
-    let values = || value.split_whitespace().map(str::to_owned);
-    match word {
-        "id" => found.name = Some(value.to_owned()),
-        "label" | "labels" => found.draft.labels.extend(values()),
-        "needs" => found.needs.extend(values()),
-        "file" | "files" => found.draft.files.extend(values()),
-        "accept" => found.draft.acceptance.push(value.to_owned()),
-        _ => return false,
-    }
-    !value.is_empty()
 }
 
 /// The body without the indentation that makes it part of the item.
@@ -182,8 +132,13 @@ mod tests {
     fn parentheses_that_begin_as_ours_must_be_ours() {
         let e = read_tasks("- [ ] a\n- [ ] b (bug, soon)\n- [ ] (P1)\n").expect_err("two problems");
         insta::assert_snapshot!(e, @r"
-        line 2: `soon` is no kind, priority, role, nor `id|label|needs|file|accept: …`
+        line 2: `soon` is no kind, priority or role
         line 3: a title can't be empty
+        allowed in parentheses at a title's end, with commas or spaces between:
+        kinds bug, quality, test, feature, refactor, docs; priorities P0 to P4;
+        roles bugfix, codequality, testfixer, featurebuilder, testwriter;
+        id: NAME, label: LABEL, needs: TASK, file: GLOB, accept: TEXT
+        (for other words there, put a period behind the parentheses)
         ");
         let drafts = read_tasks("- [ ] Do x (testwriter, p0, accept: it is fast)\n- [ ] y (2)\n").unwrap();
         assert_eq!((drafts[0].role, drafts[0].priority), (Some(Role::Testwriter), Priority::P0));

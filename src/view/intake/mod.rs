@@ -4,6 +4,7 @@
 //! else is a Markdown check-list. Pure. Every problem is reported with its line, and one problem is enough
 //! for nothing to be added: a file that was read in part can't be read again without doubles.
 
+mod attributes;
 mod checklist;
 mod json;
 mod names;
@@ -27,12 +28,17 @@ pub enum IntakeError {
     /// There is no task in it.
     #[error("no task found: write one JSON object a line, or a Markdown check-list (`- [ ] title`)")]
     Empty,
-    /// Something is wrong with it; every problem, in the order of lines.
-    #[error("{}", Problems(.0))]
-    Bad(Vec<Problem>),
+    /// Something is wrong with it.
+    #[error("{}", Problems(.problems, .allowed.as_deref()))]
+    Bad {
+        /// Every problem, in the order of lines.
+        problems: Vec<Problem>,
+        /// What may be in the parentheses of a check-list, where that was a problem.
+        allowed: Option<String>,
+    },
 }
 
-struct Problems<'a>(&'a [Problem]);
+struct Problems<'a>(&'a [Problem], Option<&'a str>);
 
 impl fmt::Display for Problems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +46,7 @@ impl fmt::Display for Problems<'_> {
             let end = if i == 0 { "" } else { "\n" };
             write!(f, "{end}line {}: {}", problem.line, problem.what)?;
         }
-        Ok(())
+        self.1.map_or(Ok(()), |allowed| write!(f, "\n{allowed}"))
     }
 }
 
@@ -53,16 +59,28 @@ struct Found {
     draft: Draft,
 }
 
+impl Default for Found {
+    fn default() -> Self {
+        Self { line: 0, name: None, needs: Vec::new(), draft: Draft::new(String::new()) }
+    }
+}
+
 /// What a reader found, and what it could not read.
 #[derive(Debug, Default)]
 struct Intake {
     found: Vec<Found>,
     problems: Vec<Problem>,
+    allowed: Option<String>,
 }
 
 impl Intake {
     fn problem(&mut self, line: usize, what: impl Into<String>) {
         self.problems.push(Problem { line, what: what.into() });
+    }
+
+    fn attribute_problem(&mut self, line: usize, what: impl Into<String>) {
+        self.problem(line, what);
+        self.allowed = Some(attributes::allowed());
     }
 }
 
@@ -74,7 +92,7 @@ pub fn read_tasks(text: &str) -> Result<Vec<Draft>, IntakeError> {
     let drafts = names::resolve(&mut intake);
     if !intake.problems.is_empty() {
         intake.problems.sort_by_key(|p| p.line);
-        return Err(IntakeError::Bad(intake.problems));
+        return Err(IntakeError::Bad { problems: intake.problems, allowed: intake.allowed });
     }
     if drafts.is_empty() { Err(IntakeError::Empty) } else { Ok(drafts) }
 }

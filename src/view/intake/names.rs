@@ -21,7 +21,7 @@ pub(super) fn resolve(intake: &mut Intake) -> Vec<Draft> {
                 Err(what) => intake.problem(found.line, what),
             }
         }
-        drafts.push(found.draft);
+        drafts.push(Draft { line: Some(found.line), ..found.draft });
     }
     drafts
 }
