@@ -273,7 +273,8 @@ impl<'r> Store<'r> {
         action: Action,
         mut intent: impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
     ) -> Result<(T, Oid), TransactError<E>> {
-        let lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
+        let lock =
+            FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let mut edit = self.begin(&snapshot, author, action)?;
