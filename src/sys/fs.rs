@@ -102,7 +102,9 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
 
 /// Makes or replaces a file that needs neither be whole nor survive: its being there says it all.
 pub fn write_plain(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    at("write", path, std::fs::write(path, bytes))
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = at("create", path, options.write(true).create(true).truncate(true).open(path))?;
+    at("write", path, file.write_all(bytes))
 }
 
 /// Writes `bytes` into an existing file of our own, e.g. a lock file that is renamed afterwards.

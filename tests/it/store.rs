@@ -254,7 +254,7 @@ fn packs_of_ours_stay_few_and_the_users_git_leaves_them_alone() {
         let store = create(&repo);
         // As a process that was killed leaves it.
         let cut_off = packs(&dir).first().expect("one").with_file_name("pack-x.keep");
-        std::fs::write(&cut_off, "git-orch\n").unwrap();
+        git_orch::sys::fs::write_plain(&cut_off, b"git-orch\n").unwrap();
         for n in 0..70 {
             add(&store, n);
             assert!(packs(&dir).len() < 40, "{flags:?}");
