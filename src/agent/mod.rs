@@ -16,5 +16,5 @@ pub mod letters;
 pub mod prompt;
 pub mod prompt_file;
 pub mod render;
-mod secrets;
+pub(crate) mod secrets;
 pub mod wiggum;

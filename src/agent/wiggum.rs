@@ -133,6 +133,11 @@ impl IterationFacts {
     pub fn counts(&self) -> bool {
         !(self.idle() && self.ending.is_infrastructure())
     }
+
+    /// Whether the agent said that it failed, and has nothing to show.
+    pub fn failed(&self) -> bool {
+        self.idle() && matches!(self.ending, Ending::Finished { exit } if exit != 0)
+    }
 }
 
 /// How many of these iterations count against the budget.
@@ -152,6 +157,9 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         _ if !now.counts() => return surroundings(facts),
         Some(judged) if judged.word == Word::Blocked => {
             return Decision::Ask(format!("could not be judged: {}", judged.summary));
+        }
+        Some(judged) if judged.word == Word::Pass && now.failed() => {
+            return Decision::Ask(format!("{}; the tree already passes", nothing_changed(now)));
         }
         Some(judged) if judged.word == Word::Pass => {
             return Decision::Ask(
@@ -182,15 +190,24 @@ fn unchanged(facts: &Facts<'_>) -> Decision {
     if let Ending::NothingToDo(why) = &facts.now.ending {
         return Decision::Ask(format!("the agent had nothing to do: {why}"));
     }
-    let still = still_failing(facts.now);
+    let (nothing, still) = (nothing_changed(facts.now), still_failing(facts.now));
     if facts.prompts == Prompts::Ignored {
-        return Decision::Ask(format!("the agent changed nothing and would do the same again{still}"));
+        return Decision::Ask(format!("{nothing} and would do the same again{still}"));
     }
     let last = facts.history.iter().rev().find(|i| i.counts());
     if last.is_some_and(|last| last.idle() || last.after == *facts.base) {
-        return Decision::Ask(format!("the agent changed nothing, twice in a row{still}"));
+        return Decision::Ask(format!("{nothing}, twice in a row{still}"));
     }
     retry(facts, Feedback::Unchanged)
+}
+
+fn nothing_changed(now: &IterationFacts) -> String {
+    match now.ending {
+        Ending::Finished { exit } if now.failed() => {
+            format!("the agent failed (exit {exit}) and changed nothing")
+        }
+        _ => "the agent changed nothing".to_owned(),
+    }
 }
 
 fn failing(facts: &Facts<'_>) -> Decision {
@@ -260,6 +277,7 @@ mod tests {
     fn ending(c: char) -> Ending {
         match c {
             '.' => Ending::Finished { exit: 0 },
+            'x' => Ending::Finished { exit: 1 },
             'c' => Ending::Crashed { signal: 9 },
             's' => Ending::Stalled(Limit::Idle),
             'm' => Ending::MissingProgram("sh: 1: gpt: not found".to_owned()),
@@ -312,14 +330,19 @@ mod tests {
 
     #[test]
     fn the_word_decides_and_the_ending_does_not() {
-        let rows = ["Ap.", "Apc", "Aps", "Apm", "Af. Bp.", "0p.", "Ab.", "0b.", "Af.", "Afc", "A-.", "Api"];
+        let rows = [
+            "Ap.", "Apc", "Aps", "Apm", "Apx", "Af. Bp.", "0p.", "0px", "Ab.", "0b.", "Af.", "Afc", "A-.",
+            "Api",
+        ];
         insta::assert_snapshot!(table(&rows, 3, Prompts::Heeded), @r#"
         Ap.                          Allow
         Apc                          Allow
         Aps                          Allow
         Apm                          Allow
+        Apx                          Allow
         Af. Bp.                      Allow
         0p.                          Ask("nothing to do: the tree already passes; close the task, or say in it what is missing and which check would show it")
+        0px                          Ask("the agent failed (exit 1) and changed nothing; the tree already passes")
         Ab.                          Ask("could not be judged: clippy (cargo-clippy: not found)")
         0b.                          Ask("could not be judged: clippy (cargo-clippy: not found)")
         Af.                          Retry(Failing)
@@ -331,8 +354,19 @@ mod tests {
 
     #[test]
     fn no_change_gets_other_words_once() {
-        let rows =
-            ["0f.", "0-.", "0f. 0f.", "0f. Af.", "Af. Af.", "Af. Af. Af.", "Af. 0f.", "0fn", "Afn", "0pn"];
+        let rows = [
+            "0f.",
+            "0-.",
+            "0f. 0f.",
+            "0f. Af.",
+            "Af. Af.",
+            "Af. Af. Af.",
+            "Af. 0f.",
+            "0fn",
+            "Afn",
+            "0pn",
+            "0fx 0fx",
+        ];
         insta::assert_snapshot!(table(&rows, 9, Prompts::Heeded), @r#"
         0f.                          Retry(Unchanged)
         0-.                          Retry(Unchanged)
@@ -344,6 +378,7 @@ mod tests {
         0fn                          Ask("the agent had nothing to do: no fixer applies")
         Afn                          Retry(Failing)
         0pn                          Ask("nothing to do: the tree already passes; close the task, or say in it what is missing and which check would show it")
+        0fx 0fx                      Ask("the agent failed (exit 1) and changed nothing, twice in a row; still failing: test (exit 101)")
         "#);
         insta::assert_snapshot!(table(&["0f.", "Af.", "Af. Af."], 9, Prompts::Ignored), @r#"
         0f.                          Ask("the agent changed nothing and would do the same again; still failing: test (exit 101)")

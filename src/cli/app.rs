@@ -24,6 +24,7 @@ use crate::report::palette::{ERROR_LABEL, GOOD, HINT_LABEL, LITERAL, STRONG, WAR
     styles = STYLES,
     max_term_width = 100,
     infer_subcommands = false,
+    disable_help_flag = true,
     after_help = "Exit codes and the first ten minutes are in the README. Help for a command: git orch help COMMAND"
 )]
 pub struct Cli {
@@ -78,6 +79,7 @@ fn sufficient(args: &[OsString]) -> Option<clap::Command> {
 /// The program without its commands.
 fn root() -> clap::Command {
     let root = clap::Command::new("git-orch").bin_name("git orch").version(env!("CARGO_PKG_VERSION"));
+    let root = root.disable_help_flag(true);
     GlobalArgs::augment_args(root.styles(STYLES).max_term_width(100))
 }
 
@@ -254,7 +256,7 @@ mod tests {
           -v, --verbose...    Say more: -v what is done, -vv how, -vvv everything
           -C <DIR>            Run as if started in DIR
               --color <WHEN>  When to use colour: auto, always or never
-          -h, --help          Print help (see more with '--help')
+          -h, --help          Print help (all of it: git orch help [COMMAND])
           -V, --version       Print version
 
         Exit codes and the first ten minutes are in the README. Help for a command: git orch help COMMAND

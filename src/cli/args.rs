@@ -46,6 +46,10 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub color: Color,
+    // Not clap's own, which names `--help`: `git orch --help` is git's, and looks for a manual page.
+    /// Print help (all of it: git orch help [COMMAND])
+    #[arg(short, long, global = true, action = ArgAction::Help, display_order = 999)]
+    pub help: Option<bool>,
 }
 
 /// `--json` of a command that reads.

@@ -10,6 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::task::{State, Task};
 use crate::git::GitError;
 use crate::index::Filter;
+use crate::ops::checkouts::Refresh;
 use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
@@ -297,5 +298,13 @@ pub(crate) fn worktree(found: Surveyed) -> WorktreeView {
         unpushed: found.unpushed,
         shared: found.shared,
         missing: found.missing,
+    }
+}
+
+/// Says which checkouts of trunk did not follow it.
+pub(super) fn tell_left(out: &mut Out, checkouts: &[Refresh]) {
+    for (fact, next) in checkouts.iter().filter_map(Refresh::trouble) {
+        out.warn(&fact);
+        out.hint(&next);
     }
 }

@@ -137,9 +137,9 @@ impl Repo {
         Ok(Cas::Lost(current))
     }
 
-    /// Deletes a ref if it is at `old`; without hooks.
+    /// Deletes a ref if it is at `old`, never what a symbolic one leads to; without hooks.
     pub fn delete_ref(&self, name: &str, old: &Oid) -> Result<(), GitError> {
-        self.run_git(["update-ref", "-d", name, old.as_str()]).map(drop)
+        self.run_git(["update-ref", "--no-deref", "-d", name, old.as_str()]).map(drop)
     }
 }
 

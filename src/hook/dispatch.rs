@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use crate::domain::branch;
 use crate::hook::decode::{RefUpdate, Value, ref_updates};
 use crate::hook::facts::{self, Live, state_files};
-use crate::hook::guard::{Decision, Denial, decide, decide_other, decide_tracking};
+use crate::hook::guard::{self, Decision, Denial, Facts as _, decide, decide_other, decide_tracking};
 use crate::hook::hint::{self, Scene};
 use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
 use crate::hook::settings::{Settings, SettingsError};
 use crate::hook::{chain, install, refs};
 use crate::sys::ancestry;
-use crate::sys::env::Env;
+use crate::sys::env::{Env, var};
 use crate::sys::fs;
 use crate::sys::process::Cmd;
 use crate::sys::term;
@@ -109,7 +109,9 @@ impl<'a> Run<'a> {
     /// spoils a file in the local directory has not opened trunk. Says so. None, and everything passes, where there is
     /// no state either, where the hooks are switched off, or where no branch is concerned.
     fn by_the_state(&self, updates: &[RefUpdate], error: &SettingsError) -> Option<Settings> {
-        let is_branch = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/remotes/");
+        let is_branch = |name: &str| {
+            name == guard::STATE || name.starts_with("refs/heads/") || name.starts_with("refs/remotes/")
+        };
         let off = Cmd::new("git", self.cwd, self.env).args(["config", "--get", "orch.hooks"]);
         if !updates.iter().any(|update| is_branch(&update.name)) || hooks_are_off(&off) {
             return None;
@@ -133,13 +135,15 @@ impl<'a> Run<'a> {
         let mut alias: Option<Option<String>> = None;
         for update in updates {
             let is_tracking = settings.tracking.as_ref() == Some(&update.name);
-            if !is_tracking && !update.name.starts_with("refs/heads/") {
+            if !is_tracking && update.name != guard::STATE && !update.name.starts_with("refs/heads/") {
                 continue;
             }
             let protected = update.name == trunk
                 || alias.get_or_insert_with(|| refs::target(&place.common_dir, trunk)).as_ref()
                     == Some(&update.name);
-            let decision = if is_tracking {
+            let decision = if update.name == guard::STATE {
+                judge_state(place, update, &facts)
+            } else if is_tracking {
                 decide_tracking(trunk, update, &facts)
             } else if protected {
                 decide(trunk, update, &facts)
@@ -147,6 +151,10 @@ impl<'a> Run<'a> {
                 decide_other(trunk, &update.name, &facts)
             } else {
                 Decision::Allow
+            };
+            let decision = match (decision, self.agent_of(place)) {
+                (Decision::Allow, Some(own)) => guard::decide_by_agent(&update.name, own),
+                (decision, _) => decision,
             };
             if let Decision::Deny(denial) = decision {
                 if hooks_are_off(&facts.git(&["config", "--get", "orch.hooks"])) {
@@ -156,6 +164,15 @@ impl<'a> Run<'a> {
             }
         }
         None
+    }
+
+    /// The task of the agent that runs this, if one of this repository's does.
+    fn agent_of(&self, place: &Place) -> Option<&str> {
+        let own = self.env.text(var::ORCH_TASK)?;
+        let Some(worktree) = self.env.get(var::ORCH_WORKTREE) else { return Some(own) };
+        let its = Place::find(&Env::default(), Path::new(worktree))?;
+        let same = fs::canonical(&its.common_dir).ok() == fs::canonical(&place.common_dir).ok();
+        same.then_some(own)
     }
 
     fn refusal(&self, denial: &Denial, facts: &Live<'_>, git_dir: &Path) -> String {
@@ -257,7 +274,7 @@ impl<'a> Run<'a> {
         Cmd::new(&settings.main, self.cwd, self.env)
             .args(["hook", &self.hook])
             .args(self.args)
-            .env(crate::sys::env::var::ORCH_HOOK, chain::marker(&self.hook))
+            .env(var::ORCH_HOOK, chain::marker(&self.hook))
     }
 
     fn end_as_main(&self, hook: Option<Hook>, settings: &Settings, stdin: Option<Vec<u8>>) -> i32 {
@@ -330,4 +347,14 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+fn judge_state(place: &Place, update: &RefUpdate, facts: &Live<'_>) -> Decision {
+    let current = facts.tracked(guard::STATE);
+    let packed = refs::packed(&place.common_dir, guard::STATE);
+    match (current, packed) {
+        (Ok(current), Ok(packed)) => guard::decide_state(update, &current, packed.as_ref()),
+        // What can't be read can't be set back either; `doctor` repairs it.
+        (Err(_), _) | (_, Err(_)) => Decision::Allow,
+    }
 }

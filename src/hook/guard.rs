@@ -1,9 +1,10 @@
-//! The guard of trunk, asked by git's `reference-transaction` hook at `prepared`.
+//! The guard of trunk, of the state's ref, and of tasks' branches against other tasks' agents, asked by git's `reference-transaction` hook at `prepared`.
 //!
 //! `decide` is pure: every fact that it needs is a question to `Facts`, asked only when it matters.
 //! What the guard can't see, because git runs no hook: `git branch -C`, any rename or copy on a reftable
 //! repository, `core.hooksPath` on the command line, other git libraries. Tamper evidence finds those.
 
+use crate::domain::branch;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::hook::decode::{RefUpdate, Value};
 
@@ -52,7 +53,8 @@ pub enum Decision {
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The rule's id: `trunk.direct`, `trunk.delete`, `trunk.rename`, `trunk.tracking`, `trunk.unreadable`.
+    /// The rule's id: `trunk.direct`, `trunk.delete`, `trunk.rename`, `trunk.tracking`, `trunk.unreadable`,
+    /// `state.direct`, `task.other`.
     pub rule: &'static str,
     /// What broke it.
     pub fact: String,
@@ -109,6 +111,42 @@ pub fn decide_tracking<F: Facts>(trunk: &str, update: &RefUpdate, facts: &F) -> 
             let error: F::Error = error;
             deny("trunk.unreadable", format!("{name}: {error}"), None)
         }
+    }
+}
+
+/// The ref that the state is kept under. git-orch moves it without hooks.
+pub const STATE: &str = "refs/orch/state";
+
+/// Decides on an update of the state's ref, which is at `current` and in `packed-refs` at `packed`: whoever sets it back
+/// takes back what is on record. It may be made where there is none, as from a bundle.
+pub fn decide_state(update: &RefUpdate, current: &MaybeOid, packed: Option<&Oid>) -> Decision {
+    let same = match (&update.new, current) {
+        (_, MaybeOid::Zero) => true,
+        (Value::Id(new), MaybeOid::Id(current)) => new == current,
+        // `git pack-refs` removes the loose copy of what it has just packed.
+        (Value::Zero, MaybeOid::Id(_)) => matches!(&update.old, Value::Id(old) if packed == Some(old)),
+        (Value::Ref(_) | Value::Other(_), MaybeOid::Id(_)) => false,
+    };
+    if same {
+        return Decision::Allow;
+    }
+    deny(
+        "state.direct",
+        format!("{STATE} is git-orch's alone to move: it is the record of what was done"),
+        None,
+    )
+}
+
+/// Decides on an update of a branch by the agent of task `own`: other tasks' branches are not its own.
+pub fn decide_by_agent(name: &str, own: &str) -> Decision {
+    let other = name.strip_prefix("refs/heads/").and_then(branch::task_of);
+    match other {
+        Some(other) if other.as_str() != own => deny(
+            "task.other",
+            format!("{name} is the branch of task {other}, and this is the agent of {own}"),
+            None,
+        ),
+        Some(_) | None => Decision::Allow,
     }
 }
 
@@ -177,6 +215,10 @@ fn deny(rule: &'static str, fact: String, wanted: Option<Oid>) -> Decision {
             anyway,
         ],
         "trunk.tracking" => &["git fetch   (asks the remote)", anyway],
+        "state.direct" => {
+            &["git orch log   (what is on record)", "git orch doctor --fix   (if it is damaged)"]
+        }
+        "task.other" => &["git orch status"],
         _ => &[anyway],
     };
     let way_out = way_out.iter().map(|line| (*line).to_owned()).collect();

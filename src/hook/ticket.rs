@@ -15,7 +15,7 @@ use crate::sys::ancestry;
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, FsError};
-use crate::sys::lock::{FileLock, LockError};
+use crate::sys::lock::{FileLock, LockError, Readers};
 use crate::sys::random;
 
 /// The guard looks at a ticket for microseconds, under a shared lock: the issuer waits that long, not longer.
@@ -57,7 +57,7 @@ fn text_of(oid: &MaybeOid) -> &str {
 /// Lets trunk move from `old` to `new` until the ticket is dropped. `reference` is the full name.
 pub fn issue(orch: &Path, reference: &str, old: &MaybeOid, new: &Oid) -> Result<Ticket, LockError> {
     let text = format!("ref {reference}\nold {}\nnew {new}\n", text_of(old));
-    let lock = FileLock::acquire_with(&dir(orch).join(new.as_str()), &text, PATIENCE, Clock)?;
+    let lock = FileLock::acquire_with(&dir(orch).join(new.as_str()), &text, Readers::Usual, PATIENCE, Clock)?;
     Ok(Ticket { lock })
 }
 
@@ -65,16 +65,17 @@ pub fn issue(orch: &Path, reference: &str, old: &MaybeOid, new: &Oid) -> Result<
 #[derive(Debug)]
 pub struct Override {
     secret: String,
-    worktrees: PathBuf,
+    worktrees: String,
     expires: Timestamp,
 }
 
 impl Override {
     /// An override until `expires`, closed to what works below `worktrees`: the directory of the tasks' worktrees,
-    /// links resolved.
-    pub fn new(worktrees: &Path, expires: Timestamp) -> Self {
+    /// links resolved. None if a line of text can't hold its path: read back as another, it would be open to them.
+    pub fn new(worktrees: &Path, expires: Timestamp) -> Option<Self> {
+        let worktrees = worktrees.to_str().filter(|path| !path.contains(['\n', '\r']))?.to_owned();
         let secret = format!("{:032x}", u128::from_le_bytes(random::bytes()));
-        Self { secret, worktrees: worktrees.to_owned(), expires }
+        Some(Self { secret, worktrees, expires })
     }
 
     /// What the command has in `ORCH_OVERRIDE`.
@@ -89,10 +90,10 @@ impl Override {
             text_of(old),
             self.expires.millis(),
             self.secret,
-            self.worktrees.display()
+            self.worktrees
         );
         let path = dir(orch).join(format!("{OVERRIDE}{:010x}", random::bits40()));
-        Ok(Ticket { lock: FileLock::acquire_with(&path, &text, PATIENCE, Clock)? })
+        Ok(Ticket { lock: FileLock::acquire_with(&path, &text, Readers::Owner, PATIENCE, Clock)? })
     }
 }
 
@@ -140,7 +141,9 @@ pub fn overridden(
     let Some(secret) = asking.env.text(var::ORCH_OVERRIDE) else { return Ok(false) };
     for path in fs::list(&dir(orch))? {
         let ours = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(OVERRIDE));
-        let Some(text) = (if ours { fs::read_optional(&path)? } else { None }) else { continue };
+        // Another user's can't be read, and is not for this command.
+        let text = if ours { fs::read_optional(&path).unwrap_or_default() } else { None };
+        let Some(text) = text else { continue };
         let fresh = field(&text, "expires")
             .and_then(|ms| ms.parse().ok())
             .is_some_and(|ms| asking.now < Timestamp::from_millis(ms));
@@ -212,8 +215,10 @@ mod tests {
     fn an_override_covers_any_move_from_one_value_until_it_expires() {
         let tmp = tempfile::tempdir().unwrap();
         let (early, late) = (Timestamp::from_millis(999), Timestamp::from_millis(1_000));
-        let (mine, other) =
-            (Override::new(Path::new("/tasks"), late), Override::new(Path::new("/tasks"), late));
+        let (mine, other) = (
+            Override::new(Path::new("/tasks"), late).unwrap(),
+            Override::new(Path::new("/tasks"), late).unwrap(),
+        );
         let asks = |secret: Option<&str>, name: &str, old: &MaybeOid, now| {
             let env = Env::from_pairs(secret.map(|secret| (var::ORCH_OVERRIDE, secret)));
             overridden(tmp.path(), name, old, &Asking { env: &env, cwd: tmp.path(), now }).unwrap()
@@ -238,8 +243,10 @@ mod tests {
         let root = fs::canonical(tmp.path()).unwrap();
         let (tasks, late) = (root.join("tasks"), Timestamp::from_millis(1_000));
         fs::create_dir_all(&tasks.join("1/deep")).unwrap();
-        let mine = Override::new(&tasks, late);
+        let mine = Override::new(&tasks, late).unwrap();
         let ticket = mine.issue(tmp.path(), MAIN, &at('a')).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&ticket.path().metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "its secret is the command's");
         let covered = |cwd: &Path, vars: &[(&str, &str)]| {
             let vars = [&[(var::ORCH_OVERRIDE, mine.secret())], vars].concat();
             let env = Env::from_pairs(vars);
@@ -251,5 +258,16 @@ mod tests {
         assert!(!covered(&root, &[(var::ORCH_TASK, "1")]));
         assert!(covered(&root, &[(var::ORCH_TASK, "1"), (var::ORCH_WORKTREE, "/")]), "another repository's");
         drop(ticket);
+    }
+
+    #[test]
+    fn an_override_is_not_issued_where_it_could_not_be_closed_to_tasks() {
+        let late = Timestamp::from_millis(1_000);
+        let odd: [&[u8]; 3] = [b"/a\nb", b"/a\r", b"/\xff"];
+        for path in odd {
+            let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path);
+            assert!(Override::new(Path::new(path), late).is_none(), "{path:?}");
+        }
+        assert!(Override::new(Path::new("/grün und 'x'"), late).is_some());
     }
 }

@@ -11,7 +11,7 @@ use crate::git::{FileChange, FileStatus, Head};
 use crate::hook::ticket::{self, Asking};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
-use crate::ops::{lease, people, worktrees};
+use crate::ops::{checkouts, lease, people, worktrees};
 use crate::policy::{self, Change, ChangeKind, CommitFacts, Place, PolicyError, Rules, TaskFacts, Violation};
 use crate::store::Snapshot;
 use crate::sys::fs;
@@ -159,10 +159,23 @@ pub(crate) fn judge_commit(
         changes,
     };
     let violations = broken(&facts)?;
+    if checkouts::is_behind(cx) {
+        return Ok((vec![behind()], here.map(|(task, _)| task)));
+    }
     if !violations.is_empty() && is_overridden(cx, on.as_deref())? {
         return Ok((Vec::new(), here.map(|(task, _)| task)));
     }
     Ok((violations, here.map(|(task, _)| task)))
+}
+
+/// That the commit would take back what a merge has just brought in. No override helps: it is nobody's wish.
+fn behind() -> Violation {
+    Violation {
+        rule: "checkout.behind",
+        reason: "git would take the files that came in for deleted or set back here".to_owned(),
+        fact: "a merge was killed before this checkout had followed it, or is under way".to_owned(),
+        way_out: vec!["git orch doctor --fix".to_owned()],
+    }
 }
 
 /// Whether a person's override covers the push of `from`, a ref as git names it, to the remote's branch `to`. For the

@@ -20,8 +20,8 @@ use crate::sys::fs::{self, Durability};
 /// Makes the worktree of a task on its branch, or finds it. The branch is made at the base if it is not there.
 pub(crate) fn ensure(cx: &Ctx, id: &TaskId, work: &Work) -> Result<PathBuf, OpError> {
     let path = make_root(cx)?.join(id.as_str());
-    let _lock = worktrees::lock(cx)?;
-    rebranch::settle(cx, id, &work.branch)?;
+    let lock = worktrees::lock(cx)?;
+    rebranch::settle(cx, id, &work.branch, &lock)?;
     let marker = cx.file("making").join(id.as_str());
     if fs::exists(&marker) {
         pick_up(cx, id, work, &path)?;

@@ -13,7 +13,7 @@ use crate::hook::ticket::Override;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::people::{real_root, reason_of, record_override, refuse_agents};
-use crate::ops::{accounted, attested};
+use crate::ops::{accounted, attested, merge};
 use crate::sys::env::var;
 
 /// How long an override lasts, in milliseconds.
@@ -26,12 +26,15 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
     let snapshot = cx.snapshot()?;
     refuse_agents(cx, "override a rule")?;
     let args = git_words(command)?;
+    // Else the command may take back what a killed merge brought in.
+    merge::catch_up(cx)?;
     let before = cx.trunk(&snapshot)?;
     let open = covered(cx, &before, args)?;
+    let pass = Override::new(&real_root(cx), cx.clock.now().plus_millis(OVERRIDE_MILLIS));
+    let pass = pass.ok_or_else(|| unwritable_root(cx))?;
     let listed: Vec<String> = open.iter().map(Covered::to_string).collect();
     let note = format!("{reason} -- {} (from {})", command.join(" "), listed.join(", "));
     record_override(cx, subject(cx, &before, &named(args))?.as_str(), &note)?;
-    let pass = Override::new(&real_root(cx), cx.clock.now().plus_millis(OVERRIDE_MILLIS));
     let tickets = open
         .iter()
         .map(|covered| pass.issue(&cx.repo.orch_dir(), &covered.name, &covered.at))
@@ -49,6 +52,15 @@ pub fn once(cx: &Ctx, reason: &str, command: &[String]) -> Result<ExitStatus, Op
         }
     }
     Ok(status)
+}
+
+fn unwritable_root(cx: &Ctx) -> Refused {
+    let fact = format!(
+        "the path of the tasks' worktrees, {}, can't be written down as a line: an override would be open to tasks",
+        real_root(cx).display()
+    );
+    Refused::new(Because::Environment, "override.worktrees", fact)
+        .next("git config orch.worktrees DIR   (in plain words, once the tasks' worktrees are gone)")
 }
 
 /// The arguments of the one git command.

@@ -1,13 +1,12 @@
 //! What goes over the network: bringing trunk up to date, and how long a remote may keep us waiting.
 
-use std::time::Duration;
-
 use crate::config::StateSync;
 use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::held::{self, Waited};
 use crate::sys::fs::{self, Durability};
-use crate::sys::lock::{FileLock, LockError};
+use crate::sys::lock::FileLock;
 use crate::sys::process::{Cmd, Output};
 
 /// How bringing trunk up to date ended.
@@ -31,13 +30,9 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
     }
     let stamp = cx.file("fetched");
     let asked = cx.clock.now();
-    let _lock = match FileLock::acquire(&cx.file("fetch.lock"), Duration::from_secs(60), cx.clock) {
+    let _lock = match wait_for_others(cx)? {
         Ok(lock) => lock,
-        // It waits for the same remote, which does not answer: we need not wait as long.
-        Err(LockError::Busy { .. }) => {
-            return Ok(Fetched::Offline("another fetch of this clone waits for it".to_owned()));
-        }
-        Err(error) => return Err(error.into()),
+        Err(said) => return Ok(Fetched::Offline(said)),
     };
     let last = fs::read_optional(&stamp)?.and_then(|text| text.trim().parse::<i64>().ok());
     if last.is_some_and(|last| last >= asked.millis()) {
@@ -65,6 +60,25 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
         return Ok(Fetched::Fresh);
     }
     Ok(Fetched::Offline(output.stderr))
+}
+
+/// The lock under which this clone fetches trunk; else why the remote is taken for offline: another fetch is still
+/// waiting for it when it should have been given up.
+fn wait_for_others(cx: &Ctx) -> Result<Result<FileLock, String>, OpError> {
+    let patience = held::patience(cx.local.network_timeout, 1);
+    let mut tell = |holder: &str| tracing::debug!(holder, "waiting for another fetch");
+    match held::wait(cx, &cx.file("fetch.lock"), patience, &mut tell)? {
+        Waited::Ours(lock) => Ok(Ok(lock)),
+        Waited::InVain { holder, seconds } => {
+            Ok(Err(format!("{holder} has been fetching from it for more than {seconds} s")))
+        }
+        Waited::Interrupted(holder) => {
+            let fact = format!("interrupted while {holder} fetched from the remote");
+            Err(Refused::new(Because::Interrupted, "remote.interrupted", fact)
+                .next("the same command again")
+                .into())
+        }
+    }
 }
 
 /// Makes the next `fetch_trunk` fetch: the remote is known to have moved.

@@ -358,8 +358,9 @@ fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
 /// Makes a task of what is checked out here: a task, its branch from the current HEAD, and this checkout on it.
 /// Index and files are not touched.
 pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
+    people::refuse_other_task(cx, None)?;
     // Else what a killed merge brought in would be taken for taken back here.
-    merge::take_along(cx)?;
+    merge::catch_up(cx)?;
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let here = cx.repo.here()?.ok_or_else(|| {
@@ -436,14 +437,21 @@ pub struct Begun {
 impl Begun {
     /// A title for it.
     pub fn title(&self) -> String {
-        let names: Vec<&str> =
-            self.files.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).take(3).collect();
-        if names.is_empty() { "Work in progress".to_owned() } else { format!("Change {}", names.join(", ")) }
+        // A file may be called what no title may: line ends, colours.
+        let name = |path: &String| crate::agent::render::one_line(path.rsplit('/').next().unwrap_or(path));
+        let names: Vec<String> =
+            self.files.iter().map(name).filter(|name| !name.is_empty()).take(3).collect();
+        if names.is_empty() {
+            return "Work in progress".to_owned();
+        }
+        let title = format!("Change {}", names.join(", "));
+        title.chars().take(crate::domain::draft::TITLE_CHARS).collect()
     }
 }
 
 /// What is begun here.
 pub fn begun_here(cx: &Ctx) -> Result<Begun, OpError> {
+    merge::catch_up(cx)?;
     let Some(here) = cx.repo.here()? else { return Ok(Begun::default()) };
     let dirt = cx.repo.dirt(&here)?;
     let trunk = cx.trunk(&cx.snapshot()?)?;

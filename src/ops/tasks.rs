@@ -300,14 +300,12 @@ pub struct TaskEdit {
 
 /// Changes a task's description. Nobody needs to hold it.
 pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     refuse_wider_contract(cx, what)?;
     let before = find(&cx.snapshot()?, id)?;
     let branch = rebranch::wanted(&retyped(&before, what));
-    if let Some(branch) = &branch {
-        rebranch::permit(cx, &before)?;
-        rebranch::make(cx, &before, branch)?;
-    }
-    let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
+    let lock = rebranch::begin(cx, &before, branch.as_deref())?;
+    let edited = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let mut changed = apply_edit(edit, &mut task, what);
         let wanted = rebranch::wanted(&task);
@@ -325,10 +323,11 @@ pub fn edit(cx: &Ctx, id: &TaskId, what: &TaskEdit) -> Result<Task, OpError> {
             task = edit.put_task(task, change("task.edit", id, "edit", Some(changed.join(", "))));
         }
         Ok(task)
-    })?;
-    if let Some(work) = &task.register.work {
-        rebranch::settle(cx, id, &work.branch)?;
-    }
+    });
+    let register = edited.as_ref().map_or(&before.register, |(task, _)| &task.register);
+    let settled = rebranch::end(cx, id, register.work.as_ref(), lock.as_ref());
+    let (task, _) = edited?;
+    settled?;
     Ok(task)
 }
 
@@ -401,6 +400,7 @@ fn apply_edit(edit: &Edit<'_, '_>, task: &mut Task, what: &TaskEdit) -> Vec<&'st
 
 /// Makes `id` need `needs`; a cycle is refused with its path.
 pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         let mut added = Vec::new();
@@ -421,6 +421,7 @@ pub fn dep_add(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError>
 
 /// Makes `id` no longer need `needs`. One that it did not need is a refusal.
 pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> {
+    people::refuse_other_task(cx, Some(id))?;
     let (task, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let mut task = get(edit, id)?;
         for need in needs {

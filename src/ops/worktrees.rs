@@ -10,6 +10,7 @@ use crate::domain::task::{State, Task};
 use crate::git::{Cas, Dirt, NewCommit, RefChange, Worktree};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::said;
 use crate::store::Snapshot;
 use crate::sys::ancestry;
 use crate::sys::env::var;
@@ -227,6 +228,7 @@ pub fn prune(cx: &Ctx, how: Pruning) -> Result<Vec<(TaskWorktree, Pruned)>, OpEr
         result.push((entry, pruned));
     }
     if how == Pruning::Done {
+        said::forget_ended(cx, &snapshot);
         cx.repo.forget_missing_worktrees()?;
     }
     Ok(result)

@@ -7,6 +7,22 @@ use crate::policy::contract::{Contract, Patterns, Permission, Rules};
 
 /// How many paths a refusal names.
 const SHOWN: usize = 5;
+/// Files that a build writes by itself: whoever builds can't help making them.
+const LOCK_FILES: [&str; 13] = [
+    "Cargo.lock",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "uv.lock",
+    "poetry.lock",
+    "Pipfile.lock",
+    "go.sum",
+    "Gemfile.lock",
+    "composer.lock",
+    "flake.lock",
+];
 
 /// Everything that the rules need to know about a commit that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,7 +262,8 @@ fn paths_allowed(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> O
 }
 
 fn new_files(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Option<Violation> {
-    let paths = of_kind(changes, &ChangeKind::Added);
+    let mut paths = of_kind(changes, &ChangeKind::Added);
+    paths.retain(|path| !is_lock_file(path));
     let first = *paths.first().filter(|_| contract.new_files == Permission::Deny)?;
     let fact = format!("{} is new, and this role adds no files", some(&paths));
     let mut violation = broken("contract.new_files", contract, task, fact, unstage(first));
@@ -258,6 +275,10 @@ fn new_files(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Optio
         violation.way_out.insert(1, line);
     }
     Some(violation)
+}
+
+fn is_lock_file(path: &str) -> bool {
+    LOCK_FILES.contains(&path.rsplit('/').next().unwrap_or(path))
 }
 
 fn deletions(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Option<Violation> {
@@ -280,6 +301,8 @@ fn files(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Option<Vi
 fn lines(contract: &Contract, task: &TaskFacts, changes: &[Change]) -> Option<Violation> {
     let count = changes
         .iter()
+        // A new lock file is as long as its tool makes it.
+        .filter(|change| change.kind != ChangeKind::Added || !is_lock_file(&change.path))
         .filter(|change| !change.binary)
         .fold(0_u64, |sum, c| sum.saturating_add(c.lines_added).saturating_add(c.lines_deleted));
     let fact =
@@ -365,6 +388,10 @@ mod tests {
         assert_eq!(with(vec![change("doc/a", Modified, 1)]), ["contract.paths.allowed"]);
         assert_eq!(with(vec![change("src/n", Added, 1)]), ["contract.new_files"]);
         assert!(with(vec![moved("src/a", "src/b")]).is_empty(), "a move is not a new file");
+        assert!(with(vec![change("src/Cargo.lock", Added, 99)]).is_empty(), "a build makes it");
+        assert_eq!(with(vec![change("src/Cargo.lock", Modified, 11)]), ["contract.lines"]);
+        assert_eq!(with(vec![change("src/Cargo.lock.rs", Added, 1)]), ["contract.new_files"]);
+        assert_eq!(with(vec![change("ci/go.sum", Added, 1)]), ["contract.paths.forbidden"]);
         assert_eq!(with(vec![change("src/n", Deleted, 1)]), ["contract.deletions"]);
         let many: Vec<_> = (0..4).map(|n| change(&format!("ok{n}"), Modified, 0)).collect();
         assert_eq!(with(many), ["contract.files"]);

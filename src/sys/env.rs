@@ -80,6 +80,11 @@ impl Env {
         self.0.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str()))
     }
 
+    /// The directories along which a shell looks for programs.
+    pub fn search_path(&self) -> Vec<PathBuf> {
+        self.get(var::PATH).map_or_else(Vec::new, |path| std::env::split_paths(path).collect())
+    }
+
     /// The directory for this user's machine-local state, if HOME or XDG_STATE_HOME names one.
     pub fn state_home(&self) -> Option<PathBuf> {
         let base = match self.get(var::XDG_STATE_HOME) {

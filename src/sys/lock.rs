@@ -42,7 +42,17 @@ pub enum LockError {
     Fs(#[from] FsError),
 }
 
-fn open(path: &Path) -> Result<File, FsError> {
+/// Who else may read a lock's file, where it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Whom the umask lets.
+    Usual,
+    /// Nobody: there is a secret in it.
+    Owner,
+}
+
+fn open(path: &Path, readers: Readers) -> Result<File, FsError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
@@ -51,6 +61,10 @@ fn open(path: &Path) -> Result<File, FsError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(match readers {
+            Readers::Usual => 0o666,
+            Readers::Owner => 0o600,
+        })
         .open(path)
         .map_err(|source| FsError { action: "open lock", path: path.to_owned(), source })
 }
@@ -69,11 +83,11 @@ fn busy(path: &Path, patience: Duration) -> Result<LockError, FsError> {
 impl FileLock {
     /// Takes the lock at once, or None if somebody holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, FsError> {
-        Self::try_acquire_with(path, &format!("process {}\n", std::process::id()))
+        Self::try_acquire_with(path, &format!("process {}\n", std::process::id()), Readers::Usual)
     }
 
-    fn try_acquire_with(path: &Path, text: &str) -> Result<Option<Self>, FsError> {
-        let file = open(path)?;
+    fn try_acquire_with(path: &Path, text: &str, readers: Readers) -> Result<Option<Self>, FsError> {
+        let file = open(path, readers)?;
         match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { file, path: path.to_owned() }.signed(text))),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -83,7 +97,7 @@ impl FileLock {
 
     /// Takes a lock that others may share at once, or None if somebody holds it alone.
     pub fn try_shared(path: &Path) -> Result<Option<Self>, FsError> {
-        let file = open(path)?;
+        let file = open(path, Readers::Usual)?;
         match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -95,20 +109,27 @@ impl FileLock {
     ///
     /// Polls with a short, growing pause: `flock` has no time limit, and a signal-based one would need unsafe code.
     pub fn acquire(path: &Path, patience: Duration, clock: Clock) -> Result<Self, LockError> {
-        Self::acquire_with(path, &format!("process {}\n", std::process::id()), patience, clock)
+        Self::acquire_with(
+            path,
+            &format!("process {}\n", std::process::id()),
+            Readers::Usual,
+            patience,
+            clock,
+        )
     }
 
     /// As `acquire`, with `text` in the file instead of who holds it.
     pub fn acquire_with(
         path: &Path,
         text: &str,
+        readers: Readers,
         patience: Duration,
         clock: Clock,
     ) -> Result<Self, LockError> {
         let start = clock.monotonic();
         let mut pause = Duration::from_micros(200);
         loop {
-            if let Some(lock) = Self::try_acquire_with(path, text)? {
+            if let Some(lock) = Self::try_acquire_with(path, text, readers)? {
                 return Ok(lock);
             }
             if start.elapsed() >= patience {

@@ -2,6 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::sys::clock::Clock;
+
+/// A git that runs us passes the terminal's Ctrl-C on, although the terminal sends it to us, too. Shorter than anybody
+/// types it twice.
+const ONE_KEY: Duration = Duration::from_millis(60);
 
 /// How many interrupts came. Clones share the count.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +28,15 @@ impl Interrupts {
         ])?;
         let count = Arc::clone(&this.count);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let mut last = None;
             for signal in &mut signals {
                 // A terminal that went away or a `kill` can't be asked twice: it counts as "now".
                 let step = if signal == signal_hook::consts::SIGINT { 1 } else { 2 };
+                let now = Clock.monotonic();
+                if step == 1 && is_echo(last, now) {
+                    continue;
+                }
+                last = Some(now);
                 count.fetch_add(step, Ordering::SeqCst);
             }
         })?;
@@ -63,9 +76,22 @@ impl Interrupts {
     }
 }
 
+/// Whether an interrupt at `now` is the one that was counted at `last`, come by another way.
+fn is_echo(last: Option<Instant>, now: Instant) -> bool {
+    last.is_some_and(|last| now.saturating_duration_since(last) < ONE_KEY)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Interrupts;
+    use super::*;
+
+    #[test]
+    fn one_key_counts_once_by_whatever_ways_it_comes() {
+        let at = Clock.monotonic();
+        assert!(!is_echo(None, at));
+        assert!(is_echo(Some(at), at) && is_echo(Some(at), at + Duration::from_millis(59)));
+        assert!(!is_echo(Some(at), at + ONE_KEY));
+    }
 
     #[test]
     fn a_part_stops_with_the_whole_and_also_by_itself() {

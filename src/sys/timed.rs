@@ -82,10 +82,20 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::sys::clock::Clock;
     use crate::sys::env::Env;
 
     fn shell(line: &str, dir: &Path) -> Cmd {
         Cmd::shell(line, dir, &Env::capture())
+    }
+
+    /// Looks until `seen` holds. Fails when it never will.
+    fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
+        let start = Clock.monotonic();
+        while !seen() {
+            assert!(start.elapsed() < Duration::from_secs(30), "{what}: it did not happen");
+            Clock.wait(Duration::from_millis(1));
+        }
     }
 
     #[test]
@@ -104,18 +114,14 @@ mod tests {
         let child: i32 =
             crate::sys::fs::read_string(&dir.path().join("child")).unwrap().trim().parse().unwrap();
         // Killed is not yet gone: wait for the kernel to forget its command line.
-        while !ancestry::command_of(child).is_empty() {
-            std::thread::yield_now();
-        }
+        wait_for("its end", || ancestry::command_of(child).is_empty());
     }
 
     #[test]
     fn one_that_can_not_be_signalled_does_not_save_the_others() {
         let handle = shell("sleep 600 & wait", Path::new("/")).expression().start().unwrap();
         let own = i32::try_from(handle.pids()[0]).unwrap();
-        while ancestry::below(own).is_empty() {
-            std::thread::yield_now();
-        }
+        wait_for("its child", || !ancestry::below(own).is_empty());
         let refusing = |pid, wanted| {
             if pid == own {
                 Err(io::ErrorKind::PermissionDenied.into())
@@ -126,8 +132,6 @@ mod tests {
         let below = ancestry::below(own)[0];
         stop(&handle, &refusing).unwrap();
         assert!(handle.try_wait().unwrap().is_some());
-        while !ancestry::command_of(below).is_empty() {
-            std::thread::yield_now();
-        }
+        wait_for("its child's end", || ancestry::command_of(below).is_empty());
     }
 }

@@ -18,7 +18,7 @@ fn damage(repo: &TestRepo, path: &str, text: &str) {
     let line = "export GIT_INDEX_FILE=.git/index-of-the-state; rm -f $GIT_INDEX_FILE
         git read-tree refs/orch/state
         git update-index --add --cacheinfo 100644,$(git hash-object -w .git/damaged),$0
-        git update-ref refs/orch/state $(git commit-tree $(git write-tree) -p refs/orch/state -m damage)";
+        git -c core.hooksPath=/dev/null update-ref refs/orch/state $(git commit-tree $(git write-tree) -p refs/orch/state -m damage)";
     repo.cmd("sh").args(&["-ec", line, path]).run().success();
 }
 

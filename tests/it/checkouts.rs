@@ -1,5 +1,6 @@
 //! Checkouts of trunk when a merge moves trunk under them: they follow, and lose nothing.
 
+use crate::env::TestRepo;
 use crate::project::Project;
 
 #[test]
@@ -39,10 +40,10 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
         let mine = repo.read("src/a");
         let done = repo.orch(&["merge", &task.id]).success();
         assert!(done.stderr.contains("its changes to src/a are in the way"), "{}", done.stderr);
-        assert!(done.stderr.contains("/repo switch --merge main"), "{}", done.stderr);
         assert_eq!((repo.rev("HEAD"), head().as_str(), repo.read("src/a")), (old, "HEAD", mine.clone()));
         // The command that is proposed keeps both.
-        repo.sh("git restore --staged . && git switch -q --merge main").success();
+        let next = done.stderr.lines().find_map(|line| line.strip_prefix("hint: cd ")).expect("a command");
+        repo.sh(&format!("cd {}", next.split("   (").next().expect("a comment"))).success();
         assert_eq!(repo.read("src/a"), format!("0\n{mine}"));
         repo.git(&["reset", "--quiet", "--hard"]).success();
     }
@@ -51,8 +52,8 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
     task.commits("new", "theirs\n");
     repo.write("new", "mine\n");
     let done = repo.orch(&["merge", &task.id]).success();
-    assert!(done.stderr.contains("its untracked file new is in the way"), "{}", done.stderr);
-    assert!(done.stderr.contains("(once that file is moved away)"), "{}", done.stderr);
+    assert!(done.stderr.contains("its untracked new is in the way"), "{}", done.stderr);
+    assert!(done.stderr.contains("(once that is moved away)"), "{}", done.stderr);
     assert_eq!(repo.read("new"), "mine\n");
     assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "?? new\n");
     repo.sh("mv new ../other && echo 9 >> src/b").success();
@@ -61,6 +62,66 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
     repo.orch(&["merge"]).success();
     assert_eq!(repo.git(&["show", "main:new"]).success().stdout, "theirs\n");
     assert!(repo.git(&["show", "main:src/b"]).success().stdout.ends_with("9\n"));
+}
+
+/// The marker of a merge that was killed after trunk had moved, and the checkout as it was then.
+fn killed_merge(project: &Project, file: &str, text: &str) -> String {
+    let repo = &project.repo;
+    let old = repo.rev("main");
+    let task = project.task(&["--kind", "feature"]);
+    task.commits(file, text);
+    repo.orch(&["merge", &task.id]).success();
+    repo.sh(&format!("git read-tree -m -u HEAD {old} && mkdir -p .git/orch/following")).success();
+    repo.write(".git/orch/following/main", &old);
+    old
+}
+
+#[test]
+fn what_a_killed_merge_brought_in_is_not_taken_back() {
+    let project = Project::new();
+    let repo = &project.repo;
+    killed_merge(&project, "new", "theirs\n");
+    repo.git(&["switch", "--quiet", "-c", "free"]).success();
+    repo.sh("echo 9 >> src/b").success();
+    refused_commit(repo, "checkout.behind");
+    repo.orch(&["doctor", "--fix"]).success();
+    assert_eq!((repo.read("new").as_str(), repo.has(".git/orch/following/main")), ("theirs\n", false));
+    repo.git(&["commit", "--quiet", "-am", "mine"]).success();
+    assert_eq!(repo.git(&["show", "HEAD:new"]).success().stdout, "theirs\n");
+    // Below an override, too.
+    repo.git(&["switch", "--quiet", "main"]).success();
+    killed_merge(&project, "newer", "theirs\n");
+    repo.sh("echo 9 >> src/b").success();
+    repo.orch(&["override", "--reason", "a hotfix", "--", "git", "commit", "-qam", "mine"]).success();
+    assert_eq!(repo.git(&["show", "main:newer"]).success().stdout, "theirs\n");
+}
+
+fn refused_commit(repo: &TestRepo, rule: &str) {
+    let refused = repo.sh("git commit -qam mine").code(1);
+    assert!(refused.stderr.contains(rule), "{}", refused.stderr);
+}
+
+#[test]
+fn a_checkout_is_detached_only_where_its_changes_are_in_the_way() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let head = || repo.git(&["rev-parse", "--abbrev-ref", "HEAD"]).success().line();
+    // Somebody holds its index: it stays on trunk, and is told how to go on.
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("new", "theirs\n");
+    repo.write(".git/index.lock", "");
+    let done = repo.orch(&["merge", &task.id]).success();
+    assert!(done.stderr.contains("index.lock") && done.stderr.contains("doctor --fix"), "{}", done.stderr);
+    assert_eq!((head().as_str(), repo.has("new")), ("main", false));
+    repo.sh("rm .git/index.lock").success();
+    repo.orch(&["doctor", "--fix"]).success();
+    assert!(repo.has("new"));
+    // It was brought up by hand meanwhile, and has staged changes of its own since.
+    killed_merge(&project, "src/a", "1\n2\n3\n4\n");
+    repo.sh("git reset -q --hard && echo 5 >> src/a && git add src/a").success();
+    repo.orch(&["doctor", "--fix"]).any();
+    assert_eq!(head(), "main");
+    assert!(repo.read("src/a").ends_with("4\n5\n"));
 }
 
 #[test]
@@ -74,4 +135,20 @@ fn a_file_that_was_only_touched_is_no_change() {
     assert!(!done.stderr.contains("can't follow"), "{}", done.stderr);
     assert_eq!(repo.read("src/a"), "1\n");
     assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "");
+}
+
+#[test]
+fn who_is_left_on_a_merged_branch_is_sent_where_trunk_is() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["worktree", "add", "--quiet", "-b", "plain", "../plain it"]).success();
+    let plain = repo.env().at("plain it");
+    plain.commit("more", &[("more", "x\n")]);
+    let said = plain.orch(&["merge", "plain"]).success().stderr;
+    let way = format!("still on plain: `cd {}`", repo.path("").display().to_string().trim_end_matches('/'));
+    assert!(said.contains(&way), "{said}");
+    repo.git(&["switch", "--quiet", "-c", "elsewhere"]).success();
+    plain.commit("again", &[("more", "y\n")]);
+    let said = plain.orch(&["merge", "plain"]).success().stderr;
+    assert!(said.contains("still on plain: `git switch main`"), "{said}");
 }

@@ -3,7 +3,7 @@
 use git_orch::sys;
 
 use crate::env::{ORCH, TestRepo};
-use crate::project::{Project, Task, names_rule, refused};
+use crate::project::{Project, Task, hear, names_rule, refused, tell};
 use crate::run::Done;
 
 /// `line` is refused by `rule`, and trunk stays where it is.
@@ -170,12 +170,23 @@ fn an_override_is_open_to_its_own_command_alone() {
     let editor = "echo up > .git/up; read go < .git/go; echo hotfix >";
     let args = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty"];
     let command = repo.cmd(ORCH).args(&args).var("GIT_EDITOR", editor).spawn();
-    sys::fs::read(&repo.path(".git/up")).expect("the editor is open");
+    hear(&repo.path(".git/up"));
     line_refused(repo, "git update-ref refs/heads/main side", "trunk.direct");
     line_refused(repo, "git commit --quiet --allow-empty -m mine", "branch.trunk");
-    sys::fs::overwrite(&repo.path(".git/go"), b"go\n", sys::fs::Durability::None).expect("it reads");
+    tell(&repo.path(".git/go"));
     command.wait().success();
     assert_eq!(repo.git(&["log", "-1", "--format=%s"]).success().line(), "hotfix");
+}
+
+#[test]
+fn an_override_that_could_not_be_closed_to_tasks_is_refused() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["config", "orch.worktrees", "../task\nworktrees"]).success();
+    let words = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty", "-m", "x"];
+    let done = refused(repo.orch(&words), 8, "override.worktrees");
+    assert!(done.stderr.contains("git config orch.worktrees DIR"), "{}", done.stderr);
+    assert!(!repo.orch(&["log", "-n", "1"]).success().stdout.contains("override"), "nothing was recorded");
 }
 
 #[test]
@@ -328,18 +339,21 @@ fn a_change_of_teams_that_was_killed_is_carried_on() {
     env.cmd("mkdir").args(&["wrap"]).run().success();
     let git =
         sys::process::find_program("git", &sys::env::Env::capture()).expect("git").display().to_string();
-    let wrap =
-        format!("case \" $* \" in *' symbolic-ref -m '*) kill -9 $PPID; exit 1;; esac; exec {git} \"$@\"");
+    let wrap = format!("case \" $* \" in *\" $KILL_AT \"*) kill -9 $PPID; exit 1;; esac; exec {git} \"$@\"");
     env.at("wrap")
         .sh(&format!("printf '#!/bin/sh\\n%s\\n' '{}' > git && chmod +x git", wrap.replace('\'', "'\\''")))
         .success();
     let path = format!("{}:{}", env.root().join("wrap").display(), env.vars().text("PATH").expect("set"));
+    let killed = |args: &[&str], at: &str| {
+        let command = project.repo.cmd(ORCH).args(args).var("PATH", &path).var("KILL_AT", at);
+        assert_eq!(command.run().any().status(), 137);
+    };
     for (n, again) in [&["edit", &task.id, "--kind", "feature"][..], &["start", &task.id]].iter().enumerate()
     {
         let branch = task.branch.replacen("fix/", "feature/", 1);
         project.repo.orch(&["edit", &task.id, "--kind", "bug"]).any();
         let edit = ["edit", &task.id, "--kind", "feature"];
-        assert_eq!(project.repo.cmd(ORCH).args(&edit).var("PATH", &path).run().any().status(), 137);
+        killed(&edit, "symbolic-ref -m");
         assert_eq!(task.repo.git(&["symbolic-ref", "--short", "HEAD"]).success().line(), task.branch);
         // A commit that was under way then is on the old name alone.
         task.repo
@@ -355,8 +369,18 @@ fn a_change_of_teams_that_was_killed_is_carried_on() {
         refused(project.repo.orch(&["edit", &task.id, "--kind", "bug"]), 4, "branch.rebase");
         task.repo.sh("git rebase --abort").success();
     }
+    // After the checkout has moved, with work on the new name by the time somebody looks.
+    killed(&["edit", &task.id, "--kind", "bug"], "update-ref --no-deref -d");
+    task.repo.sh("echo late >> src/a && git commit -qam x").success();
+    project.repo.orch(&["start", &task.id]).success();
+    let other = task.branch.replacen("fix/", "feature/", 1);
+    assert_eq!(project.repo.try_rev(&format!("refs/heads/{other}")), None);
+    // Before the state knows of it: the new name goes again.
+    killed(&["edit", &task.id, "--kind", "feature"], "update-ref -m git orch edit: another team's");
+    task.repo.sh("echo later >> src/a && git commit -qam x").success();
+    project.repo.orch(&["edit", &task.id, "--kind", "feature"]).success();
     project.repo.orch(&["merge", &task.id]).success();
-    assert_eq!(project.repo.read("src/a"), "1\n2\n0\n1\n");
+    assert_eq!(project.repo.read("src/a"), "1\n2\n0\n1\nlate\nlater\n");
 }
 
 fn numbered(lines: usize) -> String {

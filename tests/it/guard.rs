@@ -371,7 +371,7 @@ fn an_override_lets_one_command_through() {
             let repo = world.repo();
             let (old, _) = ids(&repo);
             let expires = Timestamp::from_millis(i64::MAX);
-            let pass = Override::new(&repo.path("tasks"), expires);
+            let pass = Override::new(&repo.path("tasks"), expires).expect("plain");
             let ticket = pass.issue(&orch_dir(&repo.path(".git")), MAIN, &old).expect("writable");
             assert_ne!(repo.git(line).any().status(), 0, "{refs:?}: of a process that it was not given to");
             let given = repo.cmd("git").args(line).var("ORCH_OVERRIDE", pass.secret());

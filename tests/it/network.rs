@@ -97,8 +97,33 @@ fn push_without_an_answer(arrives: bool) {
 /// Trunk is being moved by a process that does not come to an end: this one.
 fn held(repo: &TestRepo) -> FileLock {
     repo.git(&["config", "orch.networkTimeout", "100ms"]).success();
-    let lock = orch_dir(&repo.path(".git")).join("queue.lock");
+    lock(repo, "queue.lock")
+}
+
+fn lock(repo: &TestRepo, name: &str) -> FileLock {
+    let lock = orch_dir(&repo.path(".git")).join(name);
     FileLock::try_acquire(&lock).expect("writable").expect("free")
+}
+
+#[test]
+fn whoever_waits_for_another_fetch_waits_as_long_as_the_remote_may_take() {
+    let (project, _hub) = connected();
+    let repo = &project.repo;
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("new", "x\n");
+    let other = lock(repo, "fetch.lock");
+    repo.git(&["config", "orch.networkTimeout", "100ms"]).success();
+    let done = refused(repo.orch(&["merge", &task.id]), 8, "merge.offline");
+    assert!(done.stderr.contains("has been fetching from it for more than 5 s"), "{}", done.stderr);
+    // Whoever does not want to wait need not.
+    repo.git(&["config", "--unset", "orch.networkTimeout"]).success();
+    let mut merging = repo.cmd(ORCH).args(&["-vv", "merge", &task.id]).spawn();
+    merging.says("waiting for another fetch");
+    merging.signal(rustix::process::Signal::INT);
+    assert!(names_rule(&merging.wait().code(130).stderr, "remote.interrupted"));
+    assert_eq!(project.status(&task.id), "claimed");
+    drop(other);
+    repo.orch(&["merge", &task.id]).success();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use git_orch::sys::clock::Clock;
+use git_orch::sys::{self, clock::Clock};
 use serde_json::Value;
 
 use crate::env::{ORCH, TestEnv, TestRepo};
@@ -511,4 +511,42 @@ fn a_released_task_goes_on_where_it_was() {
     repo.sh(&format!("rm -r '{path}'")).success();
     repo.orch(&["start", &id]).success();
     assert!(worktree.has("README.md"));
+}
+
+#[test]
+fn a_title_made_of_files_is_one_that_a_title_may_be() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    for (file, title) in [("a\n\u{1b}[31mb\u{7}", "Change a b"), ("\n", "Work in progress")] {
+        repo.git(&["checkout", "--quiet", "--detach", "main"]).success();
+        repo.write(file, "x\n");
+        let made = repo.orch(&["start", "--here", "--json"]).success().json();
+        assert_eq!(text(&made, "title"), title);
+        repo.git(&["clean", "--quiet", "--force"]).success();
+    }
+    repo.git(&["checkout", "--quiet", "--detach", "main"]).success();
+    for c in ["a", "b", "c"] {
+        repo.write(&c.repeat(99), "x\n");
+    }
+    repo.orch(&["start", "--here"]).success();
+}
+
+#[test]
+fn the_line_of_the_readme_goes_nowhere_when_nothing_is_ready() {
+    let env = TestEnv::new();
+    let repo = board(&env, "r");
+    let readme =
+        sys::fs::read_string(&Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there");
+    let line = readme.lines().find(|line| line.contains("git orch next --json")).expect("it is shown");
+    if sys::process::find_program("jq", &env.vars()).is_none() {
+        return;
+    }
+    let nothing = repo.sh(&format!("{line} && touch went")).any();
+    assert!(nothing.stderr.contains("nothing is ready"), "{nothing}");
+    assert!(!repo.has("went"));
+    let id = add(&repo, &["work"]);
+    let there = repo.sh(&format!("{line} && pwd -P")).success().line();
+    assert!(there.ends_with(&id), "{there}");
+    // The help shows the same.
+    assert!(repo.orch(&["next", "--help"]).success().stdout.contains(line));
 }

@@ -1,6 +1,7 @@
 //! A repository with git-orch set up, and a gate that tests steer by what is in the tree.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use git_orch::sys;
@@ -133,12 +134,40 @@ pub(crate) fn names_rule(stderr: &str, rule: &str) -> bool {
     stderr.contains(&format!("rule: {rule}\n")) || stderr.contains(&format!("refused by rule {rule}\n"))
 }
 
+/// From when on what did not happen never will.
+const NEVER: Duration = Duration::from_secs(30);
+
+/// Waits until the process at the other end of a fifo writes.
+#[track_caller]
+pub(crate) fn hear(fifo: &Path) {
+    let path = fifo.to_owned();
+    meet(fifo, move || drop(sys::fs::read(&path).expect("a fifo")));
+}
+
+/// Lets the process at the other end of a fifo go on, which reads.
+#[track_caller]
+pub(crate) fn tell(fifo: &Path) {
+    let path = fifo.to_owned();
+    meet(fifo, move || sys::fs::overwrite(&path, b"go\n", sys::fs::Durability::None).expect("a fifo"));
+}
+
+/// A thread of its own, because whoever opens a fifo waits for the other end, and nothing stops it.
+#[track_caller]
+fn meet(fifo: &Path, act: impl FnOnce() + Send + 'static) {
+    let (met, meeting) = mpsc::channel();
+    std::thread::spawn(move || {
+        act();
+        met.send(())
+    });
+    assert!(meeting.recv_timeout(NEVER).is_ok(), "nobody is at the other end of {}", fifo.display());
+}
+
 /// Looks until `seen` holds. Fails after half a minute: then it never will.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
     let start = sys::clock::Clock.monotonic();
     while !seen() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what}: it did not happen");
+        assert!(start.elapsed() < NEVER, "{what}: it did not happen");
         sys::clock::Clock.wait(Duration::from_millis(2));
     }
 }

@@ -1,7 +1,7 @@
 //! Issue 2, point 6: what pre-push lets through, and what `git orch push` does before it.
 
 use crate::env::{ORCH, Remote, TestEnv, TestRepo};
-use crate::project::{Project, counting_gate, gate, names_rule};
+use crate::project::{Project, counting_gate, gate, hear, names_rule, tell};
 use crate::run::Done;
 
 /// A project that is connected to `hub`, where trunk is already.
@@ -192,7 +192,7 @@ fn a_clone_whose_state_is_gone_pushes_nothing() {
     let repo = &project.repo;
     branch(repo, "wrong", &[("bad", "x")]);
     let state = repo.rev("refs/orch/state");
-    repo.git(&["update-ref", "-d", "refs/orch/state"]).success();
+    repo.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "-d", "refs/orch/state"]).success();
     let done = refused(repo, "git push hub wrong", "init.missing");
     assert!(done.stderr.contains("git orch init"), "{}", done.stderr);
     refused(repo, "git push hub wrong:main", "init.missing");
@@ -245,9 +245,9 @@ fn an_override_covers_no_push_of_another_process() {
     let words = ["override", "--reason", "r", "--", "git", "commit", "--quiet", "--allow-empty"];
     let editor = "echo up > .git/up; read go < .git/go; echo more >";
     let command = repo.cmd(ORCH).args(&words).var("GIT_EDITOR", editor).spawn();
-    git_orch::sys::fs::read(&repo.path(".git/up")).expect("the editor is open");
+    hear(&repo.path(".git/up"));
     refused(repo, "git push hub wrong", "push.unverified");
-    repo.sh("echo go > .git/go").success();
+    tell(&repo.path(".git/go"));
     command.wait().success();
     assert_eq!(hub.repo().try_rev("wrong"), None);
 }

@@ -202,7 +202,7 @@ fn plant(repo: &TestRepo, path: &str, text: &str) {
     let script = format!(
         "export GIT_INDEX_FILE=$PWD/../ix; git read-tree refs/orch/state && \
          git update-index --add --cacheinfo 100644,$(git hash-object -w ../planted),{path} && \
-         git update-ref refs/orch/state $(git commit-tree -p refs/orch/state -m forged $(git write-tree))"
+         git -c core.hooksPath=/dev/null update-ref refs/orch/state $(git commit-tree -p refs/orch/state -m forged $(git write-tree))"
     );
     repo.sh(&script).success();
 }
@@ -415,6 +415,26 @@ fn ctrl_c_records_nothing_and_stops_the_step() {
     project.repo.write("../go", "");
     word(project.repo.orch(&["ralph"]), "PASS");
     assert_eq!(state_files(&project.repo, "verdicts/").len(), 1);
+}
+
+#[test]
+fn one_ctrl_c_that_comes_by_two_ways_is_one() {
+    let env = TestEnv::new();
+    let root = env.root().display();
+    let gate = gate(&format!(
+        "touch {root}/began; until test -e {root}/go; do sleep 0.02; done; touch {root}/ended"
+    ));
+    let project = Project::with(&env, &gate);
+    let running = project.repo.cmd(ORCH).args(&["ralph"]).spawn();
+    wait_for("the step begins", || sys_exists(&env.root().join("began")));
+    running.signal(Signal::INT);
+    // Apart far enough to be two signals: equal ones that wait are delivered as one.
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(5));
+    running.signal(Signal::INT);
+    git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(200));
+    project.repo.write("../go", "");
+    running.wait().any();
+    assert!(sys_exists(&env.root().join("ended")), "the step that ran may end");
 }
 
 #[test]

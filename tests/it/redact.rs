@@ -14,7 +14,7 @@ const ID: &str = "[0-9a-hjkmnp-tv-z]{8}";
 /// Where an id is an id whatever it looks like: a branch, a worktree, a field, a whole line of output.
 static ID_IN_CONTEXT: LazyLock<Regex> = LazyLock::new(|| {
     regex(&format!(
-        r#"(?m)(?:fix/|feature/|\.orch/|Orch-Task: |(?:bug|quality|test|feature|refactor|docs)-|"(?:id|task|session|change|subject)": ?"|\A)({ID})\b|^({ID})$"#
+        r#"(?m)(?:^session |Session |fix/|feature/|\.orch/|Orch-Task: |(?:bug|quality|test|feature|refactor|docs)-|"(?:id|task|session|change|subject)": ?"|\A)({ID})\b|^({ID})$"#
     ))
 });
 /// A word that may be an id or an object id.

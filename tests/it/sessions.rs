@@ -22,6 +22,7 @@ use git_orch::sys::fs::Durability;
 use git_orch::sys::signal::Interrupts;
 
 use crate::env::{ORCH, TestEnv, TestRepo};
+use crate::project::{hear, tell};
 use crate::run::Running;
 
 /// Passes when every file `answer*` says 42.
@@ -386,7 +387,7 @@ fn off_stops_what_is_under_way() {
     world.repo.sh("mkdir -p ../r.orch && mkfifo ../r.orch/up").success();
     let ran = std::thread::scope(|scope| {
         scope.spawn(|| {
-            git_orch::sys::fs::read(&world.worktree(&id).with_file_name("up")).expect("the agent is up");
+            hear(&world.worktree(&id).with_file_name("up"));
             set_mode(&World { repo: world.repo.clone(), interrupts: Interrupts::default() }, Mode::Off);
         });
         World { repo: world.repo.clone(), interrupts: Interrupts::default() }.ran(&shell(script))
@@ -527,10 +528,6 @@ impl World {
     }
 }
 
-fn meet(fifo: &Path) {
-    git_orch::sys::fs::read(fifo).expect("the other side writes");
-}
-
 #[test]
 fn a_run_killed_under_its_agent_is_gone_on_with() {
     let (world, id) = World::with_bug();
@@ -538,7 +535,7 @@ fn a_run_killed_under_its_agent_is_gone_on_with() {
     // The agent leaves half of its work, says that it is up, and hangs.
     let hangs = format!("echo half > answer; echo up > '{}'; exec sleep 600", up.display());
     let mut process = world.process(&hangs);
-    meet(&up);
+    hear(&up);
     process.kill();
     assert_eq!(process.wait().any().status(), 137);
     assert_eq!(world.status(&id), "claimed");
@@ -561,7 +558,7 @@ fn a_person_takes_over_what_a_killed_run_left() {
         up.display()
     );
     let mut process = world.process(&hangs);
-    meet(&up);
+    hear(&up);
     process.kill();
     process.wait().any();
     let agent = world.repo.cmd("cat").args(&[&pid]).run().success().line();
@@ -626,10 +623,10 @@ fn the_first_interrupt_lets_the_agent_finish() {
     let script =
         format!("echo 42 > answer; echo up > '{}'; cat '{}' > /dev/null", up.display(), go.display());
     let mut running = world.process(&script);
-    meet(&up);
+    hear(&up);
     running.signal(rustix::process::Signal::INT);
     running.says("after the current step");
-    write_fifo(&go);
+    tell(&go);
     running.wait().code(130);
     assert_eq!(world.status(&id), "claimed");
     let branch = world.task(&id).register.work.expect("worked on").branch;
@@ -639,17 +636,13 @@ fn the_first_interrupt_lets_the_agent_finish() {
     world.assert_merged_once(&id);
 }
 
-fn write_fifo(fifo: &Path) {
-    git_orch::sys::fs::overwrite(fifo, b"go\n", Durability::None).expect("the other side reads");
-}
-
 #[test]
 fn the_second_interrupt_stops_the_agent_and_keeps_its_work() {
     let (world, id) = World::with_bug();
     let up = world.fifo("up");
     let script = format!("echo half > answer; echo up > '{}'; exec sleep 600", up.display());
     let running = world.process(&script);
-    meet(&up);
+    hear(&up);
     running.signal(rustix::process::Signal::TERM);
     running.wait().code(130);
     assert_eq!(world.status(&id), "claimed");
@@ -671,7 +664,7 @@ fn what_a_killed_run_used_of_the_budget_stays_used() {
     );
     for _ in 0..2 {
         let mut running = world.process(&script);
-        meet(&up);
+        hear(&up);
         running.kill();
         running.wait().code(137);
     }

@@ -733,3 +733,35 @@ fn a_new_worktree_with_a_hooks_directory_of_its_own_is_guarded() {
     let refused = task.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]).code(1);
     assert!(refused.to_string().contains("branch.task"), "{refused}");
 }
+
+#[test]
+fn hooks_under_version_control_do_not_keep_init_from_running_again() {
+    let env = TestEnv::new();
+    let repo = env.repo("r");
+    repo.commit("husky", &[(".husky/pre-commit", "#!/bin/sh\n")]);
+    repo.git(&["config", "core.hooksPath", ".husky"]).success();
+    repo.orch(&["init"]).success();
+    repo.orch(&["uninstall"]).success();
+    assert!(!repo.has(".git/orch"));
+    repo.orch(&["init"]).success();
+    assert_eq!(repo.read(".git/orch/attested").trim(), repo.rev("main"));
+}
+
+#[test]
+fn a_hub_is_not_to_be_set_up() {
+    let env = TestEnv::new();
+    cargo(&env);
+    env.git(&["clone", "--quiet", "--bare", "r é", "hub.git"]).success();
+    let hub = env.at("hub.git");
+    hub.git(&["remote", "remove", "origin"]).success();
+    let done = hub.orch(&["init"]).success();
+    assert!(done.stdout.contains("set up the clones, not the hub"), "{done}");
+    assert!(done.stdout.ends_with("\nNext:\n  git orch uninstall\n"), "{done}");
+    // As it says; and the way out works.
+    env.git(&["clone", "--quiet", "hub.git", "clone"]).success();
+    let clone = env.at("clone");
+    clone.commit("more", &[("more", "x\n")]);
+    assert_ne!(clone.git(&["push", "--quiet", "origin", "main"]).status(), 0);
+    hub.orch(&["uninstall", "--state"]).success();
+    clone.git(&["push", "--quiet", "origin", "main"]).success();
+}

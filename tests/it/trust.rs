@@ -1,7 +1,7 @@
 //! `docs/trust.md`, line by line: what an agent in its worktree can do to trunk by typing git.
 
-use crate::env::{Remote, TestEnv};
-use crate::project::{Project, Task, counting_gate, refused};
+use crate::env::{ORCH, Remote, TestEnv};
+use crate::project::{Project, Task, counting_gate, gate, refused};
 
 /// A project with a remote, and an agent's task with a commit that has no PASS.
 fn scene() -> (Project, Remote, Task) {
@@ -96,6 +96,7 @@ fn what_goes_around_the_hooks_is_found_and_not_built_on() {
         "chmod -x $MAIN/.git/hooks/* && git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)",
         "git -C $MAIN switch -q -c elsewhere && git branch -C main && git -C $MAIN switch -q main",
         "git rev-parse HEAD > $MAIN/.git/refs/heads/main",
+        "rm $MAIN/.git/orch/attested && git rev-parse HEAD > $MAIN/.git/refs/heads/main && git orch status",
     ] {
         let (project, hub, task) = scene();
         // Without a remote's trunk to build on.
@@ -175,11 +176,81 @@ fn an_agent_of_the_loop_keeps_to_its_task() {
         format!("git orch close {third} --reason x"),
         format!("git orch start {third}"),
         "git orch next".to_owned(),
+        format!("git orch edit {third} --title x"),
+        format!("git orch dep add {third} {}", task.id),
+        "cd $MAIN && git orch start --here --title x".to_owned(),
+        format!("git update-ref refs/heads/{} HEAD", other.branch),
+        format!("git -C {} reset -q --hard HEAD~1", other.repo.path("").display()),
     ] {
         let done = tries(&project, &task, &line);
         assert!(crate::project::names_rule(&done.stderr, "task.other"), "`{line}`: {}", done.stderr);
     }
     assert_eq!((project.status(&other.id), project.status(&third)), ("claimed".into(), "open".into()));
+}
+
+#[test]
+fn where_worktrees_are_is_not_an_agents_to_say() {
+    let (project, hub, task) = scene();
+    let third = project.repo.orch(&["add", "third"]).success().line();
+    let (main, there) = (project.repo.rev("main"), hub.repo().rev("main"));
+    let elsewhere = "git -c orch.worktrees=/nonexistent";
+    for line in [
+        format!("{elsewhere} push origin HEAD:main"),
+        format!("{elsewhere} orch close {third} --reason x"),
+        format!("{elsewhere} orch override --reason x -- git push . HEAD:main"),
+        format!("env -u ORCH_TASK {elsewhere} orch override --reason x -- git push . HEAD:main"),
+        format!(
+            "env -u ORCH_TASK {elsewhere} orch doctor --fix && {elsewhere} orch override --reason x -- git push . HEAD:main"
+        ),
+    ] {
+        let done =
+            task.agent_cmd("sh").args(&["-c", &line]).var("ORCH_WORKTREE", task.repo.path("")).run().any();
+        assert_ne!(done.status(), 0, "`{line}`: {}", done.stderr);
+    }
+    assert_eq!((project.repo.rev("main"), hub.repo().rev("main")), (main, there));
+    assert_eq!(project.status(&third), "open");
+}
+
+#[test]
+fn the_record_is_not_set_back() {
+    let (project, _, task) = scene();
+    let state = project.repo.rev("refs/orch/state");
+    for line in [
+        "git update-ref refs/orch/state refs/orch/state~1",
+        "git update-ref -d refs/orch/state",
+        "git branch old refs/orch/state~1; git fetch -q . +refs/heads/old:refs/orch/state",
+        "git push -q . +refs/orch/state~1:refs/orch/state",
+    ] {
+        let done = tries(&project, &task, line);
+        assert!(crate::project::names_rule(&done.stderr, "state.direct"), "`{line}`: {}", done.stderr);
+        assert_eq!(project.repo.rev("refs/orch/state"), state, "`{line}`");
+    }
+    // What git does with refs by itself goes on.
+    project
+        .repo
+        .sh("git pack-refs --all --prune && git gc -q && git update-ref refs/orch/state refs/orch/state")
+        .success();
+    project.repo.orch(&["add", "more"]).success();
+    project.repo.sh("git pack-refs --all --prune && git update-ref -d refs/heads/free; git branch free && git branch -D free").success();
+    let done = tries(&project, &task, "git update-ref -d refs/orch/state");
+    assert!(crate::project::names_rule(&done.stderr, "state.direct"), "packed: {}", done.stderr);
+}
+
+/// A process of the agent's that left it can record what it likes; the loop goes by what it has seen itself.
+#[test]
+fn the_loop_believes_no_verdict_that_it_did_not_make() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &gate("! ls bad"));
+    let repo = &project.repo;
+    repo.sh("mkdir ../shim && printf '#!/bin/sh\nexit 1\n' > ../shim/ls && chmod +x ../shim/ls").success();
+    repo.sh("git switch -q -c forged && touch bad && git add bad && git commit -qm bad").success();
+    let path = format!("{}:{}", repo.path("../shim").display(), env.vars().text("PATH").expect("set"));
+    repo.cmd(ORCH).args(&["ralph"]).var("PATH", path).run().success();
+    repo.git(&["switch", "--quiet", "main"]).success();
+    let id = repo.orch(&["add", "one", "--kind", "feature"]).success().line();
+    repo.orch(&["run", "--until-empty", "--merge", "auto", "--agent", "touch bad"]).any();
+    assert!(repo.try_rev("main:bad").is_none(), "it is on trunk");
+    assert_ne!(project.status(&id), "done");
 }
 
 #[test]
@@ -213,7 +284,7 @@ fn a_guard_whose_settings_are_spoilt_goes_by_the_state() {
         assert!(project.repo.read(".git/orch/hook.toml").contains("refs/heads/main"));
         assert_eq!(hub.repo().rev("main"), before);
         // With the state gone, too, nobody knows what trunk is; setting up again finds the move.
-        let line = "git update-ref -d refs/orch/state; git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)";
+        let line = "git -c core.hooksPath=/dev/null update-ref -d refs/orch/state; git -C $MAIN merge -q --ff-only $(git rev-parse HEAD)";
         let done = tries(&project, &task, &format!("{spoil}; {line}"));
         assert!(done.stderr.contains("this hook guarded nothing"), "{}", done.stderr);
         assert_ne!(project.repo.rev("main"), before);

@@ -13,6 +13,7 @@ use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Target};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::{Ctx, OpError};
 use crate::report;
+use crate::sys::process::quote;
 use crate::view::SCHEMA;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -79,7 +80,7 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
             Some(task) => out.json(&wire::view_ready(cx, task, false)),
             None => out.json(&branch_view(merged)),
         }
-        tell_left(out, merged);
+        wire::tell_left(out, &merged.checkouts);
         return Ok(());
     }
     let short = cx.repo.abbreviate(&merged.commit);
@@ -104,20 +105,14 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
     if let Some(why) = &merged.kept {
         out.hint(&format!("the worktree was kept: {why}; `git orch worktree prune` removes it later"));
     } else if is_checked_out_here(cx, &merged.target.branch)? {
-        out.hint(&format!("this checkout is still on {}: `git switch {}`", merged.target.branch, trunk.name));
+        let go = match checkout_of(cx, &trunk.name)? {
+            Some(path) => format!("cd {}", quote(&path)),
+            None => format!("git switch {}", trunk.name),
+        };
+        out.hint(&format!("this checkout is still on {}: `{go}`", merged.target.branch));
     }
-    tell_left(out, merged);
+    wire::tell_left(out, &merged.checkouts);
     Ok(())
-}
-
-/// Says which checkouts of trunk did not follow.
-fn tell_left(out: &mut Out, merged: &Merged) {
-    for checkout in &merged.checkouts {
-        if let Some((fact, next)) = checkout.trouble() {
-            out.warn(&fact);
-            out.hint(&next);
-        }
-    }
 }
 
 /// What was merged, where no task was.
@@ -135,6 +130,13 @@ fn branch_view(merged: &Merged) -> BranchView<'_> {
 fn is_checked_out_here(cx: &Ctx, branch: &str) -> Result<bool, CommandError> {
     let here = cx.repo.here().map_err(OpError::from)?;
     Ok(here.is_some_and(|here| here.head.branch() == Some(branch)))
+}
+
+/// Where `branch` is checked out: git lets no second checkout have it.
+fn checkout_of(cx: &Ctx, branch: &str) -> Result<Option<String>, CommandError> {
+    let worktrees = cx.repo.worktrees().map_err(OpError::from)?;
+    let there = worktrees.iter().find(|w| w.exists() && w.head.branch() == Some(branch));
+    Ok(there.map(|w| w.path.display().to_string()))
 }
 
 fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandError {

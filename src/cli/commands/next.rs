@@ -25,7 +25,7 @@ Examples:
   git orch next                            take it
   git orch next --peek                     only look
   git orch next --team qa --label parser   the next one of these
-  cd \"$(git orch next --json | jq -r .path)\"")]
+  path=$(git orch next --json | jq -er '.path // error(.error.fact)') && cd \"$path\"")]
 pub struct NextArgs {
     /// Only show which task it would be
     #[arg(long, conflicts_with_all = ["no_worktree", "require_confirmed"])]

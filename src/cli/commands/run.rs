@@ -13,7 +13,7 @@ use crate::cli::wire;
 use crate::config::Merging;
 use crate::domain::session::SessionTask;
 use crate::ops::run::{self, Ended, RunOptions, RunReport, Stopped};
-use crate::ops::{Ctx, ralph, take};
+use crate::ops::{Ctx, OpError, ralph, take};
 use crate::report;
 use crate::view::{Event, RunSummary};
 
@@ -105,8 +105,13 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RunArgs) -> Result<
         progress.finish();
         out.data(&report::run_summary(&view, out.page()));
         after(out, &report);
-        if report.session.tasks.is_empty() && report.without_agent == 0 && report.failure.is_none() {
-            nothing(&cx, out, args)?;
+        if report.session.tasks.is_empty()
+            && report.without_agent == 0
+            && report.failure.is_none()
+            && let Err(error) = nothing(&cx, out, args)
+        {
+            // The run has ended, and its exit code says how.
+            out.warn(&format!("why nothing was ready can't be told: {error}"));
         }
     }
     finish(report)
@@ -135,7 +140,7 @@ fn after(out: &mut Out, report: &RunReport) {
 }
 
 /// Why there was nothing to do, and what to type.
-fn nothing(cx: &Ctx, out: &mut Out, args: &RunArgs) -> Result<(), CommandError> {
+fn nothing(cx: &Ctx, out: &mut Out, args: &RunArgs) -> Result<(), OpError> {
     let filter = wire::filter(&args.pick);
     if let Err(idle) = take::peek(cx, &filter)? {
         let idle = wire::idle(&idle);

@@ -8,7 +8,8 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::task::{State, Task};
 use crate::ops::Ctx;
-use crate::ops::run::said;
+use crate::ops::run::out_of_conflict;
+use crate::ops::said::said;
 use crate::ops::tasks;
 use crate::report;
 
@@ -44,11 +45,14 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ShowArgs) -> Result
 fn hints(cx: &Ctx, task: &Task) -> Result<Vec<String>, CommandError> {
     let id = &task.id;
     Ok(match &task.register.state {
-        State::Blocked(_) => {
+        State::Blocked(why) => {
             let said = said(cx, id).map(|path| format!("what its agent said is in {}", path.display()));
-            let back = format!(
-                "`git orch unblock {id}` puts it back into the queue, `git orch close {id} --reason TEXT` gives it up"
-            );
+            let back = match out_of_conflict(id, &cx.trunk(&cx.snapshot()?)?, why) {
+                Some(way) => format!("{way}; `git orch close {id} --reason TEXT` gives it up"),
+                None => format!(
+                    "`git orch unblock {id}` puts it back into the queue, `git orch close {id} --reason TEXT` gives it up"
+                ),
+            };
             said.into_iter().chain([back]).collect()
         }
         State::Review => {

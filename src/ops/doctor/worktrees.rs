@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
-use crate::ops::{merge, worktrees};
+use crate::ops::{checkouts, merge, worktrees};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
 
@@ -68,7 +68,7 @@ fn above(root: &Path, env: &Env) -> Vec<Check> {
 
 /// Checkouts of trunk that still show what was before a merge that was killed.
 fn behind(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
-    if !merge::are_left(cx)? {
+    if !checkouts::are_left(cx)? {
         return Ok(Vec::new());
     }
     let what = "a merge was killed before the checkouts of trunk had followed it";
@@ -76,7 +76,7 @@ fn behind(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
         return Ok(vec![Check::problem(NAME, what).next(FIX)]);
     }
     let mut checks = vec![Check::fixed(NAME, format!("{what}; they are taken along"))];
-    for (fact, next) in merge::take_along(cx)?.iter().filter_map(merge::Refresh::trouble) {
+    for (fact, next) in merge::take_along(cx)?.iter().filter_map(checkouts::Refresh::trouble) {
         checks.push(Check::note(NAME, fact).next(next));
     }
     Ok(checks)

@@ -5,9 +5,9 @@ use crate::config::Moment;
 use crate::domain::branch;
 use crate::domain::oid::Oid;
 use crate::domain::task::Evidence;
+use crate::ops::checkouts::{self, Announced, Refresh};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::merge::checkouts::{self, Refresh};
 use crate::ops::merge::land::{Landing, Merged, Outcome, Run};
 use crate::ops::merge::queue;
 use crate::ops::merge::target::{self, Target};
@@ -74,9 +74,9 @@ impl Run<'_> {
         let cx = self.cx;
         let queue = queue::take(cx, &mut |text| sink(self.note(text)))?;
         let now = cx.trunk_named(&trunk.name)?;
-        let mut result = checkouts::take_along_locked(cx, &now, &queue)?;
+        let mut result = checkouts::take_along(cx, &Announced::default(), &queue);
         if self.landing(&now) == Landing::Shared {
-            result.extend(self.bring_home(&now, base)?);
+            result.extend(self.bring_home(&now, base, &queue)?);
         }
         Ok(result)
     }

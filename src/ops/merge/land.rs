@@ -1,26 +1,25 @@
-//! Building, judging and landing a merge.
+//! Building and judging a merge, and what is recorded of it.
 
 use crate::config::Moment;
 use crate::domain::id::TaskId;
-use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::oid::Oid;
 use crate::domain::task::{Evidence, Task};
 use crate::domain::verdict::Word;
-use crate::git::{Cas, MergeTree, NewCommit, RefChange};
-use crate::hook::ticket;
+use crate::git::{MergeTree, NewCommit};
+use crate::ops::checkouts::Refresh;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::contract;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::hooks;
 use crate::ops::lease;
-use crate::ops::merge::checkouts::{self, Refresh};
 use crate::ops::merge::queue;
 use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::remote::{self, Asked, Fetched};
+use crate::ops::remote::{self, Fetched};
 use crate::ops::tasks::{change, get};
-use crate::ops::{accounted, attested, rebranch};
+use crate::ops::{accounted, attested, rebranch, worktrees};
 use crate::policy::grant::Action;
 
 /// How often a lost race is run again.
@@ -94,8 +93,8 @@ pub fn merge(
     sink: &mut Sink<'_>,
 ) -> Result<Outcome, OpError> {
     let mut target = checked(cx, text, options)?;
-    if let Some(task) = &target.task {
-        rebranch::settle(cx, &task.id, &target.branch)?;
+    if let Some(task) = target.task.as_ref().filter(|task| rebranch::is_begun(cx, &task.id)) {
+        rebranch::settle(cx, &task.id, &target.branch, &worktrees::lock(cx)?)?;
         target.refresh(cx)?;
     }
     target::refuse_unfinished(cx, &target)?;
@@ -175,12 +174,12 @@ pub(super) struct Run<'a> {
 }
 
 /// A merge result that may be landed.
-struct Candidate {
-    trunk: Trunk,
+pub(super) struct Candidate {
+    pub(super) trunk: Trunk,
     /// Where trunk is, and must still be when it is moved.
-    base: Oid,
-    commit: Oid,
-    judged: Judged,
+    pub(super) base: Oid,
+    pub(super) commit: Oid,
+    pub(super) judged: Judged,
     evidence: String,
 }
 
@@ -231,7 +230,7 @@ impl Run<'_> {
     }
 
     /// Where the result is built: the policy tip, or for a local landing this clone's trunk if that is ahead.
-    fn base(&self, trunk: &Trunk) -> Result<Oid, OpError> {
+    pub(super) fn base(&self, trunk: &Trunk) -> Result<Oid, OpError> {
         let unborn = || {
             Refused::new(Because::Environment, "trunk.unborn", format!("{} has no commit yet", trunk.name))
                 .next(format!("make the first commit on {}", trunk.name))
@@ -259,8 +258,9 @@ impl Run<'_> {
     /// What is not known to be verified is not built on: its gate would judge, and the mark that shows it would go.
     fn refuse_tampered(&self, trunk: &Trunk) -> Result<(), OpError> {
         let Some(tamper) = attested::tamper(self.cx, trunk)? else { return Ok(()) };
+        let (command, what) = tamper.look();
         Err(Refused::new(Because::Policy, "trunk.tampered", tamper.to_string())
-            .next(format!("git log {}..{}   (what came in)", tamper.attested.short(), trunk.name))
+            .next(format!("{command}   ({what})"))
             .next("git orch doctor --fix   (a person who has looked at it accepts and records it)")
             .into())
     }
@@ -342,112 +342,6 @@ impl Run<'_> {
         })?)
     }
 
-    /// Moves trunk to the candidate; None if it moved meanwhile.
-    fn land(&self, candidate: &Candidate, sink: &mut Sink<'_>) -> Result<Option<Vec<Refresh>>, OpError> {
-        let cx = self.cx;
-        let queue = queue::take(cx, &mut |text| sink(self.note(text)))?;
-        self.recheck_fence()?;
-        let now = cx.trunk_named(&candidate.trunk.name)?;
-        if self.base(&now)? != candidate.base {
-            return Ok(None);
-        }
-        if cx.repo.tree_of(&candidate.commit)? != candidate.judged.tree {
-            return Err(OpError::Bug("the commit to land has another tree than the judged one".into()));
-        }
-        let mut refreshed = checkouts::take_along_locked(cx, &now, &queue)?;
-        let landed = match self.landing(&now) {
-            Landing::Shared => self.land_shared(candidate, &now)?,
-            Landing::Local => self.land_local(candidate, &now)?,
-        };
-        Ok(landed.map(|more| {
-            refreshed.extend(more);
-            refreshed
-        }))
-    }
-
-    fn recheck_fence(&self) -> Result<(), OpError> {
-        let (Some(task), Some(fence)) = (&self.target.task, self.fence) else { return Ok(()) };
-        let snapshot = self.cx.snapshot()?;
-        match snapshot.task(&task.id)? {
-            Some(now) => Ok(now.register.check_fence(&task.id, fence)?),
-            None => Err(OpError::Bug(format!("task {} is gone", task.id))),
-        }
-    }
-
-    fn land_shared(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
-        let cx = self.cx;
-        let Some(remote) = &now.remote else {
-            return Err(OpError::Bug("a shared landing has no remote".into()));
-        };
-        let lease = format!("--force-with-lease=refs/heads/{}:{}", now.name, candidate.base);
-        let refspec = format!("{}:refs/heads/{}", candidate.commit, now.name);
-        // Before the move, and left where it may have happened: our own commit must not look like one from outside.
-        let before = accounted::add(cx, &candidate.commit)?;
-        let push = cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]);
-        let output = match remote::ask(cx, &push)? {
-            Asked::Answered(output) => output,
-            Asked::Silent(said) => return Err(unanswered(remote, &now.name, &said).into()),
-        };
-        if !output.status.success() {
-            accounted::set(cx, &before)?;
-            // Whether the race was lost is asked of the remote: servers say it in many words.
-            remote::forget_fetch(cx)?;
-            let fetched = remote::fetch_trunk(cx, now)?;
-            if fetched == Fetched::Fresh && self.base(&cx.trunk_named(&now.name)?)? != candidate.base {
-                return Ok(None);
-            }
-            let fact = format!("{remote} refused the push of {}: {}", now.name, output.stderr);
-            return Err(Refused::new(Because::Environment, "merge.push", fact)
-                .next("git orch merge --no-push   (moves only this clone's trunk)")
-                .into());
-        }
-        self.bring_home(now, &candidate.commit).map(Some)
-    }
-
-    /// Local trunk and its checkouts follow the remote's. One that is not behind is left alone.
-    pub(super) fn bring_home(&self, now: &Trunk, to: &Oid) -> Result<Vec<Refresh>, OpError> {
-        let cx = self.cx;
-        let is_behind = match &now.local {
-            Some(local) => local != to && cx.repo.is_ancestor(local, to)?,
-            None => true,
-        };
-        // Where somebody pulled meanwhile, local trunk has it, or git will say why not.
-        if is_behind && self.move_local(now, to)? {
-            return checkouts::follow(cx, &now.name, now.local.as_ref(), to);
-        }
-        Ok(Vec::new())
-    }
-
-    fn land_local(&self, candidate: &Candidate, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
-        let cx = self.cx;
-        let before = accounted::add(cx, &candidate.commit)?;
-        let moved = self.move_local(now, &candidate.commit);
-        if !matches!(moved, Ok(true)) {
-            accounted::set(cx, &before)?;
-        }
-        if !moved? {
-            return Ok(None);
-        }
-        checkouts::follow(cx, &now.name, now.local.as_ref(), &candidate.commit).map(Some)
-    }
-
-    /// Moves the local branch with a ticket for the guard; false if it is elsewhere by now.
-    fn move_local(&self, now: &Trunk, new: &Oid) -> Result<bool, OpError> {
-        let cx = self.cx;
-        let old = now.local.clone().map_or(MaybeOid::Zero, MaybeOid::Id);
-        let change = RefChange { name: now.local_ref.clone(), old: old.clone(), new: new.clone() };
-        let _ticket = ticket::issue(&cx.repo.orch_dir(), &now.local_ref, &old, new)?;
-        // Before the move: a kill in between must not make the verified commit look like one of somebody else's.
-        let before = attested::mark(cx, new)?;
-        checkouts::announce(cx, now.local.as_ref())?;
-        let moved = cx.repo.move_user_ref(&change, "git-orch: merge");
-        if !matches!(moved, Ok(Cas::Moved)) {
-            checkouts::withdraw(cx)?;
-            attested::unmark(cx, before.as_ref())?;
-        }
-        Ok(moved? == Cas::Moved)
-    }
-
     fn finish(&self, candidate: Candidate, checkouts: Vec<Refresh>) -> Result<Outcome, OpError> {
         let evidence = Evidence {
             commit: candidate.commit.clone(),
@@ -487,12 +381,4 @@ impl Run<'_> {
         lease::forget(cx, &task.id)?;
         Ok(done)
     }
-}
-
-/// A push that was stopped may have arrived: only the remote knows, and the next merge asks it.
-fn unanswered(remote: &str, trunk: &str, said: &str) -> Refused {
-    let fact = format!("whether {remote} took the push of {trunk} is not known: {said}");
-    Refused::new(Because::Environment, "merge.push", fact)
-        .next("git orch merge   (again: it finds out)")
-        .next("git config orch.networkTimeout 30m   (if the remote only takes longer)")
 }

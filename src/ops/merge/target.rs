@@ -9,7 +9,7 @@ use crate::git::Worktree;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::tasks::{self, change, get};
-use crate::ops::{contract, lease, unfinished, worktrees};
+use crate::ops::{contract, lease, said, unfinished, worktrees};
 use crate::policy::grant::Action;
 use crate::store::Snapshot;
 
@@ -171,8 +171,10 @@ pub(crate) fn give_back(cx: &Ctx, id: &TaskId, fence: u64, back: &State) -> Resu
     Ok(())
 }
 
-/// After a merge, the task's worktree is removed if nothing is in it and nobody is.
+/// After a merge, the task's worktree is removed if nothing is in it and nobody is. Nobody asks any more what its agent
+/// said.
 pub(crate) fn retire(cx: &Ctx, trunk: &Trunk, task: &Task) -> Result<Option<String>, OpError> {
+    said::forget(cx, &task.id);
     let snapshot = cx.snapshot()?;
     let list = worktrees::list(cx, &snapshot)?;
     let Some(entry) = list.into_iter().find(|entry| entry.id == task.id) else { return Ok(None) };

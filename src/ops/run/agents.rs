@@ -56,13 +56,14 @@ impl Agents {
         self.choose(row.kind, row.doer()).is_some()
     }
 
-    /// The command lines that would work on these tasks.
-    pub(super) fn lines(&self, rows: &[Row]) -> BTreeSet<String> {
-        let line = |row: &Row| match self.choose(row.kind, row.doer())? {
+    /// The command lines that would work on these tasks; None for what is built in.
+    pub(super) fn lines<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> BTreeSet<Option<String>> {
+        let choices = rows.filter_map(|row| self.choose(row.kind, row.doer()));
+        let line = |choice| match choice {
             Choice::Autofix => None,
             Choice::Command { line, .. } => Some(line),
         };
-        self.command.iter().cloned().chain(rows.iter().filter_map(line)).collect()
+        choices.map(line).collect()
     }
 
     /// The agent for a task.

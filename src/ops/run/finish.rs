@@ -2,9 +2,11 @@
 
 use crate::agent::render::one_line;
 use crate::config::Merging;
+use crate::domain::id::TaskId;
 use crate::domain::session::Outcome;
 use crate::domain::verdict::Word;
 use crate::ops::commit;
+use crate::ops::context::Trunk;
 use crate::ops::error::{Because, OpError};
 use crate::ops::lease;
 use crate::ops::merge::{self, Landing, Merged, Options};
@@ -15,6 +17,8 @@ use crate::policy::grant::Action;
 
 /// A reason is shown in lists: the whole output is in the log.
 const REASON_CHARS: usize = 500;
+/// What begins the reason of a task that conflicts with trunk.
+const CONFLICT: &str = "conflicts with trunk in";
 /// How often a merge is begun while another process holds trunk.
 const TRIES: u32 = 3;
 
@@ -69,8 +73,12 @@ impl TaskRun<'_> {
                 Ok(Some(End::new(Outcome::Merged)))
             }
             merge::Outcome::Conflict { files, .. } => {
-                let why = format!("conflicts with trunk in {}", commit::shown(&files));
-                self.block(&why, Outcome::Blocked).map(Some)
+                let why = format!("{CONFLICT} {}", commit::shown(&files));
+                let (cx, id) = (self.desk.cx, &self.task.id);
+                let end = self.block(&why, Outcome::Blocked)?;
+                let note = end.note.map(|why| format!("{why}; next: "));
+                let way = rebase_route(id, &cx.trunk(&cx.snapshot()?)?);
+                Ok(Some(End { note: note.map(|why| why + &way), ..end }))
             }
             merge::Outcome::Rejected { judged, .. } => self.rejected(&judged),
         }
@@ -133,6 +141,19 @@ impl TaskRun<'_> {
         block(self.desk.cx, &self.task, &why)?;
         Ok(End::noted(outcome, why))
     }
+}
+
+/// What to type for a task that is blocked because it conflicts with trunk: to put it back into the queue would only
+/// bring it there again. None if `why` it is blocked is something else.
+pub fn out_of_conflict(id: &TaskId, trunk: &Trunk, why: &str) -> Option<String> {
+    why.starts_with(CONFLICT).then(|| rebase_route(id, trunk))
+}
+
+fn rebase_route(id: &TaskId, trunk: &Trunk) -> String {
+    let tip = trunk.tip_name();
+    format!(
+        "`git orch unblock {id} && git orch start {id}`, in its worktree `git rebase {tip}`, then `git orch merge`"
+    )
 }
 
 /// Sets a task of ours aside.

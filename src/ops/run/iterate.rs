@@ -1,6 +1,6 @@
 //! One task from its claim to its end: agent, commit, Ralph, decision, again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::agent::environment::AgentEnv;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Prompt;
 use crate::agent::prompt_file;
-use crate::agent::render::TaskText;
+use crate::agent::render::{TaskText, one_line};
+use crate::agent::secrets;
 use crate::agent::wiggum::{self, Decision, Facts, Feedback, IterationFacts, counted};
 use crate::config::Moment;
 use crate::domain::branch;
@@ -23,10 +24,10 @@ use crate::ops::commit::{self, Committed, Skipped};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
-use crate::ops::ralph::{self, Judged, Request};
-use crate::ops::run::said::Said;
+use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::{spent, tell};
+use crate::ops::said::Said;
 use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
 
@@ -61,6 +62,15 @@ pub(super) enum Origin {
     Queue,
     /// From a session that died.
     Dead,
+}
+
+/// What ended a task that nobody worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// What the agent runs in.
+    Surroundings,
+    /// The agent: it says each time that it failed, and changes nothing.
+    Agent,
 }
 
 /// What a worker gives to the task that it works on.
@@ -170,9 +180,13 @@ impl<'a> TaskRun<'a> {
         self.desk.cx.interrupts.soft()
     }
 
-    /// Whether the surroundings are to blame for how it ended, not the work.
-    pub(super) fn failed_outside(&self) -> bool {
-        self.history.last().is_some_and(|last| !last.counts() && last.ending != Ending::Interrupted)
+    /// What is to blame for how it ended, if it is not the work: the next task would not fare better.
+    pub(super) fn outside(&self) -> Option<Outside> {
+        let last = self.history.last()?;
+        if !last.counts() && last.ending != Ending::Interrupted {
+            return Some(Outside::Surroundings);
+        }
+        self.history.iter().all(IterationFacts::failed).then_some(Outside::Agent)
     }
 
     /// Works on the task until something is decided.
@@ -252,7 +266,7 @@ impl<'a> TaskRun<'a> {
         let limit = self.budget();
         self.desk.send(Event::IterationStarted { task: task.clone(), iteration, limit });
         let before = self.tree.clone();
-        let (ending, said) = self.run_agent()?;
+        let (ending, said, last_line) = self.run_agent()?;
         let failed = !matches!(ending, Ending::Finished { exit: 0 } | Ending::Interrupted);
         let end = ending.to_string();
         let (decision, word) = if ending == Ending::Interrupted {
@@ -268,6 +282,12 @@ impl<'a> TaskRun<'a> {
             let decided = self.decide(before, ending, ralphed);
             spent::keep(cx, &self.task.id, self.used())?;
             decided
+        };
+        let decision = match decision {
+            Decision::Ask(why) if self.history.last().is_some_and(IterationFacts::failed) => {
+                Decision::Ask(why + &last_words(&last_line))
+            }
+            decision => decision,
         };
         let over = matches!(decision, Decision::Ask(_) | Decision::GiveUp(_));
         if let (true, Some(path)) = (failed || over, said) {
@@ -303,16 +323,19 @@ impl<'a> TaskRun<'a> {
         (decision, word)
     }
 
-    /// Runs the agent; also where its last words are.
-    fn run_agent(&mut self) -> Result<(Ending, Option<PathBuf>), OpError> {
+    /// Runs the agent; also where its last words are, and the very last.
+    fn run_agent(&mut self) -> Result<(Ending, Option<PathBuf>, String), OpError> {
         let cx = self.desk.cx;
         let job = self.job()?;
         let limits = Limits::wall(Some(AGENT_WALL), &cx.interrupts);
         let (desk, id) = (self.desk, &self.task.id);
-        let mut said = Said::default();
+        let (mut said, mut last_line) = (Said::default(), String::new());
         let mut on_event = |event| {
             if let driver::Event::Line(line) = &event {
                 said.line(line);
+                if !line.trim().is_empty() {
+                    last_line.clone_from(line);
+                }
             }
             desk.send(Event::Agent { task: id.clone(), event });
         };
@@ -324,7 +347,12 @@ impl<'a> TaskRun<'a> {
                 .next(format!("git orch edit {id} --unfile GLOB"))
                 .into(),
         })?;
-        Ok((ending, said.keep(cx, id)?))
+        // A full disk must not lose the iteration.
+        let kept = said.keep(cx, id).unwrap_or_else(|error| {
+            self.note(format!("what the agent said is not kept: {error}"));
+            None
+        });
+        Ok((ending, kept, last_line))
     }
 
     /// What the agent is given, with its prompt written.
@@ -418,8 +446,15 @@ impl<'a> TaskRun<'a> {
     }
 
     fn judge(&mut self, tree: &Oid) -> Result<Ralphed, OpError> {
+        if let Some((of, judged)) = &self.judged
+            && of == tree
+        {
+            return Ok(Ralphed::Judged(Some(judged.clone())));
+        }
         let mut sink = |event| self.desk.send(event);
-        let judged = ralph::judge(self.desk.cx, &self.request(), &mut sink)?;
+        // What is on record may be what a process of the agent's has left there.
+        let request = Request { recorded: Recorded::Ignored, ..self.request() };
+        let judged = ralph::judge(self.desk.cx, &request, &mut sink)?;
         if judged.stop.is_some() {
             return Ok(Ralphed::Stopped);
         }
@@ -444,7 +479,16 @@ impl<'a> TaskRun<'a> {
     }
 }
 
-fn not_ours(path: &std::path::Path) -> OpError {
+/// What an agent that failed printed last, as part of a reason. A reason is shared, so nothing that looks like a secret.
+fn last_words(line: &str) -> String {
+    let line = one_line(line);
+    if line.is_empty() || secrets::find_new(std::ffi::OsStr::new(""), line.as_bytes(), &[]).is_some() {
+        return String::new();
+    }
+    format!("; it printed last: {line}")
+}
+
+fn not_ours(path: &Path) -> OpError {
     let fact = format!("{} is no worktree of this repository any more", path.display());
     Refused::new(Because::Policy, "worktree.missing", fact).next("git orch worktree list").into()
 }

@@ -25,7 +25,6 @@ mod options;
 mod program;
 mod record;
 mod resume;
-mod said;
 mod session;
 mod shared;
 mod spent;
@@ -33,6 +32,6 @@ mod tell;
 mod trouble;
 mod worker;
 
+pub use finish::out_of_conflict;
 pub use options::{Ended, RunOptions, RunReport, Stopped};
-pub use said::said;
 pub use session::run;

@@ -1,49 +1,83 @@
-//! Whether the program that an agent's command line begins with is where it will be looked up.
+//! Whether the programs that agents' command lines begin with are where they will be looked up.
 //!
-//! Called once by a run, before any task is taken: every task would fail in the same way, and each would be blocked.
-//! What only a shell can tell (quotes, variables, a compound command) is not guessed at: the first task tells.
+//! Called once by a run, before any task is taken: where no agent can be found every task would fail in the same way,
+//! and each would be blocked. What only a shell can tell (quotes, variables, a compound command) is not guessed at: the
+//! first task tells.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::agent::environment::AgentEnv;
 use crate::git::EntryKind;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::remote::{self, Fetched};
 use crate::ops::worktrees;
 use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::process::{Cmd, find_program, quote};
 
-/// Refuses command lines whose program no task's worktree would find.
-pub(super) fn refuse_missing(cx: &Ctx, lines: &BTreeSet<String>) -> Result<(), OpError> {
-    let trunk = cx.trunk(&cx.snapshot()?)?;
-    lines.iter().try_for_each(|line| refuse_line(cx, &trunk, line))
+/// A program that no task's worktree would find.
+struct Missing {
+    program: String,
+    fact: String,
+    /// Whether another commit of trunk could have it.
+    in_trunk: bool,
 }
 
-fn refuse_line(cx: &Ctx, trunk: &Trunk, line: &str) -> Result<(), OpError> {
-    let Some(program) = first_word(line) else { return Ok(()) };
-    let fact = if program.starts_with('/') {
-        find_program(program, &cx.env).is_none().then(|| format!("there is no program {program}"))
-    } else if program.contains('/') {
-        in_trunk(cx, trunk, program)?
-    } else {
-        on_path(cx, program)?
-    };
-    match fact {
-        Some(fact) => {
-            Err(ways_out(cx, program, Refused::new(Because::Environment, "run.agent", fact)).into())
+impl Missing {
+    fn new(program: &str, fact: String, in_trunk: bool) -> Self {
+        Self { program: program.to_owned(), fact, in_trunk }
+    }
+}
+
+/// Refuses agents of which none can be found; says which can't. `lines` are their command lines, None is one that is
+/// built in.
+pub(super) fn look_up(cx: &Ctx, lines: &BTreeSet<Option<String>>) -> Result<Vec<String>, OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    let mut missing = missing_of(cx, &trunk, lines)?;
+    // Worktrees are cut from trunk as the remote has it then.
+    if missing.iter().any(|missing| missing.in_trunk) && remote::fetch_trunk(cx, &trunk)? == Fetched::Fresh {
+        missing = missing_of(cx, &cx.trunk_named(&trunk.name)?, lines)?;
+    }
+    if missing.len() < lines.len() {
+        return Ok(missing.into_iter().map(|m| format!("{}: its tasks will be blocked", m.fact)).collect());
+    }
+    match missing.into_iter().next() {
+        Some(Missing { program, fact, .. }) => {
+            let refused = Refused::new(Because::Environment, "run.agent", fact);
+            Err(ways_out(cx, &program, refused).into())
         }
-        None => Ok(()),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn missing_of(cx: &Ctx, trunk: &Trunk, lines: &BTreeSet<Option<String>>) -> Result<Vec<Missing>, OpError> {
+    let found = lines.iter().flatten().map(|line| missing_in(cx, trunk, line));
+    found.filter_map(Result::transpose).collect()
+}
+
+fn missing_in(cx: &Ctx, trunk: &Trunk, line: &str) -> Result<Option<Missing>, OpError> {
+    let Some(program) = first_word(line) else { return Ok(None) };
+    if program.starts_with('/') {
+        let missing = || Missing::new(program, format!("there is no program {program}"), false);
+        Ok(find_program(program, &cx.env).is_none().then(missing))
+    } else if program.contains('/') {
+        in_trunk(cx, trunk, program)
+    } else {
+        on_path(cx, trunk, program)
     }
 }
 
 /// What is wrong with a path that a shell resolves in the task's worktree, which is cut from trunk.
-fn in_trunk(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<String>, OpError> {
+fn in_trunk(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<Missing>, OpError> {
     let place = worktrees::root(cx).join("task");
     let path = fs::normal(&place.join(program));
     let Ok(inside) = path.strip_prefix(&place) else {
         let fact = format!("{program}, from a task's worktree, is {}: there is no program", path.display());
-        return Ok(find_program(&path.to_string_lossy(), &cx.env).is_none().then_some(fact));
+        let missing = || Missing::new(program, fact, false);
+        return Ok(find_program(&path.to_string_lossy(), &cx.env).is_none().then(missing));
     };
     let (Some(tip), Some(inside)) = (trunk.tip(), inside.to_str()) else { return Ok(None) };
     let tree = cx.repo.tree_of(tip)?;
@@ -63,27 +97,50 @@ fn in_trunk(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<String>, Op
             format!("{program} is looked up in the task's worktree, and {name} has no file {inside}")
         }
     };
-    Ok(Some(fact))
+    Ok(Some(Missing::new(program, fact, true)))
 }
 
-/// What is wrong with a bare word. The shell itself is asked: it knows its own commands.
-fn on_path(cx: &Ctx, program: &str) -> Result<Option<String>, OpError> {
+/// What is wrong with a bare word. The shell itself is asked: it knows its own commands. What is relative in PATH leads
+/// elsewhere in a task's worktree than here.
+fn on_path(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<Missing>, OpError> {
     let env = AgentEnv::scrubbed(&cx.env);
-    let asked = Cmd::new("sh", &cx.repo.main_path(), env.as_env())
-        .args(["-c", "command -v -- \"$1\"", "sh", program])
-        .run()?;
-    let found = asked.status.success();
-    Ok((!found).then(|| format!("{program} is looked up along PATH, and no directory there has it")))
+    let (absolute, relative): (Vec<PathBuf>, Vec<PathBuf>) =
+        env.as_env().search_path().into_iter().partition(|dir| dir.is_absolute());
+    if absolute.is_empty() && relative.is_empty() {
+        // Each shell has a list of its own for that.
+        return Ok(None);
+    }
+    // No directory at all would mean the current one.
+    let mut path = OsString::from("/dev/null");
+    for dir in absolute {
+        path.push(":");
+        path.push(dir);
+    }
+    let words = ["-c", "PATH=$2; command -v -- \"$1\"", "sh", program];
+    let asked = Cmd::new("sh", &cx.repo.main_path(), env.as_env()).args(words).args([path]).run()?;
+    if asked.status.success() {
+        return Ok(None);
+    }
+    for dir in &relative {
+        let there = dir.join(program);
+        if there.to_str().is_none_or(|there| matches!(in_trunk(cx, trunk, there), Ok(None))) {
+            return Ok(None);
+        }
+    }
+    let fact = format!("{program} is looked up along PATH, and no directory there has it");
+    Ok(Some(Missing::new(program, fact, !relative.is_empty())))
 }
 
 fn ways_out(cx: &Ctx, program: &str, refused: Refused) -> Refused {
-    let here = cx.cwd.join(program);
-    let absolute = |path: &str| format!("git orch run --agent {path}");
+    let here = fs::normal(&cx.cwd.join(program));
+    // Twice where a shell reads it twice: the one that it is typed into, and the one that starts the agent.
+    let absolute = |line: &str| format!("git orch run --agent {line}");
     if fs::exists(&here) && !here.is_dir() {
-        let path = quote(&quote(&fs::normal(&here).to_string_lossy()));
+        let path = quote(&here.to_string_lossy());
+        let again = absolute(&quote(&path));
         let refused = match find_program(&here.to_string_lossy(), &cx.env) {
-            Some(_) => refused.next(absolute(&path)),
-            None => refused.next(format!("chmod +x {path}")).next(absolute(&path)),
+            Some(_) => refused.next(again),
+            None => refused.next(format!("chmod +x {path}")).next(again),
         };
         refused.next("or bring the file to trunk first: `git orch start --here`, commit it, `git orch merge`")
     } else {

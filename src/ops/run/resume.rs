@@ -1,7 +1,5 @@
 //! The tasks of sessions that died on this machine.
 
-use std::collections::VecDeque;
-
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 use crate::index::{Filter, Row};
@@ -14,7 +12,7 @@ use crate::ops::takeover;
 use crate::sys::fs;
 
 /// Tasks of workers whose process ended here without giving them back, in the order of `next`.
-pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDeque<TaskId>, OpError> {
+pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<Vec<Task>, OpError> {
     let mut found = Vec::new();
     for task in cx.snapshot()?.tasks()?.tasks.into_values() {
         let Some(lease) = task.register.state.lease() else { continue };
@@ -26,7 +24,7 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<VecDequ
         }
     }
     found.sort_by(|a, b| a.order().cmp(&b.order()));
-    Ok(found.into_iter().map(|task| task.id).collect())
+    Ok(found)
 }
 
 /// Takes a dead session's task, with what was there kept; None if another run was faster.

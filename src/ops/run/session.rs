@@ -1,6 +1,5 @@
 //! A whole run: from its first record to its last.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use crate::domain::id::SessionId;
 use crate::domain::plural::plural;
 use crate::domain::session::Session;
 use crate::gate::rule;
+use crate::index::Row;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::gateless;
@@ -21,7 +21,7 @@ use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
 use crate::ops::run::shared::{Landing, Shared};
 use crate::ops::run::{program, resume, worker};
-use crate::ops::{contract, lease, worktrees};
+use crate::ops::{contract, lease, said, worktrees};
 use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -46,18 +46,23 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     // Workers have a count of their own, so that a mode or an error can stop them as a person does.
     let own = cx.for_worker(actor, cx.interrupts.part()).open()?;
 
+    said::forget_ended(&own, &own.snapshot()?);
     let dead = resume::find(&own, &options.filter, &agents)?;
-    let Ready { count: ready, without_agent, lines } = ready(&own, options, &agents)?;
+    let Ready { rows, without_agent } = ready(&own, options, &agents)?;
     if without_agent > 0 {
         sink(Event::Note { task: None, text: needs_agent(without_agent) });
     }
-    let nothing = ready + dead.len() == 0;
-    if !nothing && let Err(refused) = program::refuse_missing(cx, &lines) {
-        fs::remove_file_if_there(&live)?;
-        return Err(refused);
+    let left: Vec<Row> = dead.iter().map(|task| Row::new(task, 0)).collect();
+    let ready = rows.len() + left.len();
+    match program::look_up(cx, &agents.lines(rows.iter().chain(&left))) {
+        Ok(notes) => notes.into_iter().for_each(|text| sink(Event::Note { task: None, text })),
+        Err(refused) => {
+            fs::remove_file_if_there(&live)?;
+            return Err(refused);
+        }
     }
     let jobs = options.jobs.max(1);
-    sink(Event::RunStarted { session: id.clone(), jobs, ready: ready + dead.len() });
+    sink(Event::RunStarted { session: id.clone(), jobs, ready });
     let session = Session {
         id: id.clone(),
         by: own.actor.to_string(),
@@ -65,7 +70,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
         ended: None,
         tasks: vec![],
     };
-    if nothing {
+    if ready == 0 {
         // Nothing happened that a record would tell.
         fs::remove_file_if_there(&live)?;
         let session = Session { ended: Some(own.clock.now()), ..session };
@@ -77,7 +82,7 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
         rules: contract::rules()?,
         agents,
         session: id,
-        board: Board::new(options.max_tasks, dead),
+        board: Board::new(options.max_tasks, dead.into_iter().map(|task| task.id).collect()),
         record: Record::begin(&own, session)?,
         landing: Landing::default(),
     };
@@ -136,19 +141,17 @@ fn check(cx: &Ctx) -> Result<crate::config::Config, OpError> {
 
 /// What is ready.
 struct Ready {
-    /// How many tasks there are that an agent works on.
-    count: usize,
-    /// How many that none does.
+    /// What an agent works on.
+    rows: Vec<Row>,
+    /// How many tasks there are that none does.
     without_agent: usize,
-    /// The command lines of these agents.
-    lines: BTreeSet<String>,
 }
 
 fn ready(cx: &Ctx, options: &RunOptions, agents: &Agents) -> Result<Ready, OpError> {
     let snapshot = cx.snapshot()?;
     let rows = Queue::open(cx, &snapshot)?.ready(&options.filter, usize::MAX)?;
-    let count = rows.iter().filter(|row| agents.covers(row)).count();
-    Ok(Ready { count, without_agent: rows.len() - count, lines: agents.lines(&rows) })
+    let (rows, without): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| agents.covers(row));
+    Ok(Ready { rows, without_agent: without.len() })
 }
 
 fn needs_agent(count: usize) -> String {

@@ -24,7 +24,7 @@ pub(super) fn contract(contract: &Contract) -> Vec<String> {
         lines.push(format!("Do not touch {}.", texts(&contract.forbidden)));
     }
     if contract.new_files == Permission::Deny {
-        lines.push("Add no files.".to_owned());
+        lines.push("Add no files, except lock files that a build makes.".to_owned());
     }
     if contract.deletions == Permission::Deny {
         lines.push("Delete no files.".to_owned());
@@ -81,7 +81,7 @@ mod tests {
         let bugfix = contract(rules.contract(Role::Bugfix));
         assert!(bugfix[0].starts_with("Do not touch `**/migrations/**`, "), "{bugfix:?}");
         insta::assert_snapshot!(bugfix[1..].join("\n"), @r"
-        Add no files.
+        Add no files, except lock files that a build makes.
         Delete no files.
         Change at most 5 files and 100 lines (added and deleted together) on the whole branch.
         ");

@@ -12,6 +12,8 @@ pub(super) enum Trouble {
     Lost(String),
     /// The mode stops us.
     Mode,
+    /// Somebody stopped it: nothing is wrong with the task.
+    Stopped,
     /// It concerns every task: the run ends.
     Halt(OpError),
 }
@@ -24,14 +26,14 @@ pub(super) fn classify(error: OpError) -> Trouble {
             Because::Held if matches!(refused.rule, "task.fence" | "task.held") => {
                 Trouble::Lost(refused.fact)
             }
+            Because::Interrupted => Trouble::Stopped,
             Because::Environment => Trouble::Halt(refused.into()),
             Because::Failed
             | Because::Held
             | Because::Usage
             | Because::Blocked
             | Because::Policy
-            | Because::NothingReady
-            | Because::Interrupted => Trouble::Block(format!("{} ({})", refused.fact, refused.rule)),
+            | Because::NothingReady => Trouble::Block(format!("{} ({})", refused.fact, refused.rule)),
         },
         // git said no: to something about this task, most likely. See `Board::is_trouble_for_all`.
         OpError::Process(error @ ProcessError::Failed { .. })
@@ -62,6 +64,7 @@ mod tests {
             Trouble::Block(_) => "block",
             Trouble::Lost(_) => "lost",
             Trouble::Mode => "mode",
+            Trouble::Stopped => "stopped",
             Trouble::Halt(_) => "halt",
         }
     }
@@ -74,6 +77,7 @@ mod tests {
         assert_eq!(word(refused(Because::Held, "branch.moved")), "block");
         assert_eq!(word(refused(Because::Policy, "mode")), "mode");
         assert_eq!(word(refused(Because::Environment, "merge.offline")), "halt");
+        assert_eq!(word(refused(Because::Interrupted, "remote.interrupted")), "stopped");
         assert_eq!(word(OpError::Bug("x".into())), "halt");
         let locked = GitError::RefLocked { path: "x".into() };
         assert_eq!(word(locked.into()), "block");

@@ -11,10 +11,10 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::remote::{self, Fetched};
 use crate::ops::run::finish;
-use crate::ops::run::iterate::{Desk, End, Origin, TaskRun};
+use crate::ops::run::iterate::{Desk, End, Origin, Outside, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
-use crate::ops::run::{resume, said, spent};
+use crate::ops::run::{resume, spent};
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -107,6 +107,7 @@ impl Worker<'_> {
                 self.close()?;
                 Ok(None)
             }
+            Err(Trouble::Stopped) => Ok(None),
             Err(Trouble::Halt(error)) => Err(error),
             Err(Trouble::Block(why) | Trouble::Lost(why)) => {
                 Err(OpError::Bug(format!("no task was taken: {why}")))
@@ -168,8 +169,8 @@ impl Worker<'_> {
         let worked = work_on(&desk, task, origin);
         let (end, halt) = match worked.end {
             Ok(end) => {
-                let halt = if worked.failed_outside { self.trouble(end.note.as_deref()) } else { None };
-                if !worked.failed_outside {
+                let halt = worked.outside.and_then(|outside| self.trouble(outside, end.note.as_deref()));
+                if worked.outside.is_none() {
                     self.shared.board.no_trouble();
                 }
                 (end, halt)
@@ -182,9 +183,6 @@ impl Worker<'_> {
         if done.outcome != Outcome::Interrupted {
             spent::forget(&self.cx, &task.id)?;
         }
-        if done.outcome == Outcome::Merged {
-            said::forget(&self.cx, &task.id)?;
-        }
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.send(Event::TaskFinished { task: done, millis });
         halt.map_or(Ok(()), Err)
@@ -192,15 +190,22 @@ impl Worker<'_> {
 
     /// Counts a task that its surroundings ended; an error when there are so many in a row that the next one would
     /// not fare better.
-    fn trouble(&self, why: Option<&str>) -> Option<OpError> {
+    fn trouble(&self, outside: Outside, why: Option<&str>) -> Option<OpError> {
         if !self.shared.board.is_trouble_for_all() {
             return None;
         }
         let why = why.unwrap_or("it could not be worked on");
-        let fact = format!("one task after the other ends for its surroundings; the last: {why}");
+        let ends = match outside {
+            Outside::Surroundings => "ends for its surroundings",
+            Outside::Agent => "ends because the agent fails",
+        };
+        let fact = format!("one task after the other {ends}; the last: {why}");
         let refused = Refused::new(Because::Environment, "run.trouble", fact)
             .next("mend that, `git orch unblock` the tasks, then `git orch run` again");
-        Some(refused.into())
+        Some(match outside {
+            Outside::Surroundings => refused.into(),
+            Outside::Agent => refused.next("git orch show TASK   (where what its agent said is kept)").into(),
+        })
     }
 
     /// What becomes of a task that an error ended, and of the run.
@@ -208,6 +213,7 @@ impl Worker<'_> {
         let stopped = |note: &str| End::noted(Outcome::Interrupted, finish::reason(note));
         match classify(error) {
             Trouble::Mode => (stopped("the mode does not allow to go on"), None),
+            Trouble::Stopped => (End::interrupted(), None),
             Trouble::Lost(what) => {
                 let note = finish::reason(&format!("it is not this run's any more: {what}"));
                 (End::noted(Outcome::Blocked, note), None)
@@ -215,13 +221,15 @@ impl Worker<'_> {
             Trouble::Halt(error) => (stopped(&error.to_string()), Some(error)),
             Trouble::Block(why) => {
                 let why = finish::reason(&why);
-                if let Some(all) = self.trouble(Some(&why)) {
+                if let Some(all) = self.trouble(Outside::Surroundings, Some(&why)) {
                     return (stopped(&why), Some(all));
                 }
                 match finish::block(&self.cx, task, &why).map_err(classify) {
                     Ok(()) => (End::noted(Outcome::Blocked, why), None),
                     Err(Trouble::Halt(error)) => (stopped(&why), Some(error)),
-                    Err(Trouble::Mode | Trouble::Lost(_) | Trouble::Block(_)) => (stopped(&why), None),
+                    Err(Trouble::Mode | Trouble::Stopped | Trouble::Lost(_) | Trouble::Block(_)) => {
+                        (stopped(&why), None)
+                    }
                 }
             }
         }
@@ -232,12 +240,12 @@ impl Worker<'_> {
 struct Worked {
     end: Result<End, OpError>,
     iterations: u32,
-    /// Whether its surroundings are to blame.
-    failed_outside: bool,
+    /// What is to blame, where it is not the work.
+    outside: Option<Outside>,
 }
 
 fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> Worked {
-    let failed = |error| Worked { end: Err(error), iterations: 0, failed_outside: false };
+    let failed = |error| Worked { end: Err(error), iterations: 0, outside: None };
     let Some(driver) = desk.shared.agents.driver(task) else {
         return failed(OpError::Bug(format!("task {} was taken without an agent for it", task.id)));
     };
@@ -251,8 +259,8 @@ fn work_on(desk: &Desk<'_>, task: &Task, origin: Origin) -> Worked {
         Ok(mut run) => {
             let end = run.run(origin);
             let iterations = u32::try_from(run.history.len()).unwrap_or(u32::MAX);
-            let failed_outside = run.failed_outside();
-            Worked { end, iterations, failed_outside }
+            let outside = run.outside();
+            Worked { end, iterations, outside }
         }
         Err(error) => failed(error),
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::ops::attested::{self, Tamper};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::setup::definition;
@@ -11,7 +12,7 @@ use crate::ops::setup::options::InitOptions;
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::state;
 use crate::ops::setup::trunk::{self, Known, Remote};
-use crate::ops::{accounted, attested, people, remote};
+use crate::ops::{accounted, people, remote};
 use crate::sys::fs;
 
 /// Sets this clone up with the running program and the dispatcher beside it.
@@ -42,12 +43,24 @@ pub fn init_with(cx: &Ctx, options: &InitOptions, programs: &Programs) -> Result
     } else {
         act(&own, &plan, chosen, programs, &mut report)?;
     }
-    if options.dry_run {
+    if is_hub(&own)? {
+        let line = "nobody works in this repository, and they refuse every push of trunk to it, what Ralph has \
+            verified, too: set up the clones, not the hub that they push to";
+        report.push(Done::Warned, "hooks", line);
+        if !options.dry_run {
+            report.due("git orch uninstall");
+        }
+    } else if options.dry_run {
         report.next("git orch init   # does it");
     } else {
         next(&own, &plan, &mut report)?;
     }
     Ok(report)
+}
+
+/// Whether this is a repository that others push to, as far as one can see: bare, and without worktrees.
+fn is_hub(cx: &Ctx) -> Result<bool, OpError> {
+    Ok(cx.repo.is_bare() && cx.repo.worktrees()?.is_empty())
 }
 
 /// Everything that is decided before the first change.
@@ -157,15 +170,18 @@ fn act(
     state::tell(cx, &plan.state, &plan.remote, report)?;
     state::perform(cx, &plan.state, &plan.trunk.name, report)?;
     definition::perform(cx, &plan.toml, &plan.trunk, report)?;
+    // Before the hooks are there: from then on a mark has to be.
+    let tamper = attested::tamper(cx, &plan.trunk)?;
     hooks::install_all(cx, &plan.trunk, programs, Act::Do, report)?;
-    attest(cx, &plan.trunk, report)
+    attest(cx, &plan.trunk, tamper, report)
 }
 
 /// Trunk as it is now is where git-orch begins; a move that it did not see is not covered up.
-fn attest(cx: &Ctx, before: &Trunk, report: &mut Report) -> Result<(), OpError> {
-    if let Some(tamper) = attested::tamper(cx, before)? {
+fn attest(cx: &Ctx, before: &Trunk, tamper: Option<Tamper>, report: &mut Report) -> Result<(), OpError> {
+    if let Some(tamper) = tamper {
         report.push(Done::Warned, "trunk", tamper.to_string());
-        report.due(format!("git log {}..{}   # what came in", tamper.attested.short(), tamper.trunk));
+        let (command, what) = tamper.look();
+        report.due(format!("{command}   # {what}"));
         report.due("git orch doctor --fix   # a person who has looked at it accepts and records it");
         return Ok(());
     }

@@ -13,7 +13,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::{hooks, local};
 use crate::ops::worktrees::{self, Pruned, Pruning};
-use crate::ops::{attested, people};
+use crate::ops::{attested, merge, people};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
@@ -44,6 +44,7 @@ pub fn uninstall(cx: &Ctx, refs: StateRefs) -> Result<Report, OpError> {
     people::refuse_agents(cx, "take git-orch out")?;
     if installed {
         refuse_while_at_work(cx)?;
+        merge::catch_up(cx)?;
         remove_hooks(cx, &mut report)?;
         attested::forget(cx)?;
         let kept = remove_worktrees(cx, &mut report)?;

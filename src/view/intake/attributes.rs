@@ -5,6 +5,8 @@
 //! `(see the docs)` does, though `docs` is a kind. What was meant for us and is mistyped is a problem: taken for
 //! words, it would give the task another kind than its author wrote, and nobody would see it.
 
+use std::collections::BTreeMap;
+
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
 use crate::view::intake::Found;
@@ -33,16 +35,30 @@ pub(super) fn split(first: &str) -> Option<(&str, &str)> {
 
 /// Reads the list into `found`; the error says what is wrong.
 pub(super) fn read(list: &str, found: &mut Found) -> Result<(), String> {
+    let mut single = Single::default();
     for part in list.split(',') {
         let mut rest = part.trim();
         if rest.is_empty() {
             return Err(format!("there is an empty place in `({list})`"));
         }
         while !rest.is_empty() {
-            rest = one(rest, found)?.trim_start();
+            rest = one(rest, found, &mut single)?.trim_start();
         }
     }
     Ok(())
+}
+
+/// What a task has one of, with the word that said it.
+#[derive(Default)]
+struct Single(BTreeMap<&'static str, String>);
+
+impl Single {
+    fn take(&mut self, what: &'static str, word: &str) -> Result<(), String> {
+        match self.0.insert(what, word.to_owned()) {
+            Some(before) => Err(format!("`{word}` is a second {what}, after `{before}`")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whether the text between two commas was probably written for us.
@@ -61,7 +77,7 @@ fn is_meant(part: &str) -> bool {
 }
 
 fn is_attribute(word: &str) -> bool {
-    take_word(word, &mut Found::default())
+    take_word(word, &mut Found::default()).is_some()
 }
 
 fn is_mistyped(word: &str) -> bool {
@@ -96,13 +112,15 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Takes what `text` begins with into `found`; returns the rest.
-fn one<'a>(text: &'a str, found: &mut Found) -> Result<&'a str, String> {
+fn one<'a>(text: &'a str, found: &mut Found, single: &mut Single) -> Result<&'a str, String> {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     if word.contains(':') || rest.trim_start().starts_with(':') {
         let (key, value) = text.split_once(':').unwrap_or((text, ""));
-        return pair(key.trim(), value.trim(), found);
+        return pair(key.trim(), value.trim(), found, single);
     }
-    if take_word(word, found) { Ok(rest) } else { Err(unknown(word)) }
+    let what = take_word(word, found).ok_or_else(|| unknown(word))?;
+    single.take(what, word)?;
+    Ok(rest)
 }
 
 fn unknown(word: &str) -> String {
@@ -114,23 +132,25 @@ fn unknown(word: &str) -> String {
     format!("`{word}` is no kind, priority or role{hint}")
 }
 
-/// Takes a kind, a role or a priority; says whether it was one.
-fn take_word(word: &str, found: &mut Found) -> bool {
+/// Takes a kind, a role or a priority; says which it was, if any.
+fn take_word(word: &str, found: &mut Found) -> Option<&'static str> {
     let lower = word.to_lowercase();
     if let Some(kind) = Kind::parse(&lower) {
         found.draft.kind = kind;
+        Some("kind")
     } else if let Some(role) = Role::parse(&lower) {
         found.draft.role = Some(role);
+        Some("role")
     } else if let Some(priority) = Priority::parse(&lower).filter(|_| lower.starts_with('p')) {
         found.draft.priority = priority;
+        Some("priority")
     } else {
-        return false;
+        None
     }
-    true
 }
 
 /// Takes `key: value`; returns what follows a name, which is one word.
-fn pair<'a>(key: &str, value: &'a str, found: &mut Found) -> Result<&'a str, String> {
+fn pair<'a>(key: &str, value: &'a str, found: &mut Found, single: &mut Single) -> Result<&'a str, String> {
     let values = || value.split_whitespace().map(str::to_owned);
     let lower = key.to_lowercase();
     if value.is_empty() && KEYS.contains(&lower.as_str()) {
@@ -139,6 +159,7 @@ fn pair<'a>(key: &str, value: &'a str, found: &mut Found) -> Result<&'a str, Str
     match lower.as_str() {
         "id" => {
             let (name, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+            single.take("id", name)?;
             found.name = Some(name.to_owned());
             return Ok(rest);
         }
@@ -222,6 +243,10 @@ mod tests {
             ("bug,", "there is an empty place in `(bug,)`"),
             ("lable: io", "`lable:` is not known; did you mean `label:`?"),
             ("bug, prio: 1", "`prio:` is not known"),
+            ("bug, feature", "`feature` is a second kind, after `bug`"),
+            ("P3 bug P4", "`P4` is a second priority, after `P3`"),
+            ("bugfix, bug, testwriter", "`testwriter` is a second role, after `bugfix`"),
+            ("id: a, bug, id: b", "`b` is a second id, after `a`"),
             ("id:", "there is nothing behind `id:`"),
         ];
         for (list, what) in cases {
