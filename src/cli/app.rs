@@ -256,7 +256,7 @@ mod tests {
           -v, --verbose...    Say more: -v what is done, -vv how, -vvv everything
           -C <DIR>            Run as if started in DIR
               --color <WHEN>  When to use colour: auto, always or never
-          -h, --help          Print help (all of it: git orch help [COMMAND])
+          -h, --help          Print help (all of it: git orch help)
           -V, --version       Print version
 
         Exit codes and the first ten minutes are in the README. Help for a command: git orch help COMMAND

@@ -47,7 +47,7 @@ pub struct GlobalArgs {
     )]
     pub color: Color,
     // Not clap's own, which names `--help`: `git orch --help` is git's, and looks for a manual page.
-    /// Print help (all of it: git orch help [COMMAND])
+    /// Print help (all of it: git orch help)
     #[arg(short, long, global = true, action = ArgAction::Help, display_order = 999)]
     pub help: Option<bool>,
 }
