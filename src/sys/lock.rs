@@ -164,7 +164,7 @@ impl FileLock {
     }
 
     fn block(path: &Path) -> Result<Self, FsError> {
-        let file = open(path)?;
+        let file = open(path, Readers::Usual)?;
         loop {
             match rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive) {
                 Ok(()) => {
