@@ -16,6 +16,7 @@ use crate::hook::hint::{self, Scene};
 use crate::hook::name::{Hook, Order, of_program};
 use crate::hook::place::Place;
 use crate::hook::settings::{Settings, SettingsError};
+use crate::hook::whose::Whose;
 use crate::hook::{chain, install, refs};
 use crate::sys::ancestry;
 use crate::sys::env::{Env, var};
@@ -132,6 +133,7 @@ impl<'a> Run<'a> {
     fn guard(&self, place: &Place, settings: &Settings, updates: &[RefUpdate]) -> Option<String> {
         let facts = Live::new(place, settings, updates, self.env, self.cwd);
         let trunk = settings.trunk.as_str();
+        let agent = Whose::new(&place.common_dir, None).task_in(self.env);
         let mut alias: Option<Option<String>> = None;
         for update in updates {
             let is_tracking = settings.tracking.as_ref() == Some(&update.name);
@@ -152,7 +154,7 @@ impl<'a> Run<'a> {
             } else {
                 Decision::Allow
             };
-            let decision = match (decision, self.agent_of(place)) {
+            let decision = match (decision, agent) {
                 (Decision::Allow, Some(own)) => guard::decide_by_agent(&update.name, own),
                 (decision, _) => decision,
             };
@@ -164,15 +166,6 @@ impl<'a> Run<'a> {
             }
         }
         None
-    }
-
-    /// The task of the agent that runs this, if one of this repository's does.
-    fn agent_of(&self, place: &Place) -> Option<&str> {
-        let own = self.env.text(var::ORCH_TASK)?;
-        let Some(worktree) = self.env.get(var::ORCH_WORKTREE) else { return Some(own) };
-        let its = Place::find(&Env::default(), Path::new(worktree))?;
-        let same = fs::canonical(&its.common_dir).ok() == fs::canonical(&place.common_dir).ok();
-        same.then_some(own)
     }
 
     fn refusal(&self, denial: &Denial, facts: &Live<'_>, git_dir: &Path) -> String {

@@ -19,3 +19,4 @@ pub mod place;
 pub mod refs;
 pub mod settings;
 pub mod ticket;
+pub mod whose;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::time::Timestamp;
+use crate::hook::whose::Whose;
 use crate::sys::ancestry;
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
@@ -110,13 +111,12 @@ pub struct Asking<'a> {
 
 impl Asking<'_> {
     /// Whether it, or a process above it, works in a task's worktree.
-    fn is_below(&self, worktrees: &Path) -> bool {
-        let inside = |dir: &Path| fs::canonical(dir).is_ok_and(|dir| dir.starts_with(worktrees));
-        let worktree = self.env.get(var::ORCH_WORKTREE).map(Path::new);
-        inside(self.cwd)
-            || self.env.get(var::ORCH_TASK).is_some() && ancestry::is_below(worktree, worktrees)
+    fn is_in_a_task(&self, whose: &Whose) -> bool {
+        whose.is_task_place(self.cwd)
+            || whose.task_in(self.env).is_some()
             || ancestry::chain().iter().any(|process| {
-                process.task_below(worktrees).is_some() || process.cwd.as_deref().is_some_and(inside)
+                whose.task_of(process).is_some()
+                    || process.cwd.as_deref().is_some_and(|dir| whose.is_task_place(dir))
             })
     }
 }
@@ -152,7 +152,9 @@ pub fn overridden(
             && field(&text, "ref") == Some(reference)
             && names(&text, "old", old);
         if fits && FileLock::is_held(&path)? {
-            return Ok(field(&text, "worktrees").is_some_and(|root| !asking.is_below(Path::new(root))));
+            let common_dir = orch.parent().unwrap_or(orch);
+            let closed = |root| asking.is_in_a_task(&Whose::new(common_dir, Some(Path::new(root))));
+            return Ok(field(&text, "worktrees").is_some_and(|root| !closed(root)));
         }
     }
     Ok(false)

@@ -209,6 +209,12 @@ fn where_worktrees_are_is_not_an_agents_to_say() {
     }
     assert_eq!((project.repo.rev("main"), hub.repo().rev("main")), (main, there));
     assert_eq!(project.status(&third), "open");
+    // By the place alone; but not a person's own worktree, whatever it is called.
+    let overridden =
+        ["-c", "orch.worktrees=/nonexistent", "orch", "override", "--reason", "x", "--", "git", "status"];
+    assert_ne!(task.repo.git(&overridden).status(), 0);
+    project.repo.git(&["worktree", "add", "--quiet", "-b", "free", "../backends"]).success();
+    project.repo.env().at("backends").git(&overridden).success();
 }
 
 #[test]
