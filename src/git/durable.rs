@@ -12,11 +12,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use gix::objs::FindExt as _;
 use gix::objs::tree::EntryKind as GixEntryKind;
 
 use crate::domain::oid::Oid;
 use crate::git::error::GitError;
+use crate::git::fresh::{Fresh, Known};
 use crate::git::new_commit::NewCommit;
 use crate::git::pack::{Pack, Packed};
 use crate::git::read::{from_gix, to_gix};
@@ -61,7 +64,7 @@ pub struct Batch<'r> {
 /// In which form the objects are written.
 enum To {
     Loose(BTreeMap<Oid, tempfile::TempPath>),
-    Pack(BTreeSet<Oid>, Pack),
+    Pack(BTreeMap<Oid, Known>, Pack),
 }
 
 impl<'r> Batch<'r> {
@@ -73,7 +76,7 @@ impl<'r> Batch<'r> {
     /// An empty batch that becomes one pack of ours.
     pub fn packed(repo: &'r Repo) -> Self {
         let pack = Pack::new(repo.gix.object_hash());
-        Self { to: To::Pack(BTreeSet::new(), pack), ..Self::new(repo) }
+        Self { to: To::Pack(BTreeMap::new(), pack), ..Self::new(repo) }
     }
 
     /// Adds an object; returns its id. A loose one that the repository has already is not written again; in a pack it
@@ -84,8 +87,9 @@ impl<'r> Batch<'r> {
         let oid = from_gix(&id);
         match &mut self.to {
             To::Pack(known, pack) => {
-                if known.insert(oid.clone()) {
+                if !known.contains_key(&oid) {
                     pack.add(&oid, object.kind(), bytes)?;
+                    known.insert(oid.clone(), (object.kind(), Arc::from(bytes)));
                 }
             }
             To::Loose(written) => {
@@ -106,7 +110,8 @@ impl<'r> Batch<'r> {
         root: Option<&Oid>,
         edits: &BTreeMap<String, Option<Oid>>,
     ) -> Result<Oid, GitError> {
-        let (id, trees) = self.repo.past_packing(|gix| edited(gix, root, edits))?;
+        let fresh = &self.repo.fresh;
+        let (id, trees) = self.repo.past_packing(|gix| edited(&Objects { fresh, gix }, root, edits))?;
         for bytes in trees {
             self.add(Object::Tree, &bytes)?;
         }
@@ -124,28 +129,52 @@ impl<'r> Batch<'r> {
         match self.to {
             To::Loose(written) => persist_loose(&self.objects, written, durability),
             To::Pack(_, pack) if pack.is_empty() => Ok(()),
-            To::Pack(_, pack) => persist_pack(&self.objects.join("pack"), &pack.finish()?, durability),
+            To::Pack(known, pack) => {
+                persist_pack(&self.objects.join("pack"), &pack.finish()?, durability)?;
+                self.repo.fresh.keep(known.into_iter().collect());
+                Ok(())
+            }
         }
+    }
+}
+
+/// The repository's objects, first those that were written last.
+struct Objects<'a> {
+    fresh: &'a Fresh,
+    gix: &'a gix::Repository,
+}
+
+impl gix::objs::Find for Objects<'_> {
+    fn try_find<'a>(
+        &self,
+        id: &gix::oid,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<gix::objs::Data<'a>>, gix::Error> {
+        let Some((kind, bytes)) = self.fresh.get(&from_gix(id)) else {
+            return self.gix.objects.try_find(id, buffer);
+        };
+        buffer.clear();
+        buffer.extend_from_slice(&bytes);
+        Ok(Some(gix::objs::Data { kind, object_hash: self.gix.object_hash(), data: buffer }))
     }
 }
 
 /// The id of the tree that `root` becomes by `edits`, and the bytes of all trees that are new.
 fn edited(
-    gix: &gix::Repository,
+    objects: &Objects<'_>,
     root: Option<&Oid>,
     edits: &BTreeMap<String, Option<Oid>>,
 ) -> Result<(gix::ObjectId, Vec<Vec<u8>>), GitError> {
     let base = match root {
         Some(oid) => {
-            let tree = gix.find_tree(to_gix(oid)?).map_err(GitError::gix(format!("read tree {oid}")))?;
-            let decoded =
-                tree.decode().map_err(|_| GitError::Corrupt { oid: oid.to_string(), kind: "tree" })?;
-            gix::objs::Tree::from(decoded)
+            let mut buffer = Vec::new();
+            let found = objects.find_tree(&to_gix(oid)?, &mut buffer);
+            found.map_err(GitError::gix(format!("read tree {oid}")))?.into()
         }
         None => gix::objs::Tree::empty(),
     };
-    let hash = gix.object_hash();
-    let mut editor = gix::objs::tree::Editor::new(base, &gix.objects, hash);
+    let hash = objects.gix.object_hash();
+    let mut editor = gix::objs::tree::Editor::new(base, objects, hash);
     for (path, blob) in edits {
         let parts = path.split('/');
         let edited = match blob {
@@ -225,7 +254,7 @@ fn persist_loose(
 }
 
 /// The pack, what keeps it, and last its index: with that it is visible.
-fn persist_pack(dir: &Path, packed: &Packed, durability: Durability) -> Result<(), GitError> {
+pub(super) fn persist_pack(dir: &Path, packed: &Packed, durability: Durability) -> Result<(), GitError> {
     fs::create_dir_all(dir)?;
     let pack = write_temporary(dir, &packed.pack)?;
     let index = write_temporary(dir, &packed.index)?;

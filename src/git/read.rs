@@ -1,5 +1,7 @@
 //! Reading objects: blobs, trees, commits, and the difference of two trees.
 
+use std::sync::Arc;
+
 use gix::objs::tree::EntryMode;
 use gix::prelude::ObjectIdExt as _;
 
@@ -91,13 +93,21 @@ fn corrupt_tree(oid: &Oid) -> GitError {
 }
 
 /// The entries of the tree `oid`, in git's order.
-fn entries<'a>(oid: &Oid, object: &'a gix::ObjectDetached) -> Result<Vec<Borrowed<'a>>, GitError> {
-    let entries = gix::objs::TreeRefIter::from_bytes(&object.data, object.id.kind());
-    entries.collect::<Result<_, _>>().map_err(|_| corrupt_tree(oid))
+fn entries<'a>(oid: &Oid, object: &'a Found) -> Result<Vec<Borrowed<'a>>, GitError> {
+    iterate(oid, object).collect()
+}
+
+fn iterate<'a>(oid: &Oid, object: &'a Found) -> impl Iterator<Item = Result<Borrowed<'a>, GitError>> {
+    let hash = match oid.as_str().len() {
+        64 => gix::hash::Kind::Sha256,
+        _ => gix::hash::Kind::Sha1,
+    };
+    let entries = gix::objs::TreeRefIter::from_bytes(&object.data, hash);
+    entries.map(move |entry| entry.map_err(|_| corrupt_tree(oid)))
 }
 
 /// The entries of a tree (None: of none) by name, each name once: the last of a name that stands twice.
-fn by_name<'a>(tree: Option<(&Oid, &'a gix::ObjectDetached)>) -> Result<Vec<Borrowed<'a>>, GitError> {
+fn by_name<'a>(tree: Option<(&Oid, &'a Found)>) -> Result<Vec<Borrowed<'a>>, GitError> {
     let Some((oid, object)) = tree else { return Ok(Vec::new()) };
     let mut entries = entries(oid, object)?;
     entries.reverse();
@@ -130,12 +140,39 @@ fn different<'a>(
     }
 }
 
+/// An object's bytes, of its own or of those that were written last.
+enum Bytes {
+    Read(Vec<u8>),
+    Fresh(Arc<[u8]>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::Fresh(bytes) => bytes,
+        }
+    }
+}
+
+/// An object as it was found.
+struct Found {
+    kind: gix::objs::Kind,
+    data: Bytes,
+}
+
 impl Repo {
-    fn object(&self, oid: &Oid) -> Result<gix::ObjectDetached, GitError> {
+    fn object(&self, oid: &Oid) -> Result<Found, GitError> {
+        if let Some((kind, bytes)) = self.fresh.get(oid) {
+            return Ok(Found { kind, data: Bytes::Fresh(bytes) });
+        }
         let id = to_gix(oid)?;
         self.past_packing(|gix| {
             let found = gix.try_find_object(id).map_err(GitError::gix(format!("read object {oid}")))?;
-            found.map(gix::Object::detach).ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+            let object = found.ok_or_else(|| GitError::Missing { oid: oid.to_string() })?.detach();
+            Ok(Found { kind: object.kind, data: Bytes::Read(object.data) })
         })
     }
 
@@ -150,7 +187,10 @@ impl Repo {
     pub fn blob(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Blob {
-            Ok(object.data)
+            Ok(match object.data {
+                Bytes::Read(bytes) => bytes,
+                Bytes::Fresh(bytes) => bytes.to_vec(),
+            })
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
         }
@@ -161,7 +201,7 @@ impl Repo {
         Ok(entries(oid, &self.tree_object(oid)?)?.into_iter().map(owned).collect())
     }
 
-    fn tree_object(&self, oid: &Oid) -> Result<gix::ObjectDetached, GitError> {
+    fn tree_object(&self, oid: &Oid) -> Result<Found, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Tree { Ok(object) } else { Err(corrupt_tree(oid)) }
     }
@@ -210,7 +250,8 @@ impl Repo {
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
             let object = self.tree_object(&at)?;
-            let found = entries(&at, &object)?.into_iter().find(|e| e.filename == part);
+            let is_it = |e: &Result<Borrowed<'_>, _>| e.as_ref().map_or(true, |e| e.filename == part);
+            let found = iterate(&at, &object).find(is_it).transpose()?;
             let Some(entry) = found.map(owned) else { return Ok(None) };
             if parts.peek().is_none() {
                 return Ok(Some(entry));

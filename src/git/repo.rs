@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::git::command_line::command_line_settings;
 use crate::git::error::GitError;
+use crate::git::fresh::Fresh;
 use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
 use crate::sys::fs;
@@ -20,6 +21,8 @@ pub struct Repo {
     work_tree: Option<PathBuf>,
     reftable: bool,
     env: Env,
+    /// What was written last, by this handle and those that were reopened from it.
+    pub(super) fresh: Fresh,
 }
 
 impl Repo {
@@ -76,12 +79,21 @@ impl Repo {
             None => gix.workdir().map(Path::to_owned),
         };
         let reftable = fs::exists(&common_dir.join("reftable"));
-        Ok(Self { git_dir: git_dir.to_owned(), common_dir, work_tree, reftable, env: env.clone(), gix })
+        Ok(Self {
+            git_dir: git_dir.to_owned(),
+            common_dir,
+            work_tree,
+            reftable,
+            env: env.clone(),
+            fresh: Fresh::default(),
+            gix,
+        })
     }
 
     /// Opens the same repository again, for another thread or to see new packs.
     pub fn reopen(&self) -> Result<Self, GitError> {
-        Self::open(&self.git_dir, self.work_tree.as_deref(), &self.env)
+        let opened = Self::open(&self.git_dir, self.work_tree.as_deref(), &self.env)?;
+        Ok(Self { fresh: self.fresh.clone(), ..opened })
     }
 
     /// This worktree's git directory (`.git`, or `.git/worktrees/<name>`).

@@ -18,7 +18,7 @@ use crate::domain::stamp::Stamp;
 use crate::domain::task::{Move, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
-use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Repo};
+use crate::git::{Batch, Cas, NewCommit, Object, Packing, RefChange, Repo};
 use crate::policy::grant::{self, Action, Grant};
 use crate::store::codec::encode_task;
 use crate::store::error::{StoreError, TransactError};
@@ -275,6 +275,7 @@ impl<'r> Store<'r> {
     ) -> Result<(T, Oid), TransactError<E>> {
         let lock =
             FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
+        let packing = self.room();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let mut edit = self.begin(&snapshot, author, action)?;
@@ -284,11 +285,28 @@ impl<'r> Store<'r> {
             }
             if let Some(commit) = self.publish(&edit, author)? {
                 drop(lock);
-                self.tidy();
+                if packing != Packing::NotYet {
+                    self.tidy();
+                }
                 return Ok((value, commit));
             }
         }
         Err(StoreError::Contended { tries: TRIES }.into())
+    }
+
+    /// Sees to it that there is room for one more pack, and says whether small ones should be put together. What goes
+    /// wrong here must not keep anybody from a change.
+    fn room(&self) -> Packing {
+        let packing = self.repo.packing().and_then(|packing| {
+            if packing == Packing::Pressing {
+                self.repo.make_room(self.durability)?;
+            }
+            Ok(packing)
+        });
+        packing.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no room was made for another pack of the state");
+            Packing::NotYet
+        })
     }
 
     /// Puts small packs together. The change is made: what goes wrong here is tried again after the next.
