@@ -93,7 +93,7 @@ impl<'r> Batch<'r> {
                 }
             }
             To::Loose(written) => {
-                if !written.contains_key(&oid) && !self.repo.gix.has_object(id) {
+                if !written.contains_key(&oid) && !self.repo.has_object(&oid) {
                     let file = write_loose(self.repo, &self.objects, object, bytes).map_err(|source| {
                         FsError { action: "write an object in", path: self.objects.clone(), source }
                     })?;

@@ -1,11 +1,13 @@
 //! Objects that were just written, in memory: the next change begins with them.
 //!
-//! Filled by `durable`, asked first by `read`, shared by the handles that were reopened from one another. Without it
-//! each change would look for what the one before wrote: gix lists and opens all packs anew for an object that it does
-//! not know. Only what is in its place already is in here, so that it never says that something is there that is not.
+//! Filled by `durable`, asked first by `read`, shared by all handles of a repository in this process. Without it each
+//! change would look for what the one before wrote, in packs that have to be listed and opened anew. Only what is in its
+//! place already is in here, so that it never says that something is there that is not. An object's id is of its
+//! content: what is in here can't be out of date.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::domain::oid::Oid;
 
@@ -15,9 +17,16 @@ const BYTES: usize = 1024 * 1024;
 /// An object: its kind, and its bytes without a header.
 pub(super) type Known = (gix::objs::Kind, Arc<[u8]>);
 
+#[derive(Debug)]
+struct Kept {
+    known: Known,
+    /// Asked for since it was kept, or since it was last spared.
+    asked: bool,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
-    objects: BTreeMap<Oid, Known>,
+    objects: BTreeMap<Oid, Kept>,
     order: VecDeque<Oid>,
     bytes: usize,
 }
@@ -26,10 +35,28 @@ struct Inner {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fresh(Arc<Mutex<Inner>>);
 
+/// Those of each repository that is open, by its common directory.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Mutex<Inner>>>> = Mutex::new(BTreeMap::new());
+
 impl Fresh {
+    /// What all handles of this process share that have the repository with this common directory open.
+    pub(super) fn of(common_dir: &Path) -> Self {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = open.get(common_dir).and_then(Weak::upgrade) {
+            return Self(inner);
+        }
+        let new = Self::default();
+        open.retain(|_, inner| inner.strong_count() > 0);
+        open.insert(common_dir.to_owned(), Arc::downgrade(&new.0));
+        new
+    }
+
     /// The object, if it was written lately.
     pub(super) fn get(&self, oid: &Oid) -> Option<Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).objects.get(oid).cloned()
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = inner.objects.get_mut(oid)?;
+        kept.asked = true;
+        Some(kept.known.clone())
     }
 
     /// Keeps what was written. Of more than fits, nothing.
@@ -41,7 +68,7 @@ impl Fresh {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (oid, known) in written {
             let length = known.1.len();
-            if inner.objects.insert(oid.clone(), known).is_none() {
+            if inner.objects.insert(oid.clone(), Kept { known, asked: false }).is_none() {
                 inner.bytes += length;
                 inner.order.push_back(oid);
             }
@@ -49,8 +76,17 @@ impl Fresh {
         while inner.bytes > BYTES
             && let Some(oldest) = inner.order.pop_front()
         {
-            let gone = inner.objects.remove(&oldest).map_or(0, |(_, bytes)| bytes.len());
-            inner.bytes -= gone;
+            match inner.objects.get_mut(&oldest) {
+                // What is asked for again and again was written long ago and stays, as `meta.toml`.
+                Some(kept) if kept.asked => {
+                    kept.asked = false;
+                    inner.order.push_back(oldest);
+                }
+                Some(_) | None => {
+                    let gone = inner.objects.remove(&oldest).map_or(0, |kept| kept.known.1.len());
+                    inner.bytes -= gone;
+                }
+            }
         }
     }
 }
@@ -74,5 +110,10 @@ mod tests {
         );
         fresh.keep(vec![(oid(99), object(BYTES + 1))]);
         assert!(fresh.get(&oid(99)).is_none() && fresh.get(&oid(40)).is_some());
+        for n in 50..90 {
+            fresh.keep(vec![(oid(n), object(50_000))]);
+            assert!(fresh.get(&oid(40)).is_some(), "it is asked for");
+        }
+        assert!(fresh.get(&oid(39)).is_none());
     }
 }

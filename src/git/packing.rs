@@ -239,25 +239,29 @@ impl Repo {
         Ok(())
     }
 
-    /// Reads again what was not found the first time, once nobody puts packs together: who lists the packs before the
-    /// new one is there, and opens the old ones after they are gone, finds neither. With a fresh handle, because gix
-    /// passes over packs when it reuses the slots of those that are gone.
+    /// Reads again what was not found the first time, in the packs that are there now, and then once nobody puts packs
+    /// together: who lists the packs before the new one is there, and opens the old ones after they are gone, finds
+    /// neither.
     pub(super) fn past_packing<T>(
         &self,
         read: impl Fn(&gix::Repository) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
-        let first = match read(&self.gix) {
-            Err(error @ (GitError::Missing { .. } | GitError::Gix { .. })) => error,
-            other => return other,
+        let again = |result: &Result<T, GitError>| {
+            matches!(result, Err(GitError::Missing { .. } | GitError::Gix { .. }))
         };
+        let first = read(&self.reader.borrow());
+        if !again(&first) {
+            return first;
+        }
+        self.renew()?;
+        let second = read(&self.reader.borrow());
         let lock = self.orch_dir().join(LOCK);
-        if !fs::exists(&lock) {
-            return Err(first);
+        if !again(&second) || !fs::exists(&lock) {
+            return second;
         }
-        match FileLock::acquire(&lock, PATIENCE, Clock) {
-            Ok(_lock) => read(&self.reopen()?.gix),
-            Err(_) => Err(first),
-        }
+        let Ok(_lock) = FileLock::acquire(&lock, PATIENCE, Clock) else { return second };
+        self.renew()?;
+        read(&self.reader.borrow())
     }
 
     /// Makes packs of ours ordinary ones, which the user's `git gc` takes care of.

@@ -179,6 +179,9 @@ impl Repo {
     /// Whether the object is here.
     pub fn has_object(&self, oid: &Oid) -> bool {
         let Ok(id) = to_gix(oid) else { return false };
+        if self.fresh.get(oid).is_some() {
+            return true;
+        }
         let missing = || GitError::Missing { oid: oid.to_string() };
         self.past_packing(|gix| if gix.has_object(id) { Ok(()) } else { Err(missing()) }).is_ok()
     }
@@ -194,6 +197,15 @@ impl Repo {
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
         }
+    }
+
+    /// A blob's bytes, kept in memory: it will be asked for again.
+    pub fn blob_kept(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
+        let bytes = self.blob(oid)?;
+        if self.fresh.get(oid).is_none() {
+            self.fresh.keep(vec![(oid.clone(), (gix::objs::Kind::Blob, Arc::from(bytes.as_slice())))]);
+        }
+        Ok(bytes)
     }
 
     /// A tree's entries, in git's order.
@@ -346,7 +358,7 @@ impl Repo {
 
     /// The shortest unique form of an id, for people.
     pub fn abbreviate(&self, oid: &Oid) -> String {
-        to_gix(oid)
-            .map_or_else(|_| oid.short().to_owned(), |id| id.attach(&self.gix).shorten_or_id().to_string())
+        let Ok(id) = to_gix(oid) else { return oid.short().to_owned() };
+        id.attach(&self.reader.borrow()).shorten_or_id().to_string()
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::oid::Oid;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
-use crate::git::{Entry, EntryKind, Repo};
+use crate::git::{Entry, EntryKind, GitError, Repo};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -66,7 +66,9 @@ impl<'r> Snapshot<'r> {
         decode: impl Fn(&Reader<'_>) -> Result<T, String>,
     ) -> Result<Option<T>, StoreError> {
         let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
-        let Some(text) = self.file(path)? else { return Ok(None) };
+        let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
+        // Records are few, and some are what each change begins with.
+        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid)).map_err(corrupt)?;
         let table: Table = text.parse().map_err(|e: toml::de::Error| corrupt(e.message().to_owned()))?;
         decode(&Reader::new(&table)).map(Some).map_err(corrupt)
     }
@@ -189,14 +191,7 @@ impl<'r> Snapshot<'r> {
 
     /// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
     fn text_at(&self, entry: &Entry) -> Result<String, String> {
-        if entry.kind != EntryKind::Blob {
-            return Err("it is no file".to_owned());
-        }
-        let bytes = self.repo.blob(&entry.oid).map_err(|e| e.to_string())?;
-        if bytes.len() > layout::MAX_FILE {
-            return Err(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
-        }
-        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+        text_of(entry, || self.repo.blob(&entry.oid))
     }
 
     /// Tasks whose id starts with what a person typed, in order.
@@ -210,6 +205,18 @@ impl<'r> Snapshot<'r> {
         let ids = self.task_paths(shard)?.iter().filter_map(|path| layout::task_of(path)).collect::<Vec<_>>();
         Ok(ids.into_iter().filter(|id| id.as_str().starts_with(&prefix.prefix)).collect())
     }
+}
+
+/// The text of an entry whose blob `read` reads.
+fn text_of(entry: &Entry, read: impl FnOnce() -> Result<Vec<u8>, GitError>) -> Result<String, String> {
+    if entry.kind != EntryKind::Blob {
+        return Err("it is no file".to_owned());
+    }
+    let bytes = read().map_err(|e| e.to_string())?;
+    if bytes.len() > layout::MAX_FILE {
+        return Err(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// How tasks changed between two commits.
