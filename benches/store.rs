@@ -1,12 +1,14 @@
-//! What changes of the state cost: one by one, many in one, and from sixteen threads at once.
+//! What changes of the state cost: one by one, many in one, from sixteen threads and from sixteen processes at once.
 //!
 //! `cargo bench --bench store [-- --tasks N --changes N]`. A change is durable when its call returns. The floor is what
 //! the file system takes for the least that a durable change needs: a file written and flushed, renamed, and its
-//! directory flushed. Prints one table and writes `target/bench-store.json`.
+//! directory flushed. A process is measured from its start to its end: beside those that make a change stand as many
+//! that only open the repository and read. Prints one table, how many packs there were at most, and how much a change
+//! takes once all packs are put together; writes `target/bench-store.json`.
 
 use std::error::Error;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -27,10 +29,14 @@ use git_orch::sys::random;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const THREADS: usize = 16;
+/// How often sixteen processes are started.
+const ROUNDS: usize = 8;
 
 struct Settings {
     tasks: usize,
     changes: usize,
+    /// Be one of the processes that are measured: what to do, and in which repository.
+    child: Option<(String, PathBuf)>,
 }
 
 /// One row of the table.
@@ -45,7 +51,11 @@ struct Row {
 }
 
 fn main() -> ExitCode {
-    match settings(std::env::args().skip(1)).and_then(|settings| bench(&settings)) {
+    let run = |settings: Settings| match &settings.child {
+        Some((what, dir)) => child(what, dir),
+        None => bench(&settings),
+    };
+    match settings(std::env::args().skip(1)).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             drop(writeln!(std::io::stderr(), "error: {error}"));
@@ -55,12 +65,16 @@ fn main() -> ExitCode {
 }
 
 fn settings(mut args: impl Iterator<Item = String>) -> Outcome<Settings> {
-    let mut settings = Settings { tasks: 10_000, changes: 400 };
+    let mut settings = Settings { tasks: 10_000, changes: 400, child: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
             "--tasks" => settings.tasks = args.next().ok_or("--tasks needs a number")?.parse()?,
             "--changes" => settings.changes = args.next().ok_or("--changes needs a number")?.parse()?,
+            "--child" => {
+                let what = args.next().ok_or("--child needs what to do")?;
+                settings.child = Some((what, args.next().ok_or("--child needs a directory")?.into()));
+            }
             other => return Err(format!("unknown argument `{other}`").into()),
         }
     }
@@ -80,8 +94,16 @@ fn bench(settings: &Settings) -> Outcome<()> {
     add(&store, settings.tasks)?;
     let filled = start.elapsed();
 
+    repo.pack_all(Durability::Commit)?;
+    let imported = packs(path)?.1;
+
     let floor = floor(path, settings.changes)?;
-    let single = timed(settings.changes, || add(&store, 1))?;
+    let mut most = 0;
+    let mut single = Vec::new();
+    for _ in 0..settings.changes {
+        single.extend(timed(1, || add(&store, 1))?);
+        most = most.max(packs(path)?.0);
+    }
     let mut threads = Vec::new();
     let start = Clock.monotonic();
     std::thread::scope(|scope| -> Outcome<()> {
@@ -101,12 +123,21 @@ fn bench(settings: &Settings) -> Outcome<()> {
         Ok(())
     })?;
     let at_once = start.elapsed();
+    let reading = processes(path, "read")?;
+    let changing = processes(path, "change")?;
+    most = most.max(packs(path)?.0);
+    let changes = single.len() + threads.len() + changing.len();
+    repo.pack_all(Durability::Commit)?;
+    let (left, bytes) = packs(path)?;
+    let each = bytes.saturating_sub(imported) / u64::try_from(changes)?;
 
     let batched = rate(settings.tasks, filled);
     let rows = [
         row("floor: one durable file", &floor, None, None),
         row("one change at a time", &single, None, Some("at least 300/s".to_owned())),
         row("16 threads at once", &threads, Some(at_once), Some("p95 below 25 ms".to_owned())),
+        row("16 processes that read", &reading, None, None),
+        row("16 processes that change", &changing, None, Some("p95 at most twice that".to_owned())),
         Row {
             name: format!("{} tasks in one change", settings.tasks),
             per_second: batched,
@@ -117,19 +148,60 @@ fn bench(settings: &Settings) -> Outcome<()> {
         },
     ];
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{:<26} {:>9} {:>8} {:>8} {:>8}  target", "what", "per s", "p50 ms", "p95 ms", "max ms")?;
+    writeln!(out, "{:<28} {:>9} {:>8} {:>8} {:>8}  target", "what", "per s", "p50 ms", "p95 ms", "max ms")?;
     for row in &rows {
         let target = row.target.as_deref().unwrap_or_default();
         let Row { name, per_second, p50_ms, p95_ms, max_ms, .. } = row;
-        writeln!(out, "{name:<26} {per_second:>9.0} {p50_ms:>8.2} {p95_ms:>8.2} {max_ms:>8.2}  {target}")?;
+        writeln!(out, "{name:<28} {per_second:>9.0} {p50_ms:>8.2} {p95_ms:>8.2} {max_ms:>8.2}  {target}")?;
     }
-    let packs = fs::list(&path.join(".git/objects/pack"))?;
-    let packs: Vec<_> = packs.iter().filter(|path| path.extension().is_some_and(|s| s == "pack")).collect();
-    let bytes: u64 = packs.iter().filter_map(|path| fs::size(path)).sum();
-    writeln!(out, "{} packs, {} KiB", packs.len(), bytes / 1024)?;
+    writeln!(out, "at most {most} packs (target: 40); {left} once put together")?;
+    writeln!(out, "{each} bytes a change once put together (target: less than 1024)")?;
     let json = serde_json::to_string_pretty(&rows)?;
     fs::write_atomic(&target.join("bench-store.json"), json.as_bytes(), 0o644, Durability::None)?;
     Ok(())
+}
+
+/// How many packs there are, and their size with their indices.
+fn packs(dir: &Path) -> Outcome<(usize, u64)> {
+    let files = fs::list(&dir.join(".git/objects/pack"))?;
+    let packs = files.iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "pack")).count();
+    Ok((packs, files.iter().filter_map(|path| fs::size(path)).sum()))
+}
+
+/// What sixteen processes at once take, several times over.
+#[expect(clippy::disallowed_methods, reason = "measured is the process as a whole")]
+fn processes(dir: &Path, what: &str) -> Outcome<Vec<Duration>> {
+    let program = std::env::current_exe()?;
+    let run = || -> Outcome<Duration> {
+        let start = Clock.monotonic();
+        let ended = Command::new(&program).args(["--child", what]).arg(dir).status()?;
+        if ended.success() {
+            Ok(start.elapsed())
+        } else {
+            Err(format!("a process that should {what}: {ended}").into())
+        }
+    };
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        std::thread::scope(|scope| -> Outcome<()> {
+            let begun: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+            for thread in begun {
+                times.push(thread.join().map_err(|_| "a thread panicked")??);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(times)
+}
+
+fn child(what: &str, dir: &Path) -> Outcome<()> {
+    let repo = open(dir)?;
+    let store = Store::new(&repo, Durability::Commit);
+    match what {
+        "read" => Ok(store.snapshot()?.meta().map(drop)?),
+        "change" => add(&store, 1),
+        other => Err(format!("unknown: {other}").into()),
+    }
 }
 
 fn row(name: &str, times: &[Duration], wall: Option<Duration>, target: Option<String>) -> Row {
