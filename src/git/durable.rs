@@ -32,6 +32,9 @@ const FLUSHED_ONE_BY_ONE: usize = 32;
 /// What the `.keep` file of a pack of ours says.
 pub(super) const KEEP: &str = "git-orch\n";
 
+/// How the names of packs of ours begin while they are written.
+pub(super) const TEMPORARY: &str = "tmp_pack_orch";
+
 /// What kind of object to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
@@ -130,7 +133,7 @@ impl<'r> Batch<'r> {
             To::Loose(written) => persist_loose(&self.objects, written, durability),
             To::Pack(_, pack) if pack.is_empty() => Ok(()),
             To::Pack(known, pack) => {
-                persist_pack(&self.objects.join("pack"), &pack.finish()?, durability)?;
+                self.repo.persist_pack(&pack.finish()?, durability)?;
                 self.repo.fresh.keep(known.into_iter().collect());
                 Ok(())
             }
@@ -253,30 +256,53 @@ fn persist_loose(
     Ok(())
 }
 
-/// The pack, what keeps it, and last its index: with that it is visible.
-pub(super) fn persist_pack(dir: &Path, packed: &Packed, durability: Durability) -> Result<(), GitError> {
-    fs::create_dir_all(dir)?;
-    let pack = write_temporary(dir, &packed.pack)?;
-    let index = write_temporary(dir, &packed.index)?;
-    if durability == Durability::Commit {
-        fs::sync_all(&[&pack, &index])?;
+impl Repo {
+    pub(super) fn pack_dir(&self) -> PathBuf {
+        self.common_dir().join("objects/pack")
     }
-    let named = |suffix: &str| dir.join(format!("pack-{}.{suffix}", packed.name));
-    fs::write_plain(&named("keep"), KEEP.as_bytes())?;
-    for (file, suffix) in [(pack, "pack"), (index, "idx")] {
-        let to = named(suffix);
-        file.persist(&to).map_err(|e| FsError { action: "write", path: to, source: e.error })?;
+
+    /// Puts a pack, what keeps it, and last its index in their place: with that it is visible.
+    pub(super) fn persist_pack(&self, packed: &Packed, durability: Durability) -> Result<(), GitError> {
+        let dir = self.pack_dir();
+        fs::create_dir_all(&dir)?;
+        let pack = write_temporary(&dir, &packed.pack)?;
+        let index = write_temporary(&dir, &packed.index)?;
+        if durability == Durability::Commit {
+            fs::sync_all(&[&pack, &index])?;
+        }
+        let named = |suffix: &str| dir.join(format!("pack-{}.{suffix}", packed.name));
+        self.keep_pack(&named("keep"))?;
+        for (file, suffix) in [(pack, "pack"), (index, "idx")] {
+            let to = named(suffix);
+            file.persist(&to).map_err(|e| FsError { action: "write", path: to, source: e.error })?;
+        }
+        if durability == Durability::Commit {
+            fs::sync_dir(&dir)?;
+        }
+        Ok(())
     }
-    if durability == Durability::Commit {
-        fs::sync_dir(dir)?;
+
+    /// Makes the file that keeps a pack, whole at once: one that does not say whose it is would be kept for ever. All
+    /// are names of one file, which is cheaper than a file for each.
+    pub(super) fn keep_pack(&self, keep: &Path) -> Result<(), FsError> {
+        let one = self.orch_dir().join("keep");
+        if !fs::exists(&one) {
+            fs::create_dir_all(&self.orch_dir())?;
+            fs::publish_new(&one, KEEP.as_bytes(), 0o444)?;
+        }
+        match fs::link(&one, keep) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            // Another file system, or one without links.
+            Err(_) => fs::write_atomic(keep, KEEP.as_bytes(), 0o444, Durability::None),
+            Ok(()) => Ok(()),
+        }
     }
-    Ok(())
 }
 
 fn write_temporary(dir: &Path, bytes: &[u8]) -> Result<tempfile::TempPath, FsError> {
     let write = || {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
-        let mut file = tempfile::Builder::new().prefix("tmp_pack_orch").permissions(mode).tempfile_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(mode).tempfile_in(dir)?;
         file.write_all(bytes)?;
         Ok(file.into_temp_path())
     };

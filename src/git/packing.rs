@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::git::durable::{KEEP, persist_pack};
+use crate::git::durable::{KEEP, TEMPORARY};
 use crate::git::error::GitError;
 use crate::git::join::join;
 use crate::git::repo::Repo;
@@ -61,10 +61,6 @@ impl Own {
 }
 
 impl Repo {
-    fn pack_dir(&self) -> PathBuf {
-        self.common_dir().join("objects/pack")
-    }
-
     /// Packs of ours, smallest first. Those that were being written or removed when somebody was killed are not among
     /// them.
     fn own_packs(&self) -> Result<Vec<Own>, FsError> {
@@ -136,7 +132,7 @@ impl Repo {
         let stems: Vec<&Path> = small.iter().map(|pack| pack.stem.as_path()).collect();
         // One of another program's making is left for `git pack-objects`.
         let Some(joined) = join(&stems, self.gix.object_hash())? else { return Ok(0) };
-        persist_pack(&self.pack_dir(), &joined, durability)?;
+        self.persist_pack(&joined, durability)?;
         let name = format!("pack-{}", joined.name);
         self.remove_all(&small, &name)?;
         Ok(small.len())
@@ -178,8 +174,8 @@ impl Repo {
         Ok(fs::remove_dir_all(&scratch)?)
     }
 
-    /// Removes packs that were being written or removed when their process was killed: they have no index, and nobody
-    /// is at them, because whoever writes one holds `write.lock` or `pack.lock`, which the caller has.
+    /// Removes packs that were being written or removed when their process was killed:
+    /// they have a temporary name or no index, and nobody is at them, because whoever writes one holds `write.lock` or `pack.lock`, which the caller has.
     fn clear_cut_off(&self) -> Result<(), FsError> {
         let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("write.lock"))? else { return Ok(()) };
         for keep in self.own_keeps()? {
@@ -187,6 +183,12 @@ impl Repo {
             if !fs::exists(&stem.with_extension("idx")) {
                 remove(&Own { stem, objects: 0, bytes: 0 })?;
             }
+        }
+        let is_ours = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+        };
+        for file in fs::list(&self.pack_dir())?.iter().filter(|path| is_ours(path)) {
+            fs::remove_file_if_there(file)?;
         }
         Ok(())
     }
@@ -226,7 +228,7 @@ impl Repo {
         if durability == Durability::Commit {
             fs::sync_all(&[&stem.with_extension("pack"), &stem.with_extension("idx")])?;
         }
-        fs::write_plain(&to(stem).with_extension("keep"), KEEP.as_bytes())?;
+        self.keep_pack(&to(stem).with_extension("keep"))?;
         for suffix in ["pack", "rev", "idx"] {
             let from = stem.with_extension(suffix);
             if fs::exists(&from) {

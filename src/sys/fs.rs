@@ -100,13 +100,6 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     at("write", path, file.sync_all())
 }
 
-/// Makes or replaces a file that needs neither be whole nor survive: its being there says it all.
-pub fn write_plain(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = at("create", path, options.write(true).create(true).truncate(true).open(path))?;
-    at("write", path, file.write_all(bytes))
-}
-
 /// Writes `bytes` into an existing file of our own, e.g. a lock file that is renamed afterwards.
 pub fn overwrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
     let mut file = at("write", path, std::fs::OpenOptions::new().write(true).truncate(true).open(path))?;

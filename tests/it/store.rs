@@ -16,12 +16,12 @@ use git_orch::store::{Author, Change, Edit, Meta, STATE_REF, Store, StoreError, 
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::Durability;
 
-struct Dir {
+pub(crate) struct Dir {
     _root: tempfile::TempDir,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
-fn env() -> Env {
+pub(crate) fn env() -> Env {
     let path = Env::capture().text("PATH").expect("PATH").to_owned();
     Env::from_pairs([
         ("PATH", path.as_str()),
@@ -32,7 +32,7 @@ fn env() -> Env {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test looks at the library, without the harness")]
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@e"]).args(args);
     command.env_remove("GIT_DIR").env("GIT_CONFIG_GLOBAL", "/dev/null");
@@ -42,7 +42,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn repo(flags: &[&str]) -> Dir {
+pub(crate) fn repo(flags: &[&str]) -> Dir {
     let root = tempfile::tempdir().expect("tempdir");
     let path = root.path().join("r é");
     let mut args = vec!["init", "-q", "-b", "main"];
@@ -52,7 +52,7 @@ fn repo(flags: &[&str]) -> Dir {
     Dir { _root: root, path }
 }
 
-fn open(dir: &Dir) -> Repo {
+pub(crate) fn open(dir: &Dir) -> Repo {
     Repo::discover(&dir.path, &env()).expect("opens")
 }
 
@@ -89,14 +89,14 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
 #[error("{0}")]
 struct No(String);
 
-fn create(repo: &Repo) -> Store<'_> {
+pub(crate) fn create(repo: &Repo) -> Store<'_> {
     let store = Store::new(repo, Durability::Commit);
     let meta = Meta::new("0".repeat(16), "main".into());
     store.create(&author(), Timestamp::from_millis(1_000), &meta).expect("created");
     store
 }
 
-fn add(store: &Store<'_>, n: u64) {
+pub(crate) fn add(store: &Store<'_>, n: u64) {
     store
         .transact::<(), No>(&author(), Action::Queue, |edit| {
             let mut t = task(edit, n);
@@ -254,7 +254,7 @@ fn packs_of_ours_stay_few_and_the_users_git_leaves_them_alone() {
         let store = create(&repo);
         // As a process that was killed leaves it.
         let cut_off = packs(&dir).first().expect("one").with_file_name("pack-x.keep");
-        git_orch::sys::fs::write_plain(&cut_off, b"git-orch\n").unwrap();
+        git_orch::sys::fs::write_new(&cut_off, b"git-orch\n", 0o644).unwrap();
         for n in 0..70 {
             add(&store, n);
             assert!(packs(&dir).len() < 40, "{flags:?}");
