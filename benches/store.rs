@@ -94,7 +94,7 @@ fn bench(settings: &Settings) -> Outcome<()> {
     add(&store, settings.tasks)?;
     let filled = start.elapsed();
 
-    repo.pack_all(Durability::Commit)?;
+    repo.pack_down(Durability::Commit)?;
     let imported = packs(path)?.1;
 
     let floor = floor(path, settings.changes)?;
@@ -127,7 +127,7 @@ fn bench(settings: &Settings) -> Outcome<()> {
     let changing = processes(path, "change")?;
     most = most.max(packs(path)?.0);
     let changes = single.len() + threads.len() + changing.len();
-    repo.pack_all(Durability::Commit)?;
+    repo.pack_down(Durability::Commit)?;
     let (left, bytes) = packs(path)?;
     let each = bytes.saturating_sub(imported) / u64::try_from(changes)?;
 

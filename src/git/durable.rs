@@ -19,7 +19,7 @@ use gix::objs::tree::EntryKind as GixEntryKind;
 
 use crate::domain::oid::Oid;
 use crate::git::error::GitError;
-use crate::git::fresh::{Fresh, Known};
+use crate::git::fresh::{Fresh, Known, Pending};
 use crate::git::new_commit::NewCommit;
 use crate::git::pack::{Pack, Packed};
 use crate::git::read::{from_gix, to_gix};
@@ -67,7 +67,7 @@ pub struct Batch<'r> {
 /// In which form the objects are written.
 enum To {
     Loose(BTreeMap<Oid, tempfile::TempPath>),
-    Pack(BTreeMap<Oid, Known>, Pack),
+    Pack(BTreeMap<Oid, Known>),
 }
 
 impl<'r> Batch<'r> {
@@ -78,8 +78,7 @@ impl<'r> Batch<'r> {
 
     /// An empty batch that becomes one pack of ours.
     pub fn packed(repo: &'r Repo) -> Self {
-        let pack = Pack::new(repo.gix.object_hash());
-        Self { to: To::Pack(BTreeMap::new(), pack), ..Self::new(repo) }
+        Self { to: To::Pack(BTreeMap::new()), ..Self::new(repo) }
     }
 
     /// Adds an object; returns its id. A loose one that the repository has already is not written again; in a pack it
@@ -89,11 +88,8 @@ impl<'r> Batch<'r> {
             .map_err(GitError::gix("hash an object"))?;
         let oid = from_gix(&id);
         match &mut self.to {
-            To::Pack(known, pack) => {
-                if !known.contains_key(&oid) {
-                    pack.add(&oid, object.kind(), bytes)?;
-                    known.insert(oid.clone(), (object.kind(), Arc::from(bytes)));
-                }
+            To::Pack(known) => {
+                known.entry(oid.clone()).or_insert_with(|| (object.kind(), Arc::from(bytes)));
             }
             To::Loose(written) => {
                 if !written.contains_key(&oid) && !self.repo.has_object(&oid) {
@@ -131,11 +127,18 @@ impl<'r> Batch<'r> {
     pub fn persist(self, durability: Durability) -> Result<(), GitError> {
         match self.to {
             To::Loose(written) => persist_loose(&self.objects, written, durability),
-            To::Pack(_, pack) if pack.is_empty() => Ok(()),
-            To::Pack(known, pack) => {
-                self.repo.persist_pack(&pack.finish()?, durability)?;
-                self.repo.fresh.keep(known.into_iter().collect());
-                Ok(())
+            To::Pack(objects) => self.repo.persist(vec![self.repo.fresh.pend(objects)], durability),
+        }
+    }
+
+    /// Lets this process read what is in a batch of a pack, before it is written together with others.
+    pub fn pend(self) -> Result<Pending, GitError> {
+        match self.to {
+            To::Pack(objects) => Ok(self.repo.fresh.pend(objects)),
+            To::Loose(_) => {
+                let fresh = self.repo.fresh.clone();
+                self.persist(Durability::None)?;
+                Ok(fresh.pend(BTreeMap::new()))
             }
         }
     }
@@ -257,6 +260,22 @@ fn persist_loose(
 }
 
 impl Repo {
+    /// Writes objects as one pack of ours. With `Durability::Commit` all of it survives a power cut after this.
+    pub fn persist(&self, pending: Vec<Pending>, durability: Durability) -> Result<(), GitError> {
+        let mut pack = Pack::new(self.gix.object_hash());
+        let mut known = BTreeMap::new();
+        for (oid, object) in pending.iter().flat_map(|pending| &pending.objects) {
+            if known.insert(oid.clone(), object.clone()).is_none() {
+                pack.add(oid, object.0, &object.1)?;
+            }
+        }
+        if !pack.is_empty() {
+            self.persist_pack(&pack.finish()?, durability)?;
+            self.fresh.keep(known.into_iter().collect());
+        }
+        Ok(())
+    }
+
     pub(super) fn pack_dir(&self) -> PathBuf {
         self.common_dir().join("objects/pack")
     }

@@ -1,9 +1,9 @@
 //! Objects that were just written, in memory: the next change begins with them.
 //!
 //! Filled by `durable`, asked first by `read`, shared by all handles of a repository in this process. Without it each
-//! change would look for what the one before wrote, in packs that have to be listed and opened anew. Only what is in its
-//! place already is in here, so that it never says that something is there that is not. An object's id is of its
-//! content: what is in here can't be out of date.
+//! change would look for what the one before wrote, in packs that have to be listed and opened anew. What is not in its
+//! place yet is in here only as long as it is `Pending`, and nothing that is in its place leads to it; whether an object
+//! is there is never asked here. An object's id is of its content: what is in here can't be out of date.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -29,11 +29,35 @@ struct Inner {
     objects: BTreeMap<Oid, Kept>,
     order: VecDeque<Oid>,
     bytes: usize,
+    /// Objects that are not in their place, and how many wait for that: commits on which others are made before all of
+    /// them are written together.
+    pending: BTreeMap<Oid, (Known, usize)>,
 }
 
 /// Objects that were written last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fresh(Arc<Mutex<Inner>>);
+
+/// Objects that can be read in this process and are not written yet.
+#[derive(Debug)]
+pub struct Pending {
+    fresh: Fresh,
+    pub(super) objects: BTreeMap<Oid, Known>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let mut inner = self.fresh.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for oid in self.objects.keys() {
+            if let Some((_, count)) = inner.pending.get_mut(oid) {
+                *count -= 1;
+                if *count == 0 {
+                    inner.pending.remove(oid);
+                }
+            }
+        }
+    }
+}
 
 /// Those of each repository that is open, by its common directory.
 static OPEN: Mutex<BTreeMap<PathBuf, Weak<Mutex<Inner>>>> = Mutex::new(BTreeMap::new());
@@ -54,9 +78,20 @@ impl Fresh {
     /// The object, if it was written lately.
     pub(super) fn get(&self, oid: &Oid) -> Option<Known> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = inner.objects.get_mut(oid)?;
-        kept.asked = true;
-        Some(kept.known.clone())
+        if let Some(kept) = inner.objects.get_mut(oid) {
+            kept.asked = true;
+            return Some(kept.known.clone());
+        }
+        inner.pending.get(oid).map(|(known, _)| known.clone())
+    }
+
+    /// Shows objects that are about to be written, for as long as what is returned lives.
+    pub(super) fn pend(&self, objects: BTreeMap<Oid, Known>) -> Pending {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (oid, known) in &objects {
+            inner.pending.entry(oid.clone()).or_insert_with(|| (known.clone(), 0)).1 += 1;
+        }
+        Pending { fresh: self.clone(), objects }
     }
 
     /// Keeps what was written. Of more than fits, nothing.

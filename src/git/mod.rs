@@ -29,6 +29,7 @@ pub use config::Settings;
 pub use diff::{FileChange, FileStatus};
 pub use durable::{Batch, Object};
 pub use error::GitError;
+pub use fresh::Pending;
 pub use head::Head;
 pub use new_commit::NewCommit;
 pub use packing::Packing;

@@ -114,12 +114,15 @@ impl Repo {
         self.join_small(2, durability, &lock).map(drop)
     }
 
-    /// Puts all packs of ours together, as the last and largest of many changes would.
-    pub fn pack_all(&self, durability: Durability) -> Result<(), GitError> {
+    /// Puts packs of ours together as far as many more changes would. For who wants to see what is left then.
+    pub fn pack_down(&self, durability: Durability) -> Result<(), GitError> {
         self.make_room(durability)?;
         let _large = FileLock::acquire(&self.orch_dir().join(LARGE_LOCK), PATIENCE, Clock)?;
         let packs = self.own_packs()?;
-        if packs.len() > 1 { self.repack(&packs, durability) } else { Ok(()) }
+        match packs.get(..chosen(&packs)) {
+            Some(chosen) if chosen.len() > 1 => self.repack(chosen, durability),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Makes one of all small packs if there are at least `many`.

@@ -179,9 +179,6 @@ impl Repo {
     /// Whether the object is here.
     pub fn has_object(&self, oid: &Oid) -> bool {
         let Ok(id) = to_gix(oid) else { return false };
-        if self.fresh.get(oid).is_some() {
-            return true;
-        }
         let missing = || GitError::Missing { oid: oid.to_string() };
         self.past_packing(|gix| if gix.has_object(id) { Ok(()) } else { Err(missing()) }).is_ok()
     }

@@ -12,6 +12,7 @@
 mod check;
 mod codec;
 mod error;
+mod group;
 mod history;
 mod layout;
 mod records;

@@ -168,6 +168,95 @@ fn sixteen_writers_lose_nothing() {
     git(&dir.path, &["fsck", "--strict"]);
 }
 
+/// Sixteen threads that want the same: each is told by the state that its own intent was applied to.
+#[test]
+fn one_of_many_at_once_wins_and_the_others_are_refused() {
+    let dir = repo(&[]);
+    create(&open(&dir));
+    for n in 0..20 {
+        let wins: Vec<bool> = std::thread::scope(|scope| {
+            let want = || {
+                let repo = open(&dir);
+                let won = Store::new(&repo, Durability::None).transact(&author(), Action::Queue, |edit| {
+                    if edit.task(&TaskId::from_bits(n)).expect("readable").is_some() {
+                        return Err(No("taken".into()));
+                    }
+                    let t = task(edit, n);
+                    edit.put_task(t, change(&format!("task/{n}")));
+                    Ok(())
+                });
+                won.is_ok()
+            };
+            let begun: Vec<_> = (0..16).map(|_| scope.spawn(want)).collect();
+            begun.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(wins.iter().filter(|won| **won).count(), 1);
+    }
+    let repo = open(&dir);
+    let tip = repo.ref_target(STATE_REF).unwrap().unwrap();
+    let audit = git_orch::store::audit(&repo, &tip, 100).unwrap();
+    let ids: std::collections::BTreeSet<_> = audit.iter().map(|(_, _, entry)| entry.id.clone()).collect();
+    assert_eq!((audit.len(), ids.len()), (21, 21), "one entry a change, each with its own id");
+}
+
+/// Plain git, which knows no lock of ours, moves the ref while changes are made: none is lost, on either side.
+#[test]
+fn who_ignores_the_lock_costs_a_retry_and_no_change() {
+    let dir = repo(&[]);
+    let store_repo = open(&dir);
+    let store = create(&store_repo);
+    let others = std::cell::Cell::new(0);
+    for n in 0..10_u64 {
+        store
+            .transact::<(), No>(&author(), Action::Queue, |edit| {
+                if others.get() == n {
+                    let tip = git(&dir.path, &["rev-parse", STATE_REF]);
+                    let tree = format!("{tip}^{{tree}}");
+                    let other =
+                        git(&dir.path, &["commit-tree", "-p", &tip, "-m", &format!("other {n}"), &tree]);
+                    git(&dir.path, &["update-ref", STATE_REF, &other, &tip]);
+                    others.set(n + 1);
+                }
+                let t = task(edit, n);
+                edit.put_task(t, change(&format!("task/{n}")));
+                Ok(())
+            })
+            .expect("in the end");
+    }
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 10);
+    assert_eq!(git(&dir.path, &["rev-list", "--count", STATE_REF]), "21");
+}
+
+#[test]
+fn who_panics_within_a_change_keeps_nobody_else_from_one() {
+    let dir = repo(&[]);
+    create(&open(&dir));
+    std::thread::scope(|scope| {
+        for writer in 0..8_u64 {
+            let dir = &dir;
+            scope.spawn(move || {
+                let repo = open(dir);
+                let store = Store::new(&repo, Durability::None);
+                for n in 0..6 {
+                    let panics = std::panic::AssertUnwindSafe(|| {
+                        store.transact::<(), No>(&author(), Action::Queue, |edit| {
+                            let t = task(edit, 5000);
+                            edit.put_task(t, change("task/5000"));
+                            std::panic::resume_unwind(Box::new("as if"))
+                        })
+                    });
+                    assert!(std::panic::catch_unwind(panics).is_err());
+                    add(&store, writer * 100 + n);
+                }
+            });
+        }
+    });
+    let repo = open(&dir);
+    let store = Store::new(&repo, Durability::None);
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 48);
+    git(&dir.path, &["fsck", "--strict"]);
+}
+
 #[test]
 fn a_refusal_and_an_intent_without_change_write_nothing() {
     let dir = repo(&[]);
