@@ -104,25 +104,7 @@ fn bench(settings: &Settings) -> Outcome<()> {
         single.extend(timed(1, || add(&store, 1))?);
         most = most.max(packs(path)?.0);
     }
-    let mut threads = Vec::new();
-    let start = Clock.monotonic();
-    std::thread::scope(|scope| -> Outcome<()> {
-        let each = (settings.changes / THREADS).max(4);
-        let begun: Vec<_> = (0..THREADS)
-            .map(|_| {
-                scope.spawn(move || -> Outcome<Vec<Duration>> {
-                    let repo = open(path)?;
-                    let store = Store::new(&repo, Durability::Commit);
-                    timed(each, || add(&store, 1))
-                })
-            })
-            .collect();
-        for thread in begun {
-            threads.extend(thread.join().map_err(|_| "a thread panicked")??);
-        }
-        Ok(())
-    })?;
-    let at_once = start.elapsed();
+    let (threads, at_once) = threads(path, (settings.changes / THREADS).max(4))?;
     let reading = processes(path, "read")?;
     let changing = processes(path, "change")?;
     most = most.max(packs(path)?.0);
@@ -147,18 +129,46 @@ fn bench(settings: &Settings) -> Outcome<()> {
             target: Some("at least 2000/s".to_owned()),
         },
     ];
+    print(&rows)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{:<28} {:>9} {:>8} {:>8} {:>8}  target", "what", "per s", "p50 ms", "p95 ms", "max ms")?;
-    for row in &rows {
-        let target = row.target.as_deref().unwrap_or_default();
-        let Row { name, per_second, p50_ms, p95_ms, max_ms, .. } = row;
-        writeln!(out, "{name:<28} {per_second:>9.0} {p50_ms:>8.2} {p95_ms:>8.2} {max_ms:>8.2}  {target}")?;
-    }
     writeln!(out, "at most {most} packs (target: 40); {left} once put together")?;
     writeln!(out, "{each} bytes a change once put together (target: less than 1024)")?;
     let json = serde_json::to_string_pretty(&rows)?;
     fs::write_atomic(&target.join("bench-store.json"), json.as_bytes(), 0o644, Durability::None)?;
     Ok(())
+}
+
+fn print(rows: &[Row]) -> Outcome<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{:<28} {:>9} {:>8} {:>8} {:>8}  target", "what", "per s", "p50 ms", "p95 ms", "max ms")?;
+    for row in rows {
+        let target = row.target.as_deref().unwrap_or_default();
+        let Row { name, per_second, p50_ms, p95_ms, max_ms, .. } = row;
+        writeln!(out, "{name:<28} {per_second:>9.0} {p50_ms:>8.2} {p95_ms:>8.2} {max_ms:>8.2}  {target}")?;
+    }
+    Ok(())
+}
+
+/// What each change takes if sixteen threads make `each`, and what all take together.
+fn threads(dir: &Path, each: usize) -> Outcome<(Vec<Duration>, Duration)> {
+    let start = Clock.monotonic();
+    let mut times = Vec::new();
+    std::thread::scope(|scope| -> Outcome<()> {
+        let begun: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(move || -> Outcome<Vec<Duration>> {
+                    let repo = open(dir)?;
+                    let store = Store::new(&repo, Durability::Commit);
+                    timed(each, || add(&store, 1))
+                })
+            })
+            .collect();
+        for thread in begun {
+            times.extend(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        Ok(())
+    })?;
+    Ok((times, start.elapsed()))
 }
 
 /// How many packs there are, and their size with their indices.

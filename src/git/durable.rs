@@ -127,7 +127,7 @@ impl<'r> Batch<'r> {
     pub fn persist(self, durability: Durability) -> Result<(), GitError> {
         match self.to {
             To::Loose(written) => persist_loose(&self.objects, written, durability),
-            To::Pack(objects) => self.repo.persist(vec![self.repo.fresh.pend(objects)], durability),
+            To::Pack(objects) => self.repo.persist(&[self.repo.fresh.pend(objects)], durability),
         }
     }
 
@@ -261,7 +261,7 @@ fn persist_loose(
 
 impl Repo {
     /// Writes objects as one pack of ours. With `Durability::Commit` all of it survives a power cut after this.
-    pub fn persist(&self, pending: Vec<Pending>, durability: Durability) -> Result<(), GitError> {
+    pub fn persist(&self, pending: &[Pending], durability: Durability) -> Result<(), GitError> {
         let mut pack = Pack::new(self.gix.object_hash());
         let mut known = BTreeMap::new();
         for (oid, object) in pending.iter().flat_map(|pending| &pending.objects) {

@@ -122,8 +122,8 @@ impl Pack {
         let start = self.bytes.len();
         let offset = u32::try_from(start).ok().filter(|at| u64::from(*at) < LARGE);
         let offset = offset.ok_or_else(too_large)?;
-        let headed = header.write_to(size, &mut self.bytes).map(drop);
-        let written = headed.and_then(|()| write(&mut self.compress, &mut self.bytes));
+        let begun = header.write_to(size, &mut self.bytes).map(drop);
+        let written = begun.and_then(|()| write(&mut self.compress, &mut self.bytes));
         written.map_err(|source| FsError {
             action: "deflate an object for",
             path: "a new pack".into(),

@@ -137,12 +137,8 @@ impl Repo {
         let Some(joined) = join(&stems, self.gix.object_hash())? else { return Ok(0) };
         self.persist_pack(&joined, durability)?;
         let name = format!("pack-{}", joined.name);
-        self.remove_all(&small, &name)?;
+        remove_all(&small, &name)?;
         Ok(small.len())
-    }
-
-    fn remove_all(&self, packs: &[Own], but: &str) -> Result<(), FsError> {
-        packs.iter().filter(|pack| pack.stem.file_name().is_none_or(|name| name != but)).try_for_each(remove)
     }
 
     fn repack_large(&self, many: usize, durability: Durability) -> Result<usize, GitError> {
@@ -172,7 +168,7 @@ impl Repo {
         let new = self.write_together(packs, &scratch)?;
         let lock = FileLock::acquire(&self.orch_dir().join(LOCK), PATIENCE, Clock)?;
         self.publish(&new, durability)?;
-        self.remove_all(packs, &new.file_name().unwrap_or_default().to_string_lossy())?;
+        remove_all(packs, &new.file_name().unwrap_or_default().to_string_lossy())?;
         drop(lock);
         Ok(fs::remove_dir_all(&scratch)?)
     }
@@ -292,6 +288,11 @@ fn remove(pack: &Own) -> Result<(), FsError> {
         fs::remove_file_if_there(&pack.file(suffix))?;
     }
     Ok(())
+}
+
+/// Removes what a pack named `but` replaces.
+fn remove_all(packs: &[Own], but: &str) -> Result<(), FsError> {
+    packs.iter().filter(|pack| pack.stem.file_name().is_none_or(|name| name != but)).try_for_each(remove)
 }
 
 /// How many of `packs`, smallest first, are put together.

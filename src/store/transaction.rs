@@ -247,7 +247,7 @@ impl<'r> Store<'r> {
         ]);
         let message = format!("state.create\n\n{CHANGE}: {line}\n{CLOCK}: {}.0\n", now.millis());
         let (commit, written) = self.write(None, &files, Signed { author, now, message })?;
-        self.repo.persist(vec![written], self.durability)?;
+        self.repo.persist(&[written], self.durability)?;
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
             Cas::Moved => Ok(commit),
@@ -413,7 +413,7 @@ impl<'r> Store<'r> {
     /// Writes what is in the batch and moves the ref; None if the tip moved meanwhile.
     fn publish(&self, mut turn: Turn<'_>) -> Result<Option<Packing>, StoreError> {
         let Some(open) = turn.open.as_mut() else { return Ok(None) };
-        self.repo.persist(std::mem::take(&mut open.written), self.durability)?;
+        self.repo.persist(&open.written, self.durability)?;
         let (base, head, packing) = (open.base.clone(), open.head.clone(), open.packing);
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Id(base), new: head.clone() };
         match self.repo.cas(&change, self.durability)? {
