@@ -2,7 +2,8 @@
 //!
 //! Called by `packing`. Entries are copied as they are. Versions of one file or directory, of which the newest of each
 //! pack is whole there, become deltas of the next newer one: a directory of a thousand entries that one change touches
-//! then takes fifty bytes instead of 40 KB. The newest stays whole, because it is what is read.
+//! then takes fifty bytes instead of 40 KB. The newest directory stays whole, because it is what is read. Files that are
+//! new become deltas of one of them: tasks look alike.
 //!
 //! Invariants: a base is in the same pack; no object is, by way of others, its own base. Deliberately absent: packs of
 //! `git pack-objects`, whose deltas name their base by its distance; `join` says so by `None`.
@@ -38,6 +39,15 @@ impl Item<'_> {
     }
 }
 
+/// Of what an object becomes a delta.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    /// Of the one before it, for versions of the same.
+    NextNewer,
+    /// Of the first, for files that look alike: read are all of them, and none through a long chain.
+    First,
+}
+
 /// Everything that is in some packs, each object once.
 struct Joined<'p> {
     hash: gix::hash::Kind,
@@ -66,8 +76,15 @@ pub(super) fn join(stems: &[&Path], hash: gix::hash::Kind) -> Result<Option<Pack
             return Ok(None);
         }
     }
-    for versions in joined.versions().ok_or_else(|| corrupt(stems.first().unwrap_or(&Path::new(""))))? {
-        joined.shorten(&versions);
+    let versions = joined.versions().ok_or_else(|| corrupt(stems.first().unwrap_or(&Path::new(""))))?;
+    let mut alike: BTreeMap<&[u8], Vec<ObjectId>> = BTreeMap::new();
+    for (path, versions) in &versions {
+        joined.shorten(versions, Base::NextNewer);
+        let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+        alike.entry(top).or_default().extend(versions.first());
+    }
+    for files in alike.values() {
+        joined.shorten(files, Base::First);
     }
     joined.pack().map(Some)
 }
@@ -135,8 +152,8 @@ impl<'p> Joined<'p> {
         Some(found)
     }
 
-    /// The versions of each file and directory that are whole, newest first.
-    fn versions(&self) -> Option<Vec<Vec<ObjectId>>> {
+    /// The versions of each file and directory that are whole, newest first, by path.
+    fn versions(&self) -> Option<BTreeMap<Vec<u8>, Vec<ObjectId>>> {
         let mut versions: BTreeMap<Vec<u8>, Vec<ObjectId>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for (_, root) in self.commits()? {
@@ -160,13 +177,18 @@ impl<'p> Joined<'p> {
                 versions.entry(path).or_default().push(id);
             }
         }
-        Some(versions.into_values().filter(|versions| versions.len() > 1).collect())
+        Some(versions)
     }
 
-    /// Makes each version but the newest a delta of the one after it, where that is shorter.
-    fn shorten(&mut self, versions: &[ObjectId]) {
+    /// Makes each object but the first a delta of another one, where that is shorter. Directories are only compared
+    /// with versions of the same.
+    fn shorten(&mut self, objects: &[ObjectId], of: Base) {
         let mut newer: Option<(ObjectId, Header, Vec<u8>)> = None;
-        for id in versions {
+        for id in objects.iter().take_while(|_| objects.len() > 1) {
+            let header = self.items.get(id).map(|item| item.header);
+            if of == Base::First && header != Some(Header::Blob) {
+                continue;
+            }
             let Some((header, bytes)) = self.items.get(id).map(|item| item.header).zip(self.whole(id)) else {
                 return;
             };
@@ -183,7 +205,9 @@ impl<'p> Joined<'p> {
                     self.deltas.insert(*id, (*base, delta));
                 }
             }
-            newer = Some((*id, header, bytes));
+            if newer.is_none() || of == Base::NextNewer {
+                newer = Some((*id, header, bytes));
+            }
         }
     }
 

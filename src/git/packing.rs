@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A pack with fewer objects is small.
 const SMALL: u64 = 1000;
 /// From this many packs of ours on the small ones among them are put together.
-const MANY: usize = 24;
+const MANY: usize = 30;
 /// From this many large packs on they are put together.
 const MANY_LARGE: usize = 6;
 /// With so many packs of ours no change makes another before small ones are put together: there are never 40.
-const FULL: usize = 34;
+const FULL: usize = 36;
 /// A large pack is left alone if it is at least this many times as large as all smaller ones together.
 const FACTOR: u64 = 3;
 
