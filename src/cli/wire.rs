@@ -6,15 +6,17 @@ use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
+use crate::config::Period;
 use crate::domain::id::TaskId;
 use crate::domain::task::{Claim, State, Task};
+use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
 use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, gateless, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, gateless, needs, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
@@ -62,9 +64,14 @@ pub(crate) fn task_or_here(
     }
 }
 
+/// That long before now.
+pub(crate) fn ago(cx: &Ctx, period: Period) -> Timestamp {
+    cx.clock.now().plus_millis(-i64::try_from(period.millis()).unwrap_or(i64::MAX))
+}
+
 /// A task as surfaces show it.
 pub(crate) fn view(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<TaskView, CommandError> {
-    let ready = take::is_ready(snapshot, task)?;
+    let ready = needs::is_ready(snapshot, task)?;
     Ok(view_ready(cx, task, ready))
 }
 
@@ -95,6 +102,18 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
     if !damaged.is_empty() {
         out.hint("git orch doctor --fix");
+    }
+}
+
+/// Says which needs do not count, because they close a cycle.
+pub(crate) fn warn_of_cycles(out: &mut Out, cycles: &[Vec<TaskId>]) {
+    for path in cycles {
+        if let [task, needed, ..] = path.as_slice() {
+            out.warn(&format!("{}; that {task} needs {needed} is ignored", needs::shown(path)));
+            out.hint(&format!(
+                "`git orch dep rm {task} {needed}` takes it away; one of the other needs would do as well"
+            ));
+        }
     }
 }
 

@@ -22,3 +22,4 @@ pub mod task;
 pub mod time;
 pub mod unknown;
 pub mod verdict;
+pub mod work;

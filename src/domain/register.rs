@@ -1,7 +1,7 @@
 //! Who holds a task and where it stands: status, owner and fence as one register, and the rules by which it changes.
 //!
 //! A register changes only by the functions here. Each returns a new register or a `Refusal`; none reads a clock.
-//! Whether a task is *ready* is derived, never stored: see `ops::take::is_ready`.
+//! Whether a task is *ready* is derived, never stored: see `ops::needs::is_ready`.
 //!
 //! # Order
 //!

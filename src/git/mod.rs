@@ -13,6 +13,7 @@ mod durable;
 mod error;
 mod head;
 mod new_commit;
+mod pack_cache;
 mod program;
 mod read;
 mod refs;

@@ -14,9 +14,9 @@ use crate::ops::remote;
 use crate::ops::sync::{self, Brought, Lost, Standing, Trouble};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, making, people, steps, tasks, worktrees};
+use crate::ops::{lease, making, needs, people, steps, tasks, worktrees};
 use crate::policy::grant::Action;
-use crate::store::{Edit, Snapshot, StoreError};
+use crate::store::{Edit, Snapshot};
 use crate::sys::random;
 
 /// Whether a worktree is made for a task that is taken.
@@ -104,7 +104,7 @@ pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
 
 fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
     let tasks = snapshot.tasks()?.tasks;
-    let mut unmet = tasks::unmet(&tasks);
+    let mut unmet = needs::unmet(&tasks);
     let stuck = |id: &TaskId| match tasks.get(id).map(|task| task.register.state.status()) {
         Some("closed") => Some((id.clone(), "closed")),
         Some(_) => None,
@@ -259,7 +259,7 @@ fn claim_first(
         let snapshot = edit.snapshot();
         for id in choose(snapshot)? {
             if let Ok(Some(task)) = snapshot.task(&id)
-                && is_ready(snapshot, &task)?
+                && needs::is_ready(snapshot, &task)?
             {
                 return claim(how, edit, task).map(Some);
             }
@@ -285,25 +285,6 @@ fn candidates(
         return Ok(found);
     }
     Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(ENOUGH).collect())
-}
-
-/// Whether the task may be taken now, decided on git alone.
-pub fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
-    if task.register.state != State::Open {
-        return Ok(false);
-    }
-    for need in task.needs.iter() {
-        let done = match snapshot.task(need) {
-            Ok(found) => found.is_some_and(|t| matches!(t.register.state, State::Done(_))),
-            // Nobody can tell that it is done.
-            Err(StoreError::Corrupt { .. }) => false,
-            Err(error) => return Err(error.into()),
-        };
-        if !done {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Whether this clone had the task and another clone's claim came first.
@@ -451,20 +432,15 @@ fn claim_named(
             return Ok(Some((edit.put_task(task, change), Since::Now)));
         }
     }
-    if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
+    if task.register.state == State::Open && !needs::is_ready(edit.snapshot(), &task)? {
         return Err(not_ready(edit.snapshot(), &task)?.into());
     }
     Ok(Some((claim(how, edit, task)?, Since::Now)))
 }
 
 fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
-    let mut missing = Vec::new();
-    for need in task.needs.iter() {
-        let status = snapshot.task(need)?.map_or("gone", |t| t.register.state.status());
-        if status != "done" {
-            missing.push(format!("{need} ({status})"));
-        }
-    }
+    let word = |(need, status)| format!("{need} ({status})");
+    let missing: Vec<String> = needs::waits_for(snapshot, task)?.into_iter().map(word).collect();
     let fact = format!("task {} needs what is not merged yet: {}", task.id, missing.join(", "));
     Ok(Refused::new(Because::Policy, "task.needs", fact).next(format!("git orch dep tree {}", task.id)))
 }

@@ -1,17 +1,18 @@
 //! The queue by hand: add, edit, depend, block, close, reopen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::draft::{Draft, Need};
-use crate::domain::graph::{self, Edges};
+use crate::domain::graph;
 use crate::domain::id::{IdPrefix, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, TagSet};
-use crate::domain::task::{Register, State, Task};
+use crate::domain::task::{Register, Task};
 use crate::domain::unknown::Unknown;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::needs::Needs;
 use crate::ops::{contract, people, rebranch};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
@@ -200,39 +201,11 @@ fn build(
     Ok(task)
 }
 
-/// Everything that a task needs, directly or through others.
-pub fn edges_from(snapshot: &Snapshot<'_>, id: &TaskId) -> Edges {
-    let needs = |task: Task| task.needs.iter().cloned().collect();
-    let own = snapshot.task(id).ok().flatten().map(needs).unwrap_or_default();
-    let mut edges = Edges::from([(id.clone(), own)]);
-    follow(snapshot, &mut edges);
-    edges
-}
-
-/// Adds what the tasks of `edges` lead to: only these files are read, however many there are. One that can't be
-/// read needs nothing, as far as anybody can tell.
-fn follow(snapshot: &Snapshot<'_>, edges: &mut Edges) {
-    let mut todo: Vec<TaskId> = edges.values().flatten().cloned().collect();
-    while let Some(id) = todo.pop() {
-        if edges.contains_key(&id) {
-            continue;
-        }
-        let needs: BTreeSet<TaskId> = match snapshot.task(&id) {
-            Ok(Some(task)) => task.needs.iter().cloned().collect(),
-            Ok(None) | Err(_) => BTreeSet::new(),
-        };
-        todo.extend(needs.iter().cloned());
-        edges.insert(id, needs);
-    }
-}
-
 fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     if changed.iter().all(|task| task.needs.is_empty()) {
         return Ok(());
     }
-    let mut edges: Edges =
-        changed.iter().map(|task| (task.id.clone(), task.needs.iter().cloned().collect())).collect();
-    follow(edit.snapshot(), &mut edges);
+    let edges = Needs::below(edit.snapshot(), changed).edges();
     let entangled = graph::entangled(&edges);
     for task in changed.iter().filter(|task| entangled.contains(&task.id)) {
         for need in task.needs.iter() {
@@ -441,15 +414,4 @@ pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> 
         Ok::<_, OpError>(edit.put_task(task, change("task.free", id, "dep rm", Some(gone.join(", ")))))
     })?;
     Ok(task)
-}
-
-/// Why open tasks are not ready: each with the needed tasks that are not merged.
-pub fn unmet(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<TaskId, Vec<TaskId>> {
-    let done = |id: &TaskId| tasks.get(id).is_some_and(|t| matches!(t.register.state, State::Done(_)));
-    let open = tasks.values().filter(|t| t.register.state == State::Open);
-    open.filter_map(|task| {
-        let missing: Vec<TaskId> = task.needs.iter().filter(|need| !done(need)).cloned().collect();
-        (!missing.is_empty()).then(|| (task.id.clone(), missing))
-    })
-    .collect()
 }

@@ -1,5 +1,8 @@
 //! The audit trail: one trailer a change, in the commits of the state's history.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::oid::Oid;
@@ -71,31 +74,89 @@ pub(crate) fn message(entries: &[AuditEntry], clock: Hlc) -> Result<String, Stor
     Ok(format!("{text}{CLOCK}: {clock}\n"))
 }
 
-/// The last `limit` changes, newest first, with the commit and its time in seconds since the epoch.
-pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
+/// A commit of the state's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The commit.
+    pub commit: Oid,
+    /// Its time, in seconds since the epoch.
+    pub seconds: i64,
+    /// Its hybrid clock, milliseconds and counter: what orders commits that do not follow each other.
+    pub clock: (i64, u32),
+}
+
+/// A recorded change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where.
+    pub at: At,
+    /// What was done.
+    pub entry: AuditEntry,
+}
+
+/// Whether a walk goes on.
+pub type Go = ControlFlow<()>;
+
+/// Gives `each` the changes of every commit that `tip` contains, the latest commit first, without those that are
+/// `known` and what only these contain. A commit's changes are in their order. All parents are followed: a join of
+/// two clones' states has several.
+pub fn walk(
+    repo: &Repo,
+    tip: &Oid,
+    known: &mut dyn FnMut(&Oid) -> bool,
+    each: &mut dyn FnMut(&At, Vec<AuditEntry>) -> Go,
+) -> Result<(), GitError> {
+    let (mut seen, mut next) = (BTreeSet::new(), BTreeMap::new());
+    let mut todo = vec![tip.clone()];
+    // As long as there is one way only, no commit is met twice.
+    let mut many = false;
+    loop {
+        for oid in todo {
+            if (!many || seen.insert(oid.clone())) && !known(&oid) {
+                let commit = repo.commit(&oid)?;
+                let clock = clock_of(&commit.message);
+                let clock = clock.map_or((commit.seconds.saturating_mul(1000), 0), |c| (c.ms, c.seq));
+                next.insert((clock, oid), commit);
+            }
+        }
+        let Some(((clock, oid), commit)) = next.pop_last() else { return Ok(()) };
+        let changes = trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok());
+        let at = At { commit: oid, seconds: commit.seconds, clock };
+        if each(&at, changes.collect()).is_break() {
+            return Ok(());
+        }
+        many |= commit.parents.len() > 1;
+        todo = commit.parents;
+    }
+}
+
+/// The last `limit` changes, newest first.
+pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<Recorded>, GitError> {
     audit_where(repo, tip, limit, |_| true)
 }
 
-/// The last `limit` changes that are `wanted`, as `audit`.
+/// The last `limit` changes that are `wanted`, as `audit`; each once, however many commits have it.
 pub fn audit_where(
     repo: &Repo,
     tip: &Oid,
     limit: usize,
-    wanted: impl Fn(&AuditEntry) -> bool,
-) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
-    let mut entries = Vec::new();
-    let mut next = Some(tip.clone());
-    while let Some(oid) = next.filter(|_| limit > 0) {
-        let commit = repo.commit(&oid)?;
-        let changes: Vec<AuditEntry> =
-            trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok()).collect();
-        for entry in changes.into_iter().rev().filter(|entry| wanted(entry)) {
-            entries.push((oid.clone(), commit.seconds, entry));
-            if entries.len() == limit {
-                return Ok(entries);
+    wanted: impl Fn(&Recorded) -> bool,
+) -> Result<Vec<Recorded>, GitError> {
+    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
+    if limit == 0 {
+        return Ok(found);
+    }
+    walk(repo, tip, &mut |_| false, &mut |at, changes| {
+        for (place, entry) in changes.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
+            let recorded = Recorded { at: at.clone(), entry };
+            if wanted(&recorded) && ids.insert((recorded.entry.id.clone(), place)) {
+                found.push(recorded);
+                if found.len() == limit {
+                    return Go::Break(());
+                }
             }
         }
-        next = commit.parents.into_iter().next();
-    }
-    Ok(entries)
+        Go::Continue(())
+    })?;
+    Ok(found)
 }

@@ -27,7 +27,7 @@ pub use check::Damage;
 pub use claim::{ClaimRecord, Revocation};
 pub use codec::{decode_task, encode_task};
 pub use error::{StoreError, TransactError};
-pub use history::{AuditEntry, audit, audit_where};
+pub use history::{At, AuditEntry, Go, Recorded, audit, audit_where, walk};
 pub use joining::{Conflict, Joined};
 pub(crate) use layout::task_of as task_of_path;
 pub use layout::{
@@ -35,5 +35,5 @@ pub use layout::{
     task_of_claim,
 };
 pub use records::{Approval, Meta};
-pub use snapshot::{Listing, Snapshot, TaskChanges};
+pub use snapshot::{Found, Listing, Snapshot, TaskChanges};
 pub use transaction::{Author, Change, Edit, Store};

@@ -1,6 +1,8 @@
 //! One commit of the state, read lazily and without a lock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use toml::Table;
 
@@ -10,7 +12,7 @@ use crate::domain::oid::Oid;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
-use crate::git::{Entry, EntryKind, Repo};
+use crate::git::{Entry, EntryKind, Repo, TreeChange};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -158,59 +160,84 @@ impl<'r> Snapshot<'r> {
 
     /// All tasks; what can't be read is listed, not an error.
     pub fn tasks(&self) -> Result<Listing, StoreError> {
-        let changes = self.changes_since(None)?;
-        let mut listing = Listing { damaged: changes.damaged, ..Listing::default() };
-        listing.tasks.extend(changes.upserts.into_iter().map(|task| (task.id.clone(), task)));
+        let mut listing = Listing::default();
+        self.each_task(|found| {
+            for found in found {
+                match found {
+                    Ok(task) => drop(listing.tasks.insert(task.id.clone(), task)),
+                    Err(damaged) => listing.damaged.push(damaged),
+                }
+            }
+        })?;
         Ok(listing)
+    }
+
+    /// Gives `take` all tasks while they are read, nearly in the order of their ids. Of many, several are read at
+    /// once: most of the time goes into unpacking and parsing.
+    pub fn each_task<T>(
+        &self,
+        take: impl FnOnce(&mut dyn Iterator<Item = Found>) -> T,
+    ) -> Result<T, StoreError> {
+        let tasks = self.tasks_tree(&self.tree)?;
+        let files = self.repo.tree_changes(None, tasks.as_ref())?;
+        let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS);
+        if files.len() < MANY || readers == 1 {
+            return Ok(take(&mut files.iter().filter_map(|file| read(self.repo, file))));
+        }
+        let (files, next) = (files.as_slice(), &AtomicUsize::new(0));
+        let (git_dir, env) = (self.repo.git_dir(), self.repo.user_env());
+        let read_part = |repo: &Repo, part: &[TreeChange]| -> Vec<Found> {
+            part.iter().filter_map(|file| read(repo, file)).collect()
+        };
+        Ok(std::thread::scope(|scope| {
+            let (found, all) = mpsc::sync_channel(readers);
+            for _ in 0..readers {
+                let found = found.clone();
+                scope.spawn(move || {
+                    let Ok(repo) = Repo::open(git_dir, None, env).map(Repo::for_reading_all) else { return };
+                    while let Some(part) = part(files, next) {
+                        // Nobody wants the rest.
+                        if found.send(read_part(&repo, part)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(found);
+            // What no thread took, because none could open the repository again, is read here.
+            let rest = std::iter::from_fn(|| part(files, next)).map(|part| read_part(self.repo, part));
+            take(&mut all.into_iter().chain(rest).flatten())
+        }))
+    }
+
+    fn tasks_tree(&self, root: &Oid) -> Result<Option<Oid>, StoreError> {
+        Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
     }
 
     /// The tasks that differ from those at `base` (None: all).
     pub fn changes_since(&self, base: Option<&Oid>) -> Result<TaskChanges, StoreError> {
-        let subtree = |root: &Oid| -> Result<Option<Oid>, StoreError> {
-            Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
-        };
         let old = match base {
-            Some(commit) => subtree(&self.repo.tree_of(commit)?)?,
+            Some(commit) => self.tasks_tree(&self.repo.tree_of(commit)?)?,
             None => None,
         };
-        let new = subtree(&self.tree)?;
+        let new = self.tasks_tree(&self.tree)?;
         let mut changes = TaskChanges::default();
         for change in self.repo.tree_changes(old.as_ref(), new.as_ref())? {
-            let path = format!("tasks/{}", change.path);
-            let Some(id) = layout::task_of(&path) else {
-                changes.damaged.push((path, "it is in the wrong place or has the wrong name".into()));
-                continue;
-            };
-            let Some(entry) = change.new else {
-                changes.removed.push(id);
-                continue;
-            };
-            let decoded = self.text_at(&entry).and_then(|text| decode_task(&text));
-            match decoded {
-                Ok(task) if task.id == id => changes.upserts.push(task),
-                Ok(task) => {
-                    changes.removed.push(id);
-                    changes.damaged.push((path, format!("it says it is {}", task.id)));
+            let id = layout::task_of(&path_of(&change));
+            match read(self.repo, &change) {
+                Some(Ok(task)) => changes.upserts.push(task),
+                Some(Err(damaged)) => {
+                    changes.removed.extend(id);
+                    changes.damaged.push(damaged);
                 }
-                Err(what) => {
-                    changes.removed.push(id);
-                    changes.damaged.push((path, what));
-                }
+                None => changes.removed.extend(id),
             }
         }
         Ok(changes)
     }
 
-    /// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
     pub(super) fn text_at(&self, entry: &Entry) -> Result<String, String> {
-        if entry.kind != EntryKind::Blob {
-            return Err("it is no file".to_owned());
-        }
-        let bytes = match self.repo.blob_within(&entry.oid, layout::MAX_FILE).map_err(|e| e.to_string())? {
-            Ok(bytes) => bytes,
-            Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
-        };
-        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+        text_of(self.repo, entry)
     }
 
     /// Tasks whose id starts with what a person typed, in order.
@@ -235,4 +262,50 @@ pub struct TaskChanges {
     pub removed: Vec<TaskId>,
     /// Damaged files: path and what is wrong.
     pub damaged: Vec<(String, String)>,
+}
+
+/// A task that was read, or the path of its file and what is wrong with it.
+pub type Found = Result<Task, (String, String)>;
+
+/// More tasks than this are read by several threads.
+const MANY: usize = 2_000;
+/// More threads wait for whoever takes the tasks.
+const MOST_READERS: usize = 4;
+/// How many tasks a thread reads at a time.
+const PART: usize = 64;
+
+/// The next files that nobody reads yet.
+fn part<'f>(files: &'f [TreeChange], next: &AtomicUsize) -> Option<&'f [TreeChange]> {
+    let from = next.fetch_add(PART, Ordering::Relaxed);
+    let to = files.len().min(from.saturating_add(PART));
+    files.get(from..to).filter(|part| !part.is_empty())
+}
+
+fn path_of(file: &TreeChange) -> String {
+    format!("tasks/{}", file.path)
+}
+
+/// The task in a file below `tasks/`; None if the file is gone.
+fn read(repo: &Repo, file: &TreeChange) -> Option<Found> {
+    let path = path_of(file);
+    let Some(id) = layout::task_of(&path) else {
+        return Some(Err((path, "it is in the wrong place or has the wrong name".into())));
+    };
+    let entry = file.new.as_ref()?;
+    let task = text_of(repo, entry)
+        .and_then(|text| decode_task(&text))
+        .and_then(|task| if task.id == id { Ok(task) } else { Err(format!("it says it is {}", task.id)) });
+    Some(task.map_err(|what| (path, what)))
+}
+
+/// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
+fn text_of(repo: &Repo, entry: &Entry) -> Result<String, String> {
+    if entry.kind != EntryKind::Blob {
+        return Err("it is no file".to_owned());
+    }
+    let bytes = match repo.blob_within(&entry.oid, layout::MAX_FILE).map_err(|e| e.to_string())? {
+        Ok(bytes) => bytes,
+        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
+    };
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }

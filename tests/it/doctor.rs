@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use git_orch::domain::control::Mode;
 use git_orch::domain::draft::Draft;
 use git_orch::domain::id::TaskId;
-use git_orch::index::Filter;
+use git_orch::index::{EventFilter, Filter};
 use git_orch::ops::doctor::{Check, Found, Mend, doctor_with};
 use git_orch::ops::setup::{self, StateRefs};
 use git_orch::ops::status::{self, Hooks};
@@ -130,7 +130,7 @@ fn damaged_files_of_the_state_are_named_and_written_back() {
     assert_eq!(repo.try_rev(&format!("{STATE_REF}:{other}")), None);
     healthy(&repo);
     tasks::add(&context(&repo), &[draft()], "test").expect("writers work again");
-    let log = audit::log(&context(&repo), 10, None).expect("readable");
+    let log = audit::log(&context(&repo), 10, &EventFilter::default()).expect("readable");
     assert_eq!(log.iter().filter(|logged| logged.entry.action == "repair").count(), 4);
 }
 
@@ -265,10 +265,10 @@ fn a_broken_index_is_made_anew() {
     let env = TestEnv::new();
     let (repo, _) = ready(&env);
     status::status(&context(&repo)).expect("makes the index");
-    for name in ["index-2.db-wal", "index-1.db-shm"] {
+    for name in ["index-3.db-wal", "index-1.db-shm"] {
         fs::remove_file_if_there(&repo.path(".git/orch").join(name)).expect("ours");
     }
-    repo.write(".git/orch/index-2.db", &"no database ".repeat(1000));
+    repo.write(".git/orch/index-3.db", &"no database ".repeat(1000));
     let text = shown(&repo, &examine(&repo, Mend::Look), Found::Problem);
     assert!(text.contains("index:"), "{text}\n{:?}", examine(&repo, Mend::Look));
     let checks = examine(&repo, Mend::Repair);
@@ -297,7 +297,7 @@ fn a_move_of_trunk_past_the_hooks_is_shown_until_a_person_accepts_it() {
     examine(&repo, Mend::Repair);
     healthy(&repo);
     assert_eq!(status::status(&context(&repo)).expect("works").tamper, None);
-    let log = audit::log(&context(&repo), 1, None).expect("readable");
+    let log = audit::log(&context(&repo), 1, &EventFilter::default()).expect("readable");
     assert_eq!(log[0].entry.action, "trunk.external");
     repo.git(&["-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "HEAD~1"]).success();
     assert_eq!(status::status(&context(&repo)).expect("works").tamper, None, "nothing unverified came in");
@@ -382,9 +382,10 @@ fn the_mode_is_tightened_by_everybody_and_loosened_by_a_person() {
     assert_eq!(repo.rev(STATE_REF), tip);
     mode::set(&cx, Mode::Normal, None).expect("a person may");
     mode::set(&agent, Mode::Paused, Some("tired")).expect("an agent may stop");
-    let log = audit::log(&cx, 3, None).expect("readable");
+    let log = audit::log(&cx, 3, &EventFilter::default()).expect("readable");
     assert_eq!(log[0].entry.note.as_deref(), Some("NORMAL to PAUSED: tired"));
-    let own = audit::log(&cx, 10, Some(&ids[0])).expect("readable");
+    let own = audit::log(&cx, 10, &EventFilter { task: Some(ids[0].clone()), ..EventFilter::default() })
+        .expect("readable");
     assert_eq!(own.iter().map(|l| l.entry.action.as_str()).collect::<Vec<_>>(), ["task.add"]);
 }
 

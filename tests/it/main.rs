@@ -14,6 +14,8 @@ mod cli;
 #[cfg(test)]
 mod commit_policy;
 #[cfg(test)]
+mod cycles;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
@@ -21,6 +23,8 @@ mod docs;
 mod doctor;
 #[cfg(test)]
 mod env;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod format;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::log::LogArgs;
 use crate::cli::commands::man::ManArgs;
 use crate::cli::commands::merge::MergeArgs;
+use crate::cli::commands::metrics::MetricsArgs;
 use crate::cli::commands::mode::ModeArgs;
 use crate::cli::commands::moves::{BlockArgs, CloseArgs, ReleaseArgs, ReopenArgs, UnblockArgs};
 use crate::cli::commands::next::NextArgs;
@@ -31,8 +32,8 @@ use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, mode, moves, next,
-    override_, push, ralph, run as run_command, show, start, status, sync, uninstall, worktree,
+    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, metrics, mode,
+    moves, next, override_, push, ralph, run as run_command, show, start, status, sync, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -71,6 +72,8 @@ pub enum Command {
     Sync(SyncArgs),
     Mode(ModeArgs),
     Log(LogArgs),
+    /// Show what was done, and how long it took
+    Metrics(MetricsArgs),
     Man(ManArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -113,6 +116,7 @@ impl Command {
             Self::Mode(args) => args.output.json,
             Self::Sync(args) => args.output.json,
             Self::Log(args) => args.output.json,
+            Self::Metrics(args) => args.output.json,
             Self::Run(args) => args.json_events,
             Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
             Self::Ralph(args) => match &args.action {
@@ -168,6 +172,7 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Init(args) => init::run(cx, out, args),
         Command::Uninstall(args) => uninstall::run(cx, out, args),
         Command::Log(args) => log::run(cx, out, args),
+        Command::Metrics(args) => metrics::run(cx, out, args),
         Command::Mode(args) => mode::run(cx, out, args),
         Command::Status(args) => status::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),

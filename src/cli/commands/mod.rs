@@ -15,6 +15,7 @@ pub mod list;
 pub mod log;
 pub mod man;
 pub mod merge;
+pub mod metrics;
 pub mod mode;
 pub mod moves;
 pub mod next;
