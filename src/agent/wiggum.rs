@@ -469,6 +469,7 @@ mod tests {
             trust: Trust::Unsandboxed,
             steps: vec![step("build", Word::Pass, None), step("test", Word::Fail, Some("exit 101"))],
             made: Timestamp::from_millis(0),
+            run: 1,
             by: String::new(),
             mac: String::new(),
         }

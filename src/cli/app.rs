@@ -51,7 +51,7 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
     ("Fill the queue", &["add", "list", "show", "edit", "dep", "block", "unblock", "close", "reopen"]),
     ("Work on a task", &["next", "start", "release", "worktree"]),
     ("Verify and merge", &["ralph", "push", "merge", "approve", "override"]),
-    ("Let it run", &["run", "mode", "log"]),
+    ("Let it run", &["run", "sync", "mode", "log", "metrics"]),
     ("Shell and manual", &["man", "completions"]),
 ];
 
@@ -245,8 +245,10 @@ mod tests {
 
         Let it run:
           run          Work through the queue by itself
+          sync         Share the queue with the other clones
           mode         Show or set the kill switch
           log          Show who changed what
+          metrics      Show what was done, and how long it took
 
         Shell and manual:
           man          Print the manual page, or install all of them

@@ -6,15 +6,17 @@ use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
+use crate::config::Period;
 use crate::domain::id::TaskId;
-use crate::domain::task::{State, Task};
+use crate::domain::task::{Claim, State, Task};
+use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
 use crate::ops::ralph::{self, Judged};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, gateless, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, gateless, needs, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
@@ -62,15 +64,24 @@ pub(crate) fn task_or_here(
     }
 }
 
+/// That long before now.
+pub(crate) fn ago(cx: &Ctx, period: Period) -> Timestamp {
+    cx.clock.now().plus_millis(-i64::try_from(period.millis()).unwrap_or(i64::MAX))
+}
+
 /// A task as surfaces show it.
 pub(crate) fn view(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<TaskView, CommandError> {
-    let ready = take::is_ready(snapshot, task)?;
+    let ready = needs::is_ready(snapshot, task)?;
     Ok(view_ready(cx, task, ready))
 }
 
 /// The same where readiness is known.
 pub(crate) fn view_ready(cx: &Ctx, task: &Task, ready: bool) -> TaskView {
-    TaskView::new(task, ready, worktrees::place_of(cx, task).as_deref())
+    let mut view = TaskView::new(task, ready, worktrees::place_of(cx, task).as_deref());
+    if take::is_lost(cx, task) {
+        view.claim = Claim::Lost.as_str();
+    }
+    view
 }
 
 /// What was asked for, as a filter of the index.
@@ -91,6 +102,18 @@ pub(crate) fn warn_of_damage(out: &mut Out, damaged: &[(TaskId, String)]) {
     }
     if !damaged.is_empty() {
         out.hint("git orch doctor --fix");
+    }
+}
+
+/// Says which needs do not count, because they close a cycle.
+pub(crate) fn warn_of_cycles(out: &mut Out, cycles: &[Vec<TaskId>]) {
+    for path in cycles {
+        if let [task, needed, ..] = path.as_slice() {
+            out.warn(&format!("{}; that {task} needs {needed} is ignored", needs::shown(path)));
+            out.hint(&format!(
+                "`git orch dep rm {task} {needed}` takes it away; one of the other needs would do as well"
+            ));
+        }
     }
 }
 
@@ -210,6 +233,7 @@ impl From<Refused> for CommandError {
             Because::Policy => Exit::Refused,
             Because::NothingReady => Exit::NothingReady,
             Because::Held => Exit::Held,
+            Because::Offline => Exit::Offline,
             Because::Interrupted => Exit::Interrupted,
             Because::Environment => Exit::Environment,
         };
@@ -246,6 +270,10 @@ impl From<OpError> for CommandError {
                     StoreError::TooLarge { .. } | StoreError::NoState => {
                         this.rule("init.missing").next("git orch init")
                     }
+                    StoreError::Hostile { .. } => {
+                        this.rule("state.hostile").next("look at who pushed it; nothing of it was taken over")
+                    }
+                    StoreError::Unrelated { .. } => this.rule("state.unrelated"),
                     StoreError::Git(GitError::RefLocked { .. }) => this.rule("git.lock").next(LOCKED),
                     StoreError::Contended { .. }
                     | StoreError::NotReadBack

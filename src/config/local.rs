@@ -22,8 +22,16 @@ pub struct Local {
     pub hooks: bool,
     /// `orch.sync`: when state travels.
     pub sync: StateSync,
+    /// `orch.ref`: what the state's ref is called on the remote.
+    pub state_ref: String,
+    /// `orch.claims`: how the remote arbitrates claims.
+    pub claims: Claims,
     /// `orch.personLease`: how long a person's claim lasts without activity.
     pub person_lease: Period,
+    /// `orch.workerLease`: how long a worker's claim lasts in the eyes of other clones, which can't see its process.
+    pub worker_lease: Period,
+    /// `orch.takeoverGrace`: how long another clone's owner has to object before its task is taken over.
+    pub takeover_grace: Period,
     /// `orch.networkTimeout`: how long a remote may take to answer; zero: for ever.
     pub network_timeout: Period,
 }
@@ -37,6 +45,15 @@ pub enum StateSync {
     Manual,
 }
 
+/// `orch.claims`: how the remote arbitrates claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claims {
+    /// By a ref for each claim: claims of different tasks never meet.
+    Refs,
+    /// By the state's ref: for hosts that take only branches. One claim at a time in all clones.
+    Batched,
+}
+
 impl Default for Local {
     fn default() -> Self {
         Self {
@@ -46,7 +63,11 @@ impl Default for Local {
             durability: Durability::Commit,
             hooks: true,
             sync: StateSync::Auto,
+            state_ref: "refs/orch/state".to_owned(),
+            claims: Claims::Refs,
             person_lease: Period::from_secs(7 * 24 * 3600),
+            worker_lease: Period::from_secs(30 * 60),
+            takeover_grace: Period::from_secs(2 * 60),
             network_timeout: Period::from_secs(5 * 60),
         }
     }
@@ -85,14 +106,18 @@ impl LocalError {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 12] = [
     "orch.remote",
     "orch.jobs",
     "orch.worktrees",
     "orch.durability",
     "orch.hooks",
     "orch.sync",
+    "orch.ref",
+    "orch.claims",
     "orch.personLease",
+    "orch.workerLease",
+    "orch.takeoverGrace",
     "orch.networkTimeout",
 ];
 
@@ -148,14 +173,34 @@ impl Local {
                     _ => return Err(wrong("`auto` or `manual`")),
                 }
             }
+            "orch.ref" => {
+                let full = value.starts_with("refs/") && crate::domain::branch::is_name(value);
+                self.state_ref =
+                    full.then(|| value.to_owned()).ok_or_else(|| wrong("the full name of a ref (refs/…)"))?;
+            }
+            "orch.claims" => {
+                self.claims = match value {
+                    "refs" => Claims::Refs,
+                    "batched" => Claims::Batched,
+                    _ => return Err(wrong("`refs` or `batched`")),
+                }
+            }
             "orch.networkTimeout" => {
                 self.network_timeout =
                     Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
             }
-            "orch.personLease" => {
+            "orch.personLease" | "orch.workerLease" => {
                 let lease = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
-                self.person_lease =
-                    Some(lease).filter(|l| !l.is_zero()).ok_or_else(|| wrong("longer than zero"))?;
+                let lease = Some(lease).filter(|l| !l.is_zero()).ok_or_else(|| wrong("longer than zero"))?;
+                if key == "orch.workerLease" {
+                    self.worker_lease = lease;
+                } else {
+                    self.person_lease = lease;
+                }
+            }
+            "orch.takeoverGrace" => {
+                self.takeover_grace =
+                    Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ mod period;
 mod problem;
 mod reader;
 
-pub use local::{Local, LocalError, StateSync};
+pub use local::{Claims, Local, LocalError, StateSync};
 pub use model::{
     Accept, Agent, BUILTIN_AGENTS, Config, Merge, Merging, Moment, Policy, Profile, Push, Ralph, RoleConfig,
     Run, Step, StepKind,

@@ -10,6 +10,42 @@ use std::fmt;
 
 use crate::domain::id::ChangeId;
 
+/// A hybrid clock: the time, or just after what was seen before where that is later (Kulkarni et al., "Logical Physical
+/// Clocks", 2014).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hlc {
+    /// Milliseconds since the epoch.
+    pub ms: i64,
+    /// Counts within one millisecond.
+    pub seq: u32,
+}
+
+impl Hlc {
+    /// The clock of something that happens at this time, or after `seen`.
+    #[must_use]
+    pub fn after(self, seen: Self) -> Self {
+        if self > seen {
+            return self;
+        }
+        match seen.seq.checked_add(1) {
+            Some(seq) => Self { ms: seen.ms, seq },
+            None => Self { ms: seen.ms.saturating_add(1), seq: 0 },
+        }
+    }
+
+    /// Reads the form that `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (ms, seq) = text.split_once('.')?;
+        Some(Self { ms: ms.parse().ok()?, seq: seq.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Hlc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.ms, self.seq)
+    }
+}
+
 /// When and by which change a field was last written. Ordered; two changes never share one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
@@ -29,6 +65,11 @@ pub struct Stamp {
 pub struct StampError(pub String);
 
 impl Stamp {
+    /// Its hybrid clock.
+    pub fn clock(&self) -> Hlc {
+        Hlc { ms: self.ms, seq: self.seq }
+    }
+
     /// Reads the form that `Display` writes.
     pub fn parse(text: &str) -> Result<Self, StampError> {
         let bad = || StampError(text.to_owned());
@@ -67,12 +108,24 @@ impl<T: PartialEq> Field<T> {
     }
 
     /// Writes `value`; the stamp changes only if the value does. Says whether it did.
+    ///
+    /// Whoever writes has seen what was there, so what is written comes after it, also where that was written by a
+    /// clock that is ahead.
     pub fn set(&mut self, value: T, stamp: &Stamp) -> bool {
         let changed = self.value != value;
         if changed {
-            *self = Self::new(value, stamp);
+            let clock = stamp.clock().after(self.stamp.clock());
+            *self = Self { value, stamp: Stamp { ms: clock.ms, seq: clock.seq, ..stamp.clone() } };
         }
         changed
+    }
+}
+
+impl<T: Ord> Field<T> {
+    /// The later write. Two changes never share a stamp; if it was forged, the greater value decides.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        if (&self.stamp, &self.value) < (&other.stamp, &other.value) { other } else { self }
     }
 }
 
@@ -90,9 +143,24 @@ impl<T: Ord> Default for TagSet<T> {
 }
 
 impl<T: Ord + Clone> TagSet<T> {
-    /// Rebuilds a set from its stored parts.
-    pub fn from_parts(adds: BTreeMap<T, BTreeSet<String>>, gone: BTreeSet<String>) -> Self {
+    /// Rebuilds a set from its stored parts. A tag that was removed counts for removed wherever it stands.
+    pub fn from_parts(mut adds: BTreeMap<T, BTreeSet<String>>, gone: BTreeSet<String>) -> Self {
+        adds.retain(|_, tags| {
+            tags.retain(|tag| !gone.contains(tag));
+            !tags.is_empty()
+        });
         Self { adds, gone }
+    }
+
+    /// What is in either, without what either removed.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let Self { mut adds, mut gone } = self;
+        gone.extend(other.gone);
+        for (member, tags) in other.adds {
+            adds.entry(member).or_default().extend(tags);
+        }
+        Self::from_parts(adds, gone)
     }
 
     /// The live adds: member to tags. Together with `tombstones` all there is to store.

@@ -131,6 +131,9 @@ pub struct Verdict {
     pub steps: Vec<StepResult>,
     /// When it was made.
     pub made: Timestamp,
+    /// Which run of this key it comes from, as far as its maker knew of others; from 1. Of verdicts from the same run,
+    /// FAIL and BLOCKED beat PASS.
+    pub run: u32,
     /// By whom, as `Actor` prints.
     pub by: String,
     /// Lower-case hexadecimal HMAC-SHA-256 over the rest, by this machine's verifier key.

@@ -132,7 +132,9 @@ fn canonical(v: &Verdict) -> Vec<u8> {
         .option(v.fact.as_deref())
         .text(v.trust.as_str())
         .number(v.steps.len() as u64);
-    v.steps.iter().fold(canon, step).text(&v.made.to_string()).text(&v.by).bytes()
+    let canon = v.steps.iter().fold(canon, step).text(&v.made.to_string()).text(&v.by);
+    // Verdicts of the first run were sealed before runs were counted.
+    if v.run > 1 { canon.number(u64::from(v.run)).bytes() } else { canon.bytes() }
 }
 
 fn step(canon: Canon, step: &StepResult) -> Canon {
@@ -174,6 +176,7 @@ mod tests {
                 tail: "ok".into(),
             }],
             made: Timestamp::from_millis(0),
+            run: 1,
             by: "person:ann@example.com".into(),
             mac: String::new(),
         }

@@ -17,6 +17,8 @@ pub struct Subject<'a> {
     pub gate: &'a str,
     /// When.
     pub made: Timestamp,
+    /// Which run of the key it is, from 1.
+    pub run: u32,
     /// By whom, as `Actor` prints.
     pub by: &'a str,
 }
@@ -44,6 +46,7 @@ pub fn verdict(outcome: &Outcome, subject: &Subject<'_>, verifier: &VerifierKey)
         trust: Trust::Unsandboxed,
         steps: with_short_tails(&outcome.steps),
         made: subject.made,
+        run: subject.run,
         by: subject.by.to_owned(),
         mac: String::new(),
     };
@@ -92,7 +95,7 @@ mod tests {
         let verifier = VerifierKey::load_or_create(dir.path()).unwrap();
         let tree = Oid::parse(&"1".repeat(40)).unwrap();
         let made = Timestamp::from_millis(5);
-        let subject = Subject { tree: &tree, gate: "g", made, by: "person:ann" };
+        let subject = Subject { tree: &tree, gate: "g", made, run: 1, by: "person:ann" };
         verdict(outcome, &subject, &verifier).map(|v| (v, verifier))
     }
 

@@ -51,6 +51,8 @@ pub struct CommitInfo {
 pub struct TreeChange {
     /// The path from the root, with `/`.
     pub path: String,
+    /// What is there in the first tree; None if there is nothing, or a directory.
+    pub old: Option<Entry>,
     /// What is there in the second tree, a link or a submodule included; None if there is nothing, or a directory.
     pub new: Option<Entry>,
 }
@@ -196,13 +198,32 @@ impl Repo {
         }
     }
 
-    /// A blob's bytes, kept in memory: it will be asked for again.
-    pub fn blob_kept(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
-        let bytes = self.blob(oid)?;
-        if self.fresh.get(oid).is_none() {
+    /// As `blob_within`, kept in memory: it will be asked for again.
+    pub fn blob_kept(&self, oid: &Oid, limit: usize) -> Result<Result<Vec<u8>, u64>, GitError> {
+        let found = self.blob_within(oid, limit)?;
+        if let Ok(bytes) = &found
+            && self.fresh.get(oid).is_none()
+        {
             self.fresh.keep(vec![(oid.clone(), (gix::objs::Kind::Blob, Arc::from(bytes.as_slice())))]);
         }
-        Ok(bytes)
+        Ok(found)
+    }
+
+    /// The bytes of a blob that has at most `limit`; else how many it has. A larger one is not read.
+    pub fn blob_within(&self, oid: &Oid, limit: usize) -> Result<Result<Vec<u8>, u64>, GitError> {
+        let id = to_gix(oid)?;
+        let size = match self.fresh.get(oid) {
+            Some((_, bytes)) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            None => self.past_packing(|gix| {
+                let found = gix.try_find_header(id).map_err(GitError::gix(format!("read object {oid}")))?;
+                found.map(|header| header.size()).ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+            })?,
+        };
+        if usize::try_from(size).is_ok_and(|size| size <= limit) {
+            self.blob(oid).map(Ok)
+        } else {
+            Ok(Err(size))
+        }
     }
 
     /// A tree's entries, in git's order.
@@ -347,7 +368,7 @@ impl Repo {
             }
             let (before, after) = (before.filter(|e| !is_tree(&e)), after.filter(|e| !is_tree(&e)));
             if before != after {
-                out.push(TreeChange { path, new: after });
+                out.push(TreeChange { path, old: before, new: after });
             }
         }
         Ok(())

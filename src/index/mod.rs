@@ -1,7 +1,7 @@
 //! The derived index: what is ready, what is listed, what is found by words, without opening git.
 //!
-//! Called by `ops`, which gives it values that the store has read. May touch one file, `index-2.db` in the
-//! directory it is given, with what SQLite puts beside it, and the lock `index.lock`.
+//! Called by `ops`, which gives it values that the store has read. May touch two files, `index-3.db` and `events-1.db` in
+//! the directory it is given, with what SQLite puts beside them, and the locks `index.lock` and `events.lock`.
 //!
 //! # Invariants
 //!
@@ -21,8 +21,10 @@
 //! works on it), `claim` as their words; `priority` as 0 to 4; `title`, `owner`, `branch`, `reason` as text;
 //! `labels`, `needs` as JSON arrays; `expires`, `created`, `updated` in milliseconds; `fence`; `unmet`, how many
 //! needed tasks are not done (one that does not exist is not done), and `guard`, its complement; `words_sum`, the
-//! checksum of what `words` has of it; `sum`, the checksum of the others. `dep` has the edges backwards, for
-//! those whose `unmet` changes when a task gets done. `words` is a contentless FTS5 table over title and body.
+//! checksum of what `words` has of it; `edges_sum`, the one of what `dep` has of it; `sum`, the checksum of the
+//! others. `dep` has the edges backwards, for those whose `unmet` changes when a task gets done, with the tag of
+//! each. `ignored` has the edges that close a cycle and do not count for `unmet`: `domain::graph` says which; they
+//! are looked for only where an edge is new. `words` is a contentless FTS5 table over title and body.
 //! `damage` has the tasks whose file can't be read, and why. `meta` has one row: the commit.
 //!
 //! A task is ready when its status is `open` and `unmet` is 0, at any depth of the graph: what is done stays
@@ -37,9 +39,13 @@
 //!
 //! A change of the schema takes the next number in the file's name; there is no migration.
 //!
-//! Deliberately absent: git, knowledge, metrics, words for people.
+//! The audit is a table in a file of its own: see `events`.
+//!
+//! Deliberately absent: git, knowledge, words for people.
 
+mod cycles;
 mod error;
+mod events;
 mod filter;
 mod open;
 mod query;
@@ -50,8 +56,9 @@ mod write;
 mod tests;
 
 pub use error::IndexError;
+pub use events::{EventFilter, Events, Filling, events_file};
 pub use filter::Filter;
 pub use open::{Index, file};
-pub use query::{Because, Counts, Need, Waiting};
+pub use query::{Because, Counts, Need, Waiting, says};
 pub use row::Row;
-pub use write::{Applied, Changes};
+pub use write::{Applied, Changes, Damaged};

@@ -13,7 +13,7 @@ use crate::sys::lock::FileLock;
 use crate::sys::mount::{self, Mount};
 
 /// The number in the file's name. Every change of what is below, or of what a column means, raises it.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 const CREATE: &str = "
 CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL, sum INTEGER NOT NULL);
@@ -22,15 +22,22 @@ CREATE TABLE task (
     status TEXT NOT NULL, title TEXT NOT NULL, role TEXT, doer TEXT NOT NULL, labels TEXT NOT NULL,
     needs TEXT NOT NULL, owner TEXT, claim TEXT, expires INTEGER, reason TEXT, fence INTEGER NOT NULL,
     branch TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, unmet INTEGER NOT NULL,
-    guard INTEGER NOT NULL, words_sum INTEGER NOT NULL, sum INTEGER NOT NULL
+    guard INTEGER NOT NULL, words_sum INTEGER NOT NULL, edges_sum INTEGER NOT NULL, sum INTEGER NOT NULL
 );
-CREATE INDEX task_ready ON task (priority, created, id, doer, kind) WHERE status = 'open' AND unmet = 0;
-CREATE INDEX task_order ON task (priority, created, id);
-CREATE INDEX task_status ON task (status, priority, created, id);
-CREATE TABLE dep (needed TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (needed, task)) WITHOUT ROWID;
+CREATE TABLE dep (
+    needed TEXT NOT NULL, task TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (needed, task)
+) WITHOUT ROWID;
+CREATE TABLE ignored (task TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (task, needed)) WITHOUT ROWID;
 CREATE TABLE damage (id TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (title, body, content = '', contentless_delete = 1,
                                        tokenize = 'unicode61 remove_diacritics 2');
+";
+
+/// Apart from the tables, because they are made in a fraction of the time once the tables are full.
+pub(super) const CREATE_INDEXES: &str = "
+CREATE INDEX task_ready ON task (priority, created, id, doer, kind) WHERE status = 'open' AND unmet = 0;
+CREATE INDEX task_order ON task (priority, created, id);
+CREATE INDEX task_status ON task (status, priority, created, id);
 ";
 
 /// How long a statement waits for another process. Short: the callers have git to answer from.
@@ -102,9 +109,16 @@ pub(super) fn create(db: &mut Connection, mount: Mount) -> Result<(), IndexError
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if version(&tx)? == 0 {
         tx.execute_batch(CREATE)?;
+        tx.execute_batch(CREATE_INDEXES)?;
         tx.pragma_update(None, "user_version", SCHEMA)?;
     }
     Ok(tx.commit()?)
+}
+
+/// Makes the tables in a file that nobody else sees, without the indexes.
+pub(super) fn create_tables(db: &Connection) -> Result<(), IndexError> {
+    db.execute_batch(CREATE)?;
+    Ok(db.pragma_update(None, "user_version", SCHEMA)?)
 }
 
 pub(super) fn indexed(db: &Connection) -> Result<Option<Oid>, IndexError> {

@@ -2,14 +2,16 @@
 
 use rusqlite::{Connection, Params};
 
+use crate::domain::graph::{self, Edges};
 use crate::domain::id::{IdPrefix, TaskId};
+use crate::domain::kind::Kind;
 use crate::domain::task::{Claim, State};
 use crate::domain::time::Timestamp;
+use crate::index::cycles::{self, DEPENDENTS, dependents};
 use crate::index::error::IndexError;
 use crate::index::filter::Filter;
 use crate::index::open::Index;
 use crate::index::row::{COLUMNS, Row};
-use crate::index::write::{DEPENDENTS, dependents};
 
 /// More tasks than this with the same prefix are "ambiguous" whatever their number.
 const PREFIX_LIMIT: usize = 32;
@@ -141,6 +143,18 @@ impl Index {
         Ok(Counts { by_status, ready: unsigned(ready) })
     }
 
+    /// How many tasks are of each kind. Reads every row.
+    pub fn kinds(&self) -> Result<Vec<(&'static str, u64)>, IndexError> {
+        let mut count: Vec<(&'static str, u64)> = Kind::ALL.iter().map(|kind| (kind.as_str(), 0)).collect();
+        let mut group = self.db.prepare("SELECT kind, count(*) FROM task GROUP BY kind")?;
+        for pair in group.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
+            let (kind, number) = pair?;
+            let entry = count.iter_mut().find(|(word, _)| *word == kind);
+            entry.ok_or_else(|| IndexError::corrupt(format!("kind `{kind}`")))?.1 = unsigned(number);
+        }
+        Ok(count)
+    }
+
     /// The unfinished tasks that `filter` wants and nobody can take now, with what they wait for, in the
     /// order of `next`, at most `limit`.
     pub fn waiting(&self, filter: &Filter, limit: usize) -> Result<Vec<Waiting>, IndexError> {
@@ -170,10 +184,20 @@ impl Index {
         })
     }
 
-    /// Which of the needs of `row` are not done.
+    /// Which of the needs of `row` are not done, without those that do not count.
     pub fn unmet(&self, row: &Row) -> Result<Vec<Need>, IndexError> {
+        let ignored = if row.needs.is_empty() { Edges::new() } else { self.ignored()? };
+        self.unmet_without(row, &ignored)
+    }
+
+    /// The edges that close a cycle and do not count.
+    pub fn ignored(&self) -> Result<Edges, IndexError> {
+        cycles::stored(&self.db)
+    }
+
+    fn unmet_without(&self, row: &Row, ignored: &Edges) -> Result<Vec<Need>, IndexError> {
         let mut unmet = Vec::new();
-        for id in &row.needs {
+        for id in row.needs.iter().filter(|id| !graph::has(ignored, &row.id, id)) {
             let status = self.row(id)?.map(|need| need.status);
             if status != Some("done") {
                 unmet.push(Need { id: id.clone(), status });
@@ -205,8 +229,12 @@ impl Index {
             return Err(IndexError::Corrupt(verdict));
         }
         let all = self.list(&Filter::default(), usize::MAX)?;
+        let ignored = cycles::computed(&self.db)?;
+        if ignored != self.ignored()? {
+            return Err(IndexError::corrupt("the cycles"));
+        }
         for row in &all {
-            if self.unmet(row)?.len() != usize::try_from(row.unmet).unwrap_or(usize::MAX) {
+            if self.unmet_without(row, &ignored)?.len() != usize::try_from(row.unmet).unwrap_or(usize::MAX) {
                 return Err(IndexError::corrupt(format!("the needs of task {}", row.id)));
             }
         }
@@ -263,12 +291,21 @@ fn rows(
     Ok(rows)
 }
 
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Whether `search` for `text` finds a task with this title and body; for those who read git instead. Accents, which
+/// the index does not look at, make a difference here.
+pub fn says(text: &str, title: &str, body: &str) -> bool {
+    let wanted: Vec<String> = words(text).map(str::to_lowercase).collect();
+    let there: Vec<String> = words(title).chain(words(body)).map(str::to_lowercase).collect();
+    let Some((last, rest)) = wanted.split_last() else { return false };
+    rest.iter().all(|word| there.contains(word)) && there.iter().any(|word| word.starts_with(last.as_str()))
+}
+
 /// What a person typed as FTS5 reads it: each word quoted, so that none is an operator. None without words.
 fn match_query(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .map(|w| format!("\"{w}\""))
-        .collect();
+    let words: Vec<String> = words(text).map(|w| format!("\"{w}\"")).collect();
     (!words.is_empty()).then(|| format!("{}*", words.join(" ")))
 }

@@ -175,7 +175,11 @@ fn json(row: &rusqlite::Row<'_>, at: usize) -> Result<Vec<String>, IndexError> {
 }
 
 pub(super) fn ids(texts: &[String]) -> Result<Vec<TaskId>, IndexError> {
-    texts.iter().map(|t| TaskId::parse(t).map_err(|e| IndexError::corrupt(e.to_string()))).collect()
+    texts.iter().map(|text| id(text)).collect()
+}
+
+pub(super) fn id(text: &str) -> Result<TaskId, IndexError> {
+    TaskId::parse(text).map_err(|e| IndexError::corrupt(e.to_string()))
 }
 
 fn priority(number: i64) -> Result<Priority, IndexError> {
@@ -205,7 +209,7 @@ impl Sum {
         self.bytes(&[0xff]);
     }
 
-    fn optional(&mut self, text: Option<&str>) {
+    pub(super) fn optional(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.text(text),
             None => self.bytes(&[0xfe]),

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Statement, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::domain::graph;
 use crate::domain::id::TaskId;
 use crate::domain::kind::Priority;
 use crate::domain::oid::Oid;
 use crate::domain::role::Role;
 use crate::domain::task::{Claim, Task};
 use crate::domain::time::Timestamp;
+use crate::index::cycles::{self, DEPENDENTS, Touched, dependents};
 use crate::index::error::IndexError;
 use crate::index::open::{self, Index};
-use crate::index::row::{COLUMNS, Row, Sum, ids};
+use crate::index::row::{COLUMNS, Row, Sum};
 use crate::sys::clock::Clock;
 use crate::sys::lock::{FileLock, LockError};
 use crate::sys::{fs, mount};
@@ -24,18 +26,18 @@ const SWAP_PATIENCE: Duration = Duration::from_millis(500);
 
 const UPSERT: &str = "
 INSERT INTO task (id, kind, priority, status, title, role, doer, labels, needs, owner, claim, expires, reason,
-                  fence, branch, created, updated, unmet, guard, words_sum, sum)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ~0, ?18, ?19)
+                  fence, branch, created, updated, unmet, guard, words_sum, edges_sum, sum)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ~0, ?18, ?19, ?20)
 ON CONFLICT (id) DO UPDATE SET
     kind = excluded.kind, priority = excluded.priority, status = excluded.status, title = excluded.title,
     role = excluded.role, doer = excluded.doer, labels = excluded.labels, needs = excluded.needs,
     owner = excluded.owner, claim = excluded.claim, expires = excluded.expires, reason = excluded.reason,
     fence = excluded.fence, branch = excluded.branch, created = excluded.created, updated = excluded.updated,
-    words_sum = excluded.words_sum, sum = excluded.sum
+    words_sum = excluded.words_sum, edges_sum = excluded.edges_sum, sum = excluded.sum
 RETURNING n";
 
 const DELETE: &str = "DELETE FROM task WHERE n = ?1";
-const LINK: &str = "INSERT OR IGNORE INTO dep (needed, task) VALUES (?1, ?2)";
+const LINK: &str = "INSERT OR REPLACE INTO dep (needed, task, tag) VALUES (?1, ?2, ?3)";
 const UNLINK: &str = "DELETE FROM dep WHERE needed = ?1 AND task = ?2";
 const ADD_WORDS: &str = "INSERT INTO words (rowid, title, body) VALUES (?1, ?2, ?3)";
 const DROP_WORDS: &str = "DELETE FROM words WHERE rowid = ?1";
@@ -49,7 +51,8 @@ const LOG_BYTES: u64 = 64 * 4096;
 const COUNT_UNMET: &str = "
 UPDATE task SET (unmet, guard) = (
     SELECT count(*), ~count(*) FROM json_each(task.needs) AS need
-    WHERE NOT EXISTS (SELECT 1 FROM task AS other WHERE other.id = need.value AND other.status = 'done'))";
+    WHERE NOT EXISTS (SELECT 1 FROM task AS other WHERE other.id = need.value AND other.status = 'done')
+      AND NOT EXISTS (SELECT 1 FROM ignored WHERE ignored.task = task.id AND ignored.needed = need.value))";
 
 /// The difference between two commits of the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,9 @@ pub struct Changes {
     /// Of the removed ones, those whose file is there and can't be read, and why.
     pub damaged: Vec<(TaskId, String)>,
 }
+
+/// A task whose file can't be read, and why.
+pub type Damaged = (TaskId, String);
 
 /// What became of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +83,7 @@ struct Before {
     row: Row,
     n: i64,
     words_sum: i64,
+    edges_sum: i64,
 }
 
 impl Index {
@@ -89,14 +96,16 @@ impl Index {
             return Ok(Applied::Stale(found));
         }
         let mut recount = BTreeSet::new();
+        let mut edges = Touched::default();
         let writer = Writer::new(&tx);
         for id in &changes.removed {
-            recount.extend(writer.remove(id)?);
+            recount.extend(writer.remove(id, &mut edges)?);
         }
         for task in &changes.upserts {
-            recount.extend(writer.upsert(task)?);
+            recount.extend(writer.upsert(task, &mut edges)?);
         }
         note_damage(&tx, changes)?;
+        recount.extend(cycles::follow(&tx, &edges)?);
         count_unmet(&tx, &recount)?;
         open::set_indexed(&tx, to)?;
         tx.commit()?;
@@ -118,21 +127,20 @@ impl Index {
         }
     }
 
-    /// Builds the index of `to` anew from all its tasks, beside the old one, and swaps it in.
+    /// Builds the index of `to` anew from all its tasks, each once and cheapest in the order of ids, beside the old one, and swaps it in.
     ///
     /// `Busy` if others have the old one open for long: then they are the ones who rebuild next.
     pub fn rebuild(
         dir: &Path,
         to: &Oid,
-        tasks: impl IntoIterator<Item = Task>,
-        damaged: &[(TaskId, String)],
+        tasks: impl IntoIterator<Item = Result<Task, Damaged>>,
     ) -> Result<Self, IndexError> {
         fs::create_dir_all(dir)?;
         let beside = tempfile::Builder::new().prefix("index-").suffix(".tmp").tempdir_in(dir);
         let beside =
             beside.map_err(|source| fs::FsError { action: "create", path: dir.to_owned(), source })?;
         let new = beside.path().join("new.db");
-        fill(&new, to, tasks, damaged)?;
+        fill(&new, to, tasks)?;
         settle(&new, mount::of(dir)?)?;
         {
             let patience = FileLock::acquire(&open::lock_file(dir), SWAP_PATIENCE, Clock);
@@ -191,20 +199,37 @@ fn add_damage(db: &Connection, damaged: &[(TaskId, String)]) -> Result<(), Index
 fn fill(
     new: &Path,
     to: &Oid,
-    tasks: impl IntoIterator<Item = Task>,
-    damaged: &[(TaskId, String)],
+    tasks: impl IntoIterator<Item = Result<Task, Damaged>>,
 ) -> Result<(), IndexError> {
     let mut db = open::connect(new)?;
-    // Nobody sees the file before it is whole: no journal, and one flush at the end.
-    db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
-    open::create(&mut db, mount::Mount::Shared)?;
+    // Nobody sees the file before it is whole: no journal, and one flush at the end. Much memory, for a moment.
+    db.execute_batch(
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA cache_size = -65536;",
+    )?;
     let tx = db.transaction()?;
+    open::create_tables(&tx)?;
     let writer = Writer::new(&tx);
+    let (mut edges, mut damaged) = (Vec::new(), Vec::new());
     for task in tasks {
-        drop(writer.upsert(&task)?);
+        match task {
+            Ok(task) => {
+                writer.insert(&task)?;
+                edges.extend(
+                    graph::edges_of(&task).map(|e| (e.needed.clone(), e.task.clone(), e.tag.to_owned())),
+                );
+            }
+            Err(of) => damaged.push(of),
+        }
     }
+    // In order, a table is filled from one end.
+    edges.sort_unstable();
+    writer.link_all(&edges)?;
+    drop(edges);
+    cycles::settle(&tx)?;
     tx.execute_batch(&format!("{COUNT_UNMET} WHERE needs <> '[]'"))?;
-    add_damage(&tx, damaged)?;
+    tx.execute_batch(open::CREATE_INDEXES)?;
+    add_damage(&tx, &damaged)?;
     open::set_indexed(&tx, to)?;
     tx.commit()?;
     db.close().map_err(|(_, error)| IndexError::from(error))
@@ -233,13 +258,32 @@ impl<'c> Writer<'c> {
         Self { db }
     }
 
+    /// Writes a task that is not there, without its edges.
+    fn insert(&self, task: &Task) -> Result<(), IndexError> {
+        let n = self.write(&Row::new(task, 0), words_sum(task), edges_sum(task))?;
+        self.db.prepare_cached(ADD_WORDS)?.execute((n, &task.title.value, &task.body.value))?;
+        Ok(())
+    }
+
+    /// Writes edges: the needed task, the other, the tag.
+    fn link_all(&self, edges: &[(TaskId, TaskId, String)]) -> Result<(), IndexError> {
+        let mut link = self.db.prepare_cached(LINK)?;
+        for (needed, task, tag) in edges {
+            link.execute([needed.as_str(), task.as_str(), tag])?;
+        }
+        Ok(())
+    }
+
     /// Writes a task; returns those whose `unmet` that may change.
-    fn upsert(&self, task: &Task) -> Result<Vec<TaskId>, IndexError> {
+    fn upsert(&self, task: &Task, edges: &mut Touched) -> Result<Vec<TaskId>, IndexError> {
         let before = self.find(&task.id)?;
         let row = Row::new(task, 0);
-        let words_sum = words_sum(task);
-        let n = self.write(&row, words_sum)?;
-        self.relink(&row.id, before.as_ref().map_or(&[], |b| &b.row.needs), &row.needs)?;
+        let (words_sum, edges_sum) = (words_sum(task), edges_sum(task));
+        let n = self.write(&row, words_sum, edges_sum)?;
+        let old: &[TaskId] = before.as_ref().map_or(&[], |b| &b.row.needs);
+        if before.as_ref().map_or(!row.needs.is_empty(), |b| b.edges_sum != edges_sum) {
+            self.relink(task, old, edges)?;
+        }
         if before.as_ref().is_none_or(|b| b.words_sum != words_sum) {
             if before.is_some() {
                 self.db.prepare_cached(DROP_WORDS)?.execute([n])?;
@@ -255,9 +299,9 @@ impl<'c> Writer<'c> {
     }
 
     /// Removes a task; returns those whose `unmet` that changes.
-    fn remove(&self, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
+    fn remove(&self, id: &TaskId, edges: &mut Touched) -> Result<Vec<TaskId>, IndexError> {
         let Some(before) = self.find(id)? else { return Ok(Vec::new()) };
-        self.relink(id, &before.row.needs, &[])?;
+        self.unlink(id, before.row.needs.iter(), edges)?;
         self.db.prepare_cached(DROP_WORDS)?.execute([before.n])?;
         self.db.prepare_cached(DELETE)?.execute([before.n])?;
         if is_done(&before.row) { self.dependents(id) } else { Ok(Vec::new()) }
@@ -268,14 +312,16 @@ impl<'c> Writer<'c> {
     }
 
     fn find(&self, id: &TaskId) -> Result<Option<Before>, IndexError> {
-        let mut find =
-            self.db.prepare_cached(&format!("SELECT {COLUMNS}, n, words_sum FROM task WHERE id = ?1"))?;
+        let mut find = self
+            .db
+            .prepare_cached(&format!("SELECT {COLUMNS}, n, words_sum, edges_sum FROM task WHERE id = ?1"))?;
         let mut rows = find.query([id.as_str()])?;
         let Some(found) = rows.next()? else { return Ok(None) };
-        Ok(Some(Before { row: Row::read(found)?, n: found.get(19)?, words_sum: found.get(20)? }))
+        let row = Row::read(found)?;
+        Ok(Some(Before { row, n: found.get(19)?, words_sum: found.get(20)?, edges_sum: found.get(21)? }))
     }
 
-    fn write(&self, row: &Row, words_sum: i64) -> Result<i64, IndexError> {
+    fn write(&self, row: &Row, words_sum: i64, edges_sum: i64) -> Result<i64, IndexError> {
         let priority = Priority::ALL.iter().position(|p| *p == row.priority);
         let needs: Vec<&str> = row.needs.iter().map(TaskId::as_str).collect();
         let values = params![
@@ -297,18 +343,36 @@ impl<'c> Writer<'c> {
             row.created.millis(),
             row.updated.millis(),
             words_sum,
+            edges_sum,
             row.sum(),
         ];
         Ok(self.db.prepare_cached(UPSERT)?.query_row(values, |r| r.get(0))?)
     }
 
-    /// Replaces the edges of `id` to `before` by those to `now`.
-    fn relink(&self, id: &TaskId, before: &[TaskId], now: &[TaskId]) -> Result<(), IndexError> {
-        for gone in before.iter().filter(|needed| !now.contains(needed)) {
-            self.db.prepare_cached(UNLINK)?.execute([gone.as_str(), id.as_str()])?;
+    /// Replaces the edges of `task` to `before` by those that it has now.
+    fn relink(&self, task: &Task, before: &[TaskId], edges: &mut Touched) -> Result<(), IndexError> {
+        self.unlink(&task.id, before.iter().filter(|needed| !task.needs.contains(needed)), edges)?;
+        for edge in graph::edges_of(task) {
+            if before.contains(edge.needed) {
+                // Perhaps under another tag.
+                edges.lose();
+            } else {
+                edges.add(&task.id, edge.needed);
+            }
+            self.db.prepare_cached(LINK)?.execute([edge.needed.as_str(), task.id.as_str(), edge.tag])?;
         }
-        for new in now.iter().filter(|needed| !before.contains(needed)) {
-            self.db.prepare_cached(LINK)?.execute([new.as_str(), id.as_str()])?;
+        Ok(())
+    }
+
+    fn unlink<'i>(
+        &self,
+        id: &TaskId,
+        needed: impl Iterator<Item = &'i TaskId>,
+        edges: &mut Touched,
+    ) -> Result<(), IndexError> {
+        for gone in needed {
+            edges.lose();
+            self.db.prepare_cached(UNLINK)?.execute([gone.as_str(), id.as_str()])?;
         }
         Ok(())
     }
@@ -318,12 +382,13 @@ fn is_done(row: &Row) -> bool {
     row.status == "done"
 }
 
-pub(super) const DEPENDENTS: &str = "SELECT task FROM dep WHERE needed = ?1 ORDER BY task";
-
-/// The tasks that need `id` directly, by the statement `DEPENDENTS`.
-pub(super) fn dependents(find: &mut Statement<'_>, id: &TaskId) -> Result<Vec<TaskId>, IndexError> {
-    let found = find.query_map([id.as_str()], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-    ids(&found)
+fn edges_sum(task: &Task) -> i64 {
+    let mut sum = Sum::default();
+    for edge in graph::edges_of(task) {
+        sum.text(edge.needed.as_str());
+        sum.text(edge.tag);
+    }
+    sum.finish()
 }
 
 fn words_sum(task: &Task) -> i64 {

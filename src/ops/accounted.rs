@@ -65,7 +65,9 @@ pub(crate) fn record(cx: &Ctx, trunk: &Trunk, base: &Oid, _queue: &FileLock) -> 
     let tip = cx.store().snapshot()?.commit().clone();
     let note = format!("{}, up to {}", told(&news), base.short());
     // One that was killed after the record has left the positions as they were.
-    let same = |entry: &store::AuditEntry| entry.action == EXTERNAL && entry.note.as_deref() == Some(&note);
+    let same = |found: &store::Recorded| {
+        found.entry.action == EXTERNAL && found.entry.note.as_deref() == Some(&note)
+    };
     if store::audit_where(&cx.repo, &tip, 1, same)?.is_empty() {
         let at_tip = trunk.tip() == Some(base);
         cx.store().transact(&cx.author(), Action::Record, |edit| {

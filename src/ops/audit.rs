@@ -1,11 +1,15 @@
 //! The audit trail: who changed what, newest first.
+//!
+//! The newest changes are read from git at once. Where a filter would have all of the history read, the table of events
+//! is asked, brought up to the state first; whatever is wrong with it, git is read instead, slower and the same.
 
-use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
+use crate::index::{EventFilter, Events, IndexError};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::store::{self, AuditEntry};
+use crate::store::{self, AuditEntry, Go, Recorded};
+use crate::sys::fs;
 
 /// One recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +22,92 @@ pub struct Logged {
     pub entry: AuditEntry,
 }
 
-/// The last `limit` changes; with `task`, those of its own and those made on its behalf.
-pub fn log(cx: &Ctx, limit: usize, task: Option<&TaskId>) -> Result<Vec<Logged>, OpError> {
+/// The last `limit` changes that `filter` wants.
+pub fn log(cx: &Ctx, limit: usize, filter: &EventFilter) -> Result<Vec<Logged>, OpError> {
     let tip = cx.snapshot()?.commit().clone();
-    let subject = task.map(|id| format!("task/{id}"));
-    let wanted = |entry: &AuditEntry| match &subject {
-        Some(subject) => entry.subject == *subject || entry.cause == *subject,
-        None => true,
+    let found = match from_table(cx, &tip, limit, filter) {
+        Some(found) => found,
+        None => store::audit_where(&cx.repo, &tip, limit, |recorded| filter.matches(recorded))?,
     };
-    let found = store::audit_where(&cx.repo, &tip, limit, wanted)?;
-    let logged = |(commit, seconds, entry): (Oid, i64, AuditEntry)| Logged {
-        commit,
-        at: Timestamp::from_millis(seconds.saturating_mul(1000)),
+    let logged = |Recorded { at, entry }| Logged {
+        commit: at.commit,
+        at: Timestamp::from_millis(at.seconds.saturating_mul(1000)),
         entry,
     };
     Ok(found.into_iter().map(logged).collect())
+}
+
+/// None where git is faster, or the table does not answer.
+fn from_table(cx: &Ctx, tip: &Oid, limit: usize, filter: &EventFilter) -> Option<Vec<Recorded>> {
+    // Whoever took git-orch out and only looks is left no directory of ours.
+    if filter.is_all() || !fs::exists(&cx.repo.orch_dir()) {
+        return None;
+    }
+    let dir = cx.repo.orch_dir();
+    let mut events = match Events::open(&dir) {
+        Ok(events) => events,
+        Err(error) => {
+            tracing::debug!(%error, "the table of events does not answer; reading git");
+            return None;
+        }
+    };
+    let found = follow(cx, tip, &mut events).and_then(|follows| match follows {
+        true => events.find(filter, limit),
+        false => Err(IndexError::Corrupt("it is of another history".into())),
+    });
+    match found {
+        Ok(found) => Some(found),
+        Err(error) => {
+            tracing::debug!(%error, "the table of events does not answer; reading git");
+            if error.wants_rebuild()
+                && let Err(error) = events.discard(&dir)
+            {
+                tracing::debug!(%error, "it could not be taken away");
+            }
+            None
+        }
+    }
+}
+
+/// Brings the table up to `tip`; false if what it has is not all in the history of `tip`.
+fn follow(cx: &Ctx, tip: &Oid, events: &mut Events) -> Result<bool, IndexError> {
+    let before = events.tip()?;
+    if before.as_ref() == Some(tip) {
+        return Ok(true);
+    }
+    let filling = events.begin()?;
+    let (mut met, mut failed) = (before.is_none(), None);
+    let mut unknown = None;
+    let walked = store::walk(
+        &cx.repo,
+        tip,
+        &mut |commit| match filling.knows(commit) {
+            Ok(known) => {
+                met |= before.as_ref() == Some(commit);
+                known
+            }
+            Err(error) => {
+                unknown = Some(error);
+                true
+            }
+        },
+        &mut |at, changes| match filling.add(at, changes) {
+            Ok(()) => Go::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                Go::Break(())
+            }
+        },
+    );
+    if let Some(error) = failed.or(unknown) {
+        return Err(error);
+    }
+    if let Err(error) = walked {
+        tracing::debug!(%error, "the history can't be read to its end");
+        return Err(IndexError::Busy);
+    }
+    if met {
+        filling.finish(tip)?;
+    }
+    Ok(met)
 }

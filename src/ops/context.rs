@@ -8,7 +8,7 @@ use crate::domain::id::SessionId;
 use crate::domain::oid::Oid;
 use crate::git::{Repo, Settings};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::store::{Author, Snapshot, Store, StoreError};
+use crate::store::{Author, Snapshot, Store, StoreError, fetched_state_ref, remote_state_ref};
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, Durability};
@@ -154,7 +154,12 @@ impl Ctx {
 
     /// The state as it is now; a refusal that names `init` if there is none.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, OpError> {
-        self.store().snapshot().map_err(|error| match error {
+        let snapshot = self.store().snapshot().and_then(|snapshot| match snapshot.meta() {
+            Err(error @ StoreError::TooNew { .. }) => Err(error),
+            // What is damaged is told by whoever needs it.
+            Ok(_) | Err(_) => Ok(snapshot),
+        });
+        snapshot.map_err(|error| match error {
             StoreError::NoState => {
                 Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
                     .next("git orch init")
@@ -220,6 +225,16 @@ impl Ctx {
             [only] => Some(only),
             many => many.iter().find(|name| *name == "origin").map(String::as_str),
         }
+    }
+
+    /// The ref by which this clone remembers the state that `remote` had when it was last joined.
+    pub fn tracked_state(&self, remote: &str) -> String {
+        remote_state_ref(remote, &self.local.state_ref)
+    }
+
+    /// The ref that the state of `remote` is fetched to before it is looked at.
+    pub fn fetched_state(&self, remote: &str) -> String {
+        fetched_state_ref(remote, &self.local.state_ref)
     }
 
     /// Trunk, freshly resolved.

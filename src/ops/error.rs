@@ -26,6 +26,8 @@ pub enum Because {
     NothingReady,
     /// Another holds it, or the caller's claim is lost or stale.
     Held,
+    /// The remote could not be asked, and was needed.
+    Offline,
     /// Somebody stopped it.
     Interrupted,
     /// The environment or the configuration is not as it has to be.

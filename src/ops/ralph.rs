@@ -195,12 +195,24 @@ fn look_up(
 ) -> Result<Option<Verdict>, OpError> {
     let gate = definition.hash();
     let key = gate::key(tree, &gate, Base::Absolute);
-    // A damaged verdict is no verdict; `doctor` names it.
-    let Ok(Some(verdict)) = snapshot.verdict(&key) else { return Ok(None) };
+    let Some(verdict) = counting(cx, snapshot, &key)? else { return Ok(None) };
     let age = cx.clock.now().since(verdict.made);
     let limit = i64::try_from(config.ralph.max_age.millis()).unwrap_or(i64::MAX);
-    let matches = verdict.key == key && verdict.tree == *tree && verdict.gate == gate && age <= limit;
-    Ok((matches && verifier(cx)?.verify(&verdict)).then_some(verdict))
+    let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit;
+    Ok(matches.then_some(verdict))
+}
+
+/// Of the verdicts for a key that this machine's key sealed, the one of the last run; of those of the same run, made by
+/// clones that did not know of each other, one that is not PASS.
+fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdict>, OpError> {
+    // A damaged verdict is no verdict; `doctor` names it.
+    let mut verdicts = snapshot.verdicts(key)?;
+    if verdicts.is_empty() {
+        return Ok(None);
+    }
+    let verifier = verifier(cx)?;
+    verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
+    Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
 }
 
 /// Judges a commit without running anything: recorded verdicts, or None where a step would have to run.
@@ -320,6 +332,7 @@ fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) ->
         trust: Trust::Unsandboxed,
         steps: outcome.steps.clone(),
         made: cx.clock.now(),
+        run: 1,
         by: cx.actor.to_string(),
         mac: String::new(),
     }
@@ -343,7 +356,9 @@ fn run(
     let outcome = gate::run(checkout.path(), definition, &ctx, &verify, &mut forward);
     let gate = definition.hash();
     let by = cx.actor.to_string();
-    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), by: &by };
+    let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
+    let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
+    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by };
     match gate::verdict(&outcome, &subject, &key) {
         Some(verdict) => {
             match people::agent_above(cx) {
@@ -366,6 +381,7 @@ pub(crate) fn jobs(cx: &Ctx) -> usize {
 }
 
 fn record(cx: &Ctx, request: &Request, verdict: &Verdict) -> Result<(), OpError> {
+    let maker = cx.person_session()?;
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let note = format!("{} for {}", verdict.word.as_str(), cx.repo.abbreviate(&request.commit));
         let change = Change {
@@ -374,7 +390,7 @@ fn record(cx: &Ctx, request: &Request, verdict: &Verdict) -> Result<(), OpError>
             cause: request.task.as_ref().map_or_else(|| "ralph".to_owned(), |id| format!("task/{id}")),
             note: Some(note),
         };
-        edit.put_verdict(verdict, change);
+        edit.put_verdict(verdict, &maker, change);
         Ok::<_, OpError>(())
     })?;
     Ok(())

@@ -7,11 +7,13 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::domain::id::TaskId;
+use crate::domain::kind::Kind;
 use crate::domain::oid::Oid;
 use crate::domain::task::{State, Task};
-use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row};
+use crate::index::{Applied, Changes, Counts, Filter, Index, IndexError, Row, says};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::needs::{self, Needs};
 use crate::store::{Listing, Snapshot, task_of_path};
 use crate::sys::fs;
 
@@ -71,6 +73,12 @@ impl<'s, 'r> Queue<'s, 'r> {
         Ok(listed(listing))
     }
 
+    /// Whether the index knows that no tasks need each other in a circle.
+    pub(crate) fn has_no_cycle(&self) -> bool {
+        let ignored = self.index.as_ref().map(Index::ignored);
+        ignored.is_some_and(|ignored| ignored.is_ok_and(|edges| edges.is_empty()))
+    }
+
     /// The tasks that are left out because their file can't be read, and why.
     pub fn damaged(&self) -> Result<Vec<(TaskId, String)>, OpError> {
         self.ask(Index::damaged, |listing| named(&listing.damaged))
@@ -87,6 +95,15 @@ impl<'s, 'r> Queue<'s, 'r> {
                 by_status: State::STATUSES.map(|word| (word, count(&|row| row.status == word))).to_vec(),
                 ready: count(&Row::ready),
             }
+        })
+    }
+
+    /// How many tasks are of each kind.
+    pub fn kinds(&self) -> Result<Vec<(&'static str, u64)>, OpError> {
+        self.ask(Index::kinds, |listing| {
+            let count = |kind: &Kind| listing.tasks.values().filter(|t| t.kind.value == *kind).count();
+            let pair = |kind: &Kind| (kind.as_str(), u64::try_from(count(kind)).unwrap_or(u64::MAX));
+            Kind::ALL.iter().map(pair).collect()
         })
     }
 
@@ -113,11 +130,7 @@ impl<'s, 'r> Queue<'s, 'r> {
         let found = self.ask(
             |index| index.search(text, usize::MAX),
             |listing| {
-                let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-                let has = |task: &Task| {
-                    let all = format!("{} {}", task.title.value, task.body.value).to_lowercase();
-                    words.iter().all(|word| all.contains(word))
-                };
+                let has = |task: &Task| says(text, &task.title.value, &task.body.value);
                 let rows = rows(&listing.tasks).into_iter();
                 rows.filter(|r| listing.tasks.get(&r.id).is_some_and(has)).collect()
             },
@@ -135,11 +148,28 @@ impl<'s, 'r> Queue<'s, 'r> {
 }
 
 fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {
-    let unmet = crate::ops::tasks::unmet(tasks);
+    let unmet = needs::unmet(tasks);
     let missing = |task: &Task| unmet.get(&task.id).map_or(0, |ids| u64::try_from(ids.len()).unwrap_or(1));
     let mut rows: Vec<Row> = tasks.values().map(|task| Row::new(task, missing(task))).collect();
     rows.sort_by(|a, b| a.order().cmp(&b.order()));
     rows
+}
+
+/// Whether the task may be taken now, and the cycles that it is in.
+///
+/// For looking at: asks the index whether there is any cycle before everything below the task is read.
+pub fn standing(cx: &Ctx, snapshot: &Snapshot<'_>, task: &Task) -> Result<(bool, Vec<Vec<TaskId>>), OpError> {
+    let open = task.register.state == State::Open;
+    if needs::not_done(snapshot, task)?.is_empty() {
+        return Ok((open, Vec::new()));
+    }
+    if Queue::open(cx, snapshot)?.has_no_cycle() {
+        return Ok((false, Vec::new()));
+    }
+    let below = Needs::below(snapshot, [task]);
+    let ready = needs::is_ready_without(snapshot, task, &below.ignored())?;
+    let own = |cycle: &Vec<TaskId>| cycle.contains(&task.id);
+    Ok((ready, below.cycles().into_iter().filter(own).collect()))
 }
 
 enum IndexedError {
@@ -222,9 +252,14 @@ fn follows(cx: &Ctx, base: &Oid, tip: &Oid) -> Result<bool, IndexedError> {
 }
 
 fn rebuild(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Index, IndexedError> {
-    let found = snapshot.tasks().map_err(OtherError)?;
-    let damaged = named(&found.damaged);
-    Ok(Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), found.tasks.into_values(), &damaged)?)
+    let built = snapshot.each_task(|found| {
+        let found = found.filter_map(|found| match found {
+            Ok(task) => Some(Ok(task)),
+            Err((path, what)) => task_of_path(&path).map(|id| Err((id, what))),
+        });
+        Index::rebuild(&cx.repo.orch_dir(), snapshot.commit(), found)
+    });
+    Ok(built.map_err(OtherError)??)
 }
 
 /// The damaged files that are where a task is.

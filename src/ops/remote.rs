@@ -1,10 +1,12 @@
 //! What goes over the network: bringing trunk up to date, and how long a remote may keep us waiting.
 
 use crate::config::StateSync;
+use crate::domain::oid::Oid;
 use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::held::{self, Waited};
+use crate::store::{CLAIMS, remote_claims};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::sys::process::{Cmd, Output};
@@ -20,14 +22,24 @@ pub(crate) enum Fetched {
     Offline(String),
 }
 
-/// Fetches trunk from its remote, unless another process of this clone did since `started`.
-pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
-    let (Some(remote), Some(tracking)) = (&trunk.remote, &trunk.tracking_ref) else {
-        return Ok(Fetched::NotNeeded);
-    };
-    if cx.local.sync == StateSync::Manual {
-        return Ok(Fetched::NotNeeded);
+/// Fetches trunk and state from their remote, unless another process of this clone did since this was called, or
+/// `orch.sync` forbids it.
+pub(crate) fn fetch(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
+    match (&trunk.remote, cx.local.sync) {
+        (Some(remote), StateSync::Auto) => fetch_from(cx, remote, Some(trunk)),
+        (_, _) => Ok(Fetched::NotNeeded),
     }
+}
+
+/// What is fetched of a state: to where it is looked at first. With a star, because a name that the remote has not would
+/// be an error; pruned, because what is gone there must be seen to be gone.
+fn state_refspecs(cx: &Ctx, remote: &str) -> [String; 2] {
+    let fetched = cx.fetched_state(remote);
+    [format!("+{}*:{fetched}*", cx.local.state_ref), format!("+{CLAIMS}*:{}*", remote_claims(remote))]
+}
+
+/// Fetches the state of `remote`, and trunk where it is given.
+pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
     let stamp = cx.file("fetched");
     let asked = cx.clock.now();
     let _lock = match wait_for_others(cx)? {
@@ -39,27 +51,137 @@ pub(crate) fn fetch_trunk(cx: &Ctx, trunk: &Trunk) -> Result<Fetched, OpError> {
         return Ok(Fetched::Fresh);
     }
     let began = cx.clock.now();
+    let fetched = fetch_refs(cx, remote, trunk)?;
+    if fetched == Fetched::Fresh {
+        if let Some(tracking) = trunk.and_then(|trunk| trunk.tracking_ref.as_ref())
+            && let Some(there) = cx.repo.ref_target(tracking)?
+        {
+            attested::heard(cx, &there)?;
+        }
+        fs::write_atomic(&stamp, format!("{}\n", began.millis()).as_bytes(), 0o644, Durability::None)?;
+    }
+    Ok(fetched)
+}
+
+fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
+    let tracked = trunk.and_then(|trunk| Some((&trunk.name, trunk.tracking_ref.as_ref()?)));
+    let trunk_refspec = tracked.map(|(name, tracking)| format!("+refs/heads/{name}:{tracking}"));
     let fetch = cx
         .repo
-        .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"])
-        .args(["--refmap=", remote.as_str(), &format!("+refs/heads/{}:{tracking}", trunk.name)])
+        // What comes is somebody else's: git looks at each object before it is taken in.
+        .git(["-c", "fetch.fsckObjects=true", "-c", "core.fsync=all"])
+        .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"])
+        .args(["--no-recurse-submodules", "--no-filter", "--refmap=", remote])
+        .args(state_refspecs(cx, remote))
+        .args(&trunk_refspec)
         .env("GIT_TERMINAL_PROMPT", "0");
     let output = match ask(cx, &fetch)? {
         Asked::Answered(output) => output,
         Asked::Silent(said) => return Ok(Fetched::Offline(said)),
     };
     if output.status.success() {
-        if let Some(there) = cx.repo.ref_target(tracking)? {
-            attested::heard(cx, &there)?;
-        }
-        fs::write_atomic(&stamp, format!("{}\n", began.millis()).as_bytes(), 0o644, Durability::None)?;
         return Ok(Fetched::Fresh);
     }
-    // An empty remote has no trunk yet: nothing is wrong, and there is nothing to bring.
-    if output.stderr.contains("couldn't find remote ref") {
-        return Ok(Fetched::Fresh);
+    // An empty remote has no trunk yet: nothing is wrong, but git has brought nothing else either.
+    if trunk_refspec.is_some() && output.stderr.contains("couldn't find remote ref") {
+        return fetch_refs(cx, remote, None);
     }
     Ok(Fetched::Offline(output.stderr))
+}
+
+/// One ref of a remote that is to be moved.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    /// Its full name there.
+    pub(crate) name: String,
+    /// What it must be at now; None: it must not exist.
+    pub(crate) expected: Option<Oid>,
+    /// What it shall be at; None: nothing, it is deleted.
+    pub(crate) new: Option<Oid>,
+}
+
+/// What the remote made of one update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is done.
+    Done,
+    /// The ref was not at what was expected.
+    Stale,
+    /// The remote does not take it; what it said.
+    Refused(String),
+}
+
+/// What the remote made of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// An answer for each update, in order.
+    Answered(Vec<Answer>),
+    /// There was no answer: it may have arrived or not. What git said.
+    Unknown(String),
+}
+
+/// Moves refs of a remote by compare-and-swap. A plain push would be none: it succeeds where the ref was deleted or
+/// rewound since we looked.
+pub(crate) fn push(cx: &Ctx, remote: &str, updates: &[Update]) -> Result<Pushed, OpError> {
+    let lease =
+        |u: &Update| format!("--force-with-lease={}:{}", u.name, u.expected.as_ref().map_or("", Oid::as_str));
+    let refspec = |u: &Update| format!("{}:{}", u.new.as_ref().map_or("", Oid::as_str), u.name);
+    let push = cx
+        .repo
+        .git(["push", "--quiet", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"])
+        .args(updates.iter().map(lease))
+        .args([remote])
+        .args(updates.iter().map(refspec))
+        .env("GIT_TERMINAL_PROMPT", "0");
+    let output = match ask(cx, &push)? {
+        Asked::Answered(output) => output,
+        Asked::Silent(said) => return Ok(Pushed::Unknown(said)),
+    };
+    if output.status.success() {
+        return Ok(Pushed::Answered(vec![Answer::Done; updates.len()]));
+    }
+    let stdout = output.text();
+    let answers: Option<Vec<Answer>> = updates.iter().map(|u| answer(&stdout, &u.name)).collect();
+    Ok(answers.map_or_else(|| Pushed::Unknown(output.stderr.clone()), Pushed::Answered))
+}
+
+/// Words of servers for: another push was faster than this one.
+const FASTER: [&str; 7] = [
+    "stale info",
+    "cannot lock ref",
+    "failed to update ref",
+    "already exists",
+    "incorrect old value",
+    "fetch first",
+    "failed to lock",
+];
+
+/// What `git push --porcelain` says of the ref `name`: `<flag> TAB <from>:<to> TAB <summary> (<reason>)`.
+fn answer(porcelain: &str, name: &str) -> Option<Answer> {
+    let to = format!(":{name}");
+    let line =
+        porcelain.lines().find(|line| line.split('\t').nth(1).is_some_and(|spec| spec.ends_with(&to)))?;
+    if !line.starts_with('!') {
+        return Some(Answer::Done);
+    }
+    let summary = line.split('\t').nth(2).unwrap_or_default();
+    let faster = FASTER.iter().any(|said| summary.contains(said));
+    Some(if faster { Answer::Stale } else { Answer::Refused(summary.to_owned()) })
+}
+
+/// What a ref of the remote is at; None if it does not exist there.
+pub(crate) fn look(cx: &Ctx, remote: &str, name: &str) -> Result<Result<Option<Oid>, String>, OpError> {
+    let list = cx.repo.git(["ls-remote", "--quiet", remote, name]).env("GIT_TERMINAL_PROMPT", "0");
+    let output = match ask(cx, &list)? {
+        Asked::Answered(output) => output,
+        Asked::Silent(said) => return Ok(Err(said)),
+    };
+    if !output.status.success() {
+        return Ok(Err(output.stderr));
+    }
+    let text = output.text();
+    let line = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
+    Ok(Ok(line.and_then(|(oid, _)| Oid::parse(oid).ok())))
 }
 
 /// The lock under which this clone fetches trunk; else why the remote is taken for offline: another fetch is still
@@ -81,7 +203,16 @@ fn wait_for_others(cx: &Ctx) -> Result<Result<FileLock, String>, OpError> {
     }
 }
 
-/// Makes the next `fetch_trunk` fetch: the remote is known to have moved.
+/// How long, in milliseconds, what was fetched is good enough for who only wants to claim.
+const FRESH: i64 = 10_000;
+
+/// Whether this clone fetched just now.
+pub(crate) fn is_fresh(cx: &Ctx) -> Result<bool, OpError> {
+    let last = fs::read_optional(&cx.file("fetched"))?.and_then(|text| text.trim().parse::<i64>().ok());
+    Ok(last.is_some_and(|last| (0..FRESH).contains(&cx.clock.now().millis().saturating_sub(last))))
+}
+
+/// Makes the next `fetch` fetch: the remote is known to have moved.
 pub(crate) fn forget_fetch(cx: &Ctx) -> Result<(), OpError> {
     fs::remove_file_if_there(&cx.file("fetched"))?;
     Ok(())

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::domain::draft::Draft;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::task::{Lease, State, Task, Work};
-use crate::git::Head;
 use crate::index::{Filter, Row};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::ready::Queue;
-use crate::ops::remote::{self, Fetched};
+use crate::ops::remote;
+use crate::ops::sync::{self, Brought, Lost, Standing, Trouble};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{contract, lease, making, merge, people, tasks, worktrees};
+use crate::ops::{lease, making, needs, people, steps, tasks, worktrees};
 use crate::policy::grant::Action;
-use crate::store::{Edit, Snapshot, StoreError};
+use crate::store::{Edit, Snapshot};
+use crate::sys::random;
 
 /// Whether a worktree is made for a task that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,21 @@ pub enum Checkout {
     Worktree,
     /// None; for scripts that bring their own.
     None,
+}
+
+/// How a task is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// Whether a worktree is made.
+    pub checkout: Checkout,
+    /// Whether a claim that the remote did not confirm is given back.
+    pub confirmed: bool,
+}
+
+impl From<Checkout> for How {
+    fn from(checkout: Checkout) -> Self {
+        Self { checkout, confirmed: false }
+    }
 }
 
 /// A task that was taken.
@@ -37,6 +52,10 @@ pub struct Taken {
     pub path: Option<PathBuf>,
     /// What git said when trunk could not be fetched: the branch was cut from what is here.
     pub offline: Option<String>,
+    /// What the remote made of the claim; None: it was the caller's before.
+    pub standing: Option<Standing>,
+    /// What somebody did to the remote's state.
+    pub trouble: Option<Trouble>,
     /// Whether a dead owner left uncommitted work, which is kept under `refs/orch/backup/wip/<id>`.
     pub kept: bool,
 }
@@ -85,7 +104,7 @@ pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
 
 fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
     let tasks = snapshot.tasks()?.tasks;
-    let mut unmet = tasks::unmet(&tasks);
+    let mut unmet = needs::unmet(&tasks);
     let stuck = |id: &TaskId| match tasks.get(id).map(|task| task.register.state.status()) {
         Some("closed") => Some((id.clone(), "closed")),
         Some(_) => None,
@@ -111,9 +130,9 @@ fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
 }
 
 /// Takes the next ready task that matches.
-pub fn next(cx: &Ctx, filter: &Filter, checkout: Checkout, cause: &str) -> Result<Next, OpError> {
+pub fn next(cx: &Ctx, filter: &Filter, how: How, cause: &str) -> Result<Next, OpError> {
     people::refuse_other_task(cx, None)?;
-    next_of(cx, filter, &|_| true, checkout, cause)
+    next_of(cx, filter, &|_| true, how, cause)
 }
 
 /// The same among those that `wanted` wants, too.
@@ -121,23 +140,97 @@ pub(crate) fn next_of(
     cx: &Ctx,
     filter: &Filter,
     wanted: &dyn Fn(&Row) -> bool,
-    checkout: Checkout,
+    how: How,
     cause: &str,
 ) -> Result<Next, OpError> {
-    let (trunk, offline) = fresh_trunk(cx, checkout)?;
-    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
-    let from_index = |snapshot: &Snapshot<'_>| {
-        let rows = candidates(cx, snapshot, filter, wanted)?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
+    let (trunk, mut brought) = if how.checkout == Checkout::None && remote::is_fresh(cx)? {
+        (cx.trunk(&cx.snapshot()?)?, None)
+    } else {
+        fresh_trunk(cx, how.checkout).map(|(trunk, brought)| (trunk, Some(brought)))?
     };
-    let task = match claim_first(&how, &from_index)? {
-        Some(task) => task,
-        None => match claim_unindexed(&how, filter, wanted)? {
-            Ok(task) => task,
-            Err(idle) => return Ok(Next::Nothing(idle)),
+    let claiming = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
+    let mut lost = 0;
+    loop {
+        let from_index = |snapshot: &Snapshot<'_>| {
+            let mut rows = candidates(cx, snapshot, filter, wanted)?;
+            // Whoever lost the first to another clone would lose the second to the same one.
+            if lost > 0 && rows.len() > 1 {
+                let by = usize::try_from(random::bits40()).unwrap_or(0) % rows.len();
+                rows.rotate_left(by);
+            }
+            Ok(rows.into_iter().map(|row| row.id).collect())
+        };
+        let task = match claim_first(&claiming, &from_index)? {
+            Some(task) => task,
+            None => match claim_unindexed(&claiming, filter, wanted)? {
+                Ok(task) => task,
+                // Not from what was fetched a while ago.
+                Err(_) if brought.is_none() => {
+                    brought = Some(fresh_trunk(cx, how.checkout)?.1);
+                    continue;
+                }
+                Err(idle) => return Ok(Next::Nothing(idle)),
+            },
+        };
+        match arbitrated(cx, task, how, brought.as_ref())? {
+            Ok(claimed) => {
+                let brought = brought.unwrap_or_default();
+                return checked_out(cx, claimed, how.checkout, brought).map(|t| Next::Taken(Box::new(t)));
+            }
+            Err(_) if lost < LOSSES => lost += 1,
+            Err(lost) => return Err(lost_to(&lost).into()),
+        }
+    }
+}
+
+/// How often `next` goes on to another task when another clone was faster.
+const LOSSES: u32 = 16;
+
+/// A task that is the caller's.
+pub(super) struct Claimed {
+    pub(super) task: Task,
+    since: Since,
+    pub(super) standing: Option<Standing>,
+}
+
+/// Has the remote arbitrate a fresh claim. One that could not be reached just now is not asked again.
+pub(super) fn arbitrated(
+    cx: &Ctx,
+    task: Task,
+    how: How,
+    brought: Option<&Brought>,
+) -> Result<Result<Claimed, Lost>, OpError> {
+    lease::remember(cx, &task.id, task.register.fence)?;
+    let standing = match brought.and_then(|brought| brought.offline.clone()) {
+        Some(said) => Standing::Unconfirmed(said),
+        None => match sync::claim(cx, &task)? {
+            Ok(standing) => standing,
+            Err(lost) => return Ok(Err(lost)),
         },
     };
-    checked_out(cx, (task, Since::Now), checkout, offline).map(|t| Next::Taken(Box::new(t)))
+    let why = match &standing {
+        Standing::Confirmed => None,
+        Standing::Alone => Some("no remote arbitrates claims here".to_owned()),
+        Standing::Unconfirmed(said) | Standing::Refused(said) => {
+            Some(said.lines().next().unwrap_or_default().trim().to_owned())
+        }
+    };
+    if let (true, Some(why)) = (how.confirmed, why) {
+        steps::step(cx, std::slice::from_ref(&task.id), &steps::Step::Release)?;
+        let fact = format!("the claim of task {} was not confirmed and is given back: {why}", task.id);
+        return Err(Refused::new(Because::Offline, "claim.unconfirmed", fact)
+            .next("leave --require-confirmed out   (to work offline)")
+            .into());
+    }
+    let task = cx.snapshot()?.task(&task.id)?.unwrap_or(task);
+    Ok(Ok(Claimed { task, since: Since::Now, standing: Some(standing) }))
+}
+
+pub(super) fn lost_to(lost: &Lost) -> Refused {
+    let holder = lost.holder.as_deref().unwrap_or("another clone");
+    Refused::new(Because::Held, "claim.lost", format!("task {} went to {holder}, who was faster", lost.id))
+        .next("git orch next")
+        .next(format!("git orch show {}", lost.id))
 }
 
 /// The index says yes, never no: before "nothing is ready" is said, git is asked. Everything is read for that, so
@@ -166,7 +259,7 @@ fn claim_first(
         let snapshot = edit.snapshot();
         for id in choose(snapshot)? {
             if let Ok(Some(task)) = snapshot.task(&id)
-                && is_ready(snapshot, &task)?
+                && needs::is_ready(snapshot, &task)?
             {
                 return claim(how, edit, task).map(Some);
             }
@@ -194,34 +287,23 @@ fn candidates(
     Ok(queue.ready(filter, usize::MAX)?.into_iter().filter(wanted).take(ENOUGH).collect())
 }
 
-/// Whether the task may be taken now, decided on git alone.
-pub fn is_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<bool, OpError> {
-    if task.register.state != State::Open {
-        return Ok(false);
-    }
-    for need in task.needs.iter() {
-        let done = match snapshot.task(need) {
-            Ok(found) => found.is_some_and(|t| matches!(t.register.state, State::Done(_))),
-            // Nobody can tell that it is done.
-            Err(StoreError::Corrupt { .. }) => false,
-            Err(error) => return Err(error.into()),
-        };
-        if !done {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Whether this clone had the task and another clone's claim came first.
+pub fn is_lost(cx: &Ctx, task: &Task) -> bool {
+    lease::is_lost(cx, task).unwrap_or_else(|error| {
+        tracing::debug!(id = %task.id, %error, "whether the claim was lost is not known");
+        false
+    })
 }
 
 /// How a task is claimed.
-struct Claiming<'a> {
-    cx: &'a Ctx,
-    lease: Lease,
-    base: Oid,
-    cause: &'a str,
+pub(super) struct Claiming<'a> {
+    pub(super) cx: &'a Ctx,
+    pub(super) lease: Lease,
+    pub(super) base: Oid,
+    pub(super) cause: &'a str,
 }
 
-fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<Task, OpError> {
+pub(super) fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<Task, OpError> {
     let work = match &task.register.work {
         Some(work) => work.clone(),
         None => Work { branch: worktrees::free_branch(how.cx, &task)?, base: how.base.clone() },
@@ -232,19 +314,15 @@ fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<
     Ok(edit.put_task(task, change))
 }
 
-/// Trunk, fetched if there is a remote and a worktree is to be cut from it.
-fn fresh_trunk(cx: &Ctx, checkout: Checkout) -> Result<(Trunk, Option<String>), OpError> {
+/// Trunk and state, fetched if there is a remote.
+fn fresh_trunk(cx: &Ctx, checkout: Checkout) -> Result<(Trunk, Brought), OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
-    if checkout == Checkout::None {
-        return Ok((trunk, None));
+    if checkout == Checkout::Worktree {
+        worktrees::make_root(cx)?;
     }
-    worktrees::make_root(cx)?;
-    match remote::fetch_trunk(cx, &trunk)? {
-        Fetched::NotNeeded => Ok((trunk, None)),
-        Fetched::Fresh => Ok((cx.trunk_named(&trunk.name)?, None)),
-        Fetched::Offline(said) => Ok((trunk, Some(said))),
-    }
+    let brought = sync::fetch(cx, &trunk)?;
+    Ok((cx.trunk_named(&trunk.name)?, brought))
 }
 
 fn base_of(trunk: &Trunk) -> Result<Oid, OpError> {
@@ -266,26 +344,23 @@ enum Since {
 }
 
 /// Makes the worktree of a task that is the caller's, or finds it; a failure gives a fresh claim back.
-fn checked_out(
-    cx: &Ctx,
-    (task, since): (Task, Since),
-    checkout: Checkout,
-    offline: Option<String>,
-) -> Result<Taken, OpError> {
+fn checked_out(cx: &Ctx, claimed: Claimed, checkout: Checkout, brought: Brought) -> Result<Taken, OpError> {
+    let Claimed { task, since, standing } = claimed;
     lease::remember(cx, &task.id, task.register.fence)?;
     let path = match (checkout, &task.register.work) {
         (Checkout::Worktree, Some(work)) => match place(cx, &task, work) {
             Ok(path) => Some(path),
             Err(error) => {
                 if since == Since::Now {
-                    tasks::step(cx, std::slice::from_ref(&task.id), &tasks::Step::Release)?;
+                    steps::step(cx, std::slice::from_ref(&task.id), &steps::Step::Release)?;
                 }
                 return Err(error);
             }
         },
         (_, _) => None,
     };
-    Ok(Taken { task, path, offline, kept: false })
+    let Brought { offline, trouble, .. } = brought;
+    Ok(Taken { task, path, offline, standing, trouble, kept: false })
 }
 
 /// Where a person works on the task: whatever checkout is on its branch (`start --here` has made one of the user's
@@ -297,21 +372,41 @@ fn place(cx: &Ctx, task: &Task, work: &Work) -> Result<PathBuf, OpError> {
     }
 }
 
+/// The task that a person means by `text`. One that is not known here may be another clone's.
+pub fn named(cx: &Ctx, text: &str) -> Result<TaskId, OpError> {
+    match tasks::resolve(&cx.snapshot()?, text) {
+        Err(OpError::Refused(refused)) if refused.rule == tasks::UNKNOWN && sync::arbiter(cx).is_some() => {
+            sync::fetch(cx, &cx.trunk(&cx.snapshot()?)?)?;
+            tasks::resolve(&cx.snapshot()?, text)
+        }
+        other => other,
+    }
+}
+
 /// Takes a task by its id, or goes on with one that is the caller's already. One that needs unfinished work is
 /// refused with what it waits for. What a dead owner left is kept before it is taken over.
-pub fn start(cx: &Ctx, id: &TaskId, checkout: Checkout, cause: &str) -> Result<Taken, OpError> {
+pub fn start(cx: &Ctx, id: &TaskId, how: How, cause: &str) -> Result<Taken, OpError> {
     people::refuse_other_task(cx, Some(id))?;
-    let (trunk, offline) = fresh_trunk(cx, checkout)?;
-    let how = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
+    let (trunk, brought) = fresh_trunk(cx, how.checkout)?;
+    let claiming = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     loop {
         let secured = takeover::secure(cx, id)?;
-        let (taken, _) = cx
-            .store()
-            .transact(&cx.author(), Action::Claim, |edit| claim_named(&how, edit, id, secured.as_ref()))?;
-        if let Some(taken) = taken {
-            let kept = secured.is_some_and(|secured| secured.kept) && taken.1 == Since::Now;
-            return checked_out(cx, taken, checkout, offline).map(|taken| Taken { kept, ..taken });
+        if secured.is_some() {
+            sync::refuse_unheard(cx, id)?;
         }
+        let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
+            claim_named(&claiming, edit, id, secured.as_ref())
+        })?;
+        let Some((task, since)) = taken else { continue };
+        let kept = secured.is_some_and(|secured| secured.kept) && since == Since::Now;
+        let claimed = match since {
+            Since::Before => Claimed { task, since, standing: None },
+            Since::Now => match arbitrated(cx, task, how, Some(&brought))? {
+                Ok(claimed) => claimed,
+                Err(lost) => return Err(lost_to(&lost).into()),
+            },
+        };
+        return checked_out(cx, claimed, how.checkout, brought).map(|taken| Taken { kept, ..taken });
     }
 }
 
@@ -337,127 +432,15 @@ fn claim_named(
             return Ok(Some((edit.put_task(task, change), Since::Now)));
         }
     }
-    if task.register.state == State::Open && !is_ready(edit.snapshot(), &task)? {
+    if task.register.state == State::Open && !needs::is_ready(edit.snapshot(), &task)? {
         return Err(not_ready(edit.snapshot(), &task)?.into());
     }
     Ok(Some((claim(how, edit, task)?, Since::Now)))
 }
 
 fn not_ready(snapshot: &Snapshot<'_>, task: &Task) -> Result<Refused, OpError> {
-    let mut missing = Vec::new();
-    for need in task.needs.iter() {
-        let status = snapshot.task(need)?.map_or("gone", |t| t.register.state.status());
-        if status != "done" {
-            missing.push(format!("{need} ({status})"));
-        }
-    }
+    let word = |(need, status)| format!("{need} ({status})");
+    let missing: Vec<String> = needs::waits_for(snapshot, task)?.into_iter().map(word).collect();
     let fact = format!("task {} needs what is not merged yet: {}", task.id, missing.join(", "));
     Ok(Refused::new(Because::Policy, "task.needs", fact).next(format!("git orch dep tree {}", task.id)))
-}
-
-/// Makes a task of what is checked out here: a task, its branch from the current HEAD, and this checkout on it.
-/// Index and files are not touched.
-pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
-    people::refuse_other_task(cx, None)?;
-    // Else what a killed merge brought in would be taken for taken back here.
-    merge::catch_up(cx)?;
-    let snapshot = cx.snapshot()?;
-    let trunk = cx.trunk(&snapshot)?;
-    let here = cx.repo.here()?.ok_or_else(|| {
-        Refused::new(Because::Environment, "checkout.bare", "there is no checkout here").next("git orch next")
-    })?;
-    if let Some(id) = worktrees::task_at(cx, &here.path) {
-        let fact = format!("this is the worktree of task {id} already");
-        return Err(Refused::new(Because::Policy, "checkout.task", fact)
-            .next(format!("git orch show {id}"))
-            .into());
-    }
-    refuse_task_branch(cx, &snapshot, &trunk)?;
-    let head = worktrees::head_commit(cx, &here)?.ok_or_else(|| {
-        Refused::new(Because::Environment, "trunk.unborn", "there is no commit yet")
-            .next(format!("make the first commit on {}", trunk.name))
-    })?;
-    let base = match trunk.tip() {
-        Some(tip) => cx.repo.merge_base(tip, &head)?.unwrap_or_else(|| head.clone()),
-        None => head.clone(),
-    };
-    let how = Claiming { cx, lease: lease::lease(cx)?, base, cause: "start --here" };
-    let task = tasks::add(cx, std::slice::from_ref(draft), "start --here")?
-        .pop()
-        .ok_or_else(|| OpError::Bug("one draft made no task".into()))?;
-    let (task, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
-        let task = get(edit, &task.id)?;
-        claim(&how, edit, task)
-    })?;
-    let Some(work) = &task.register.work else {
-        return Err(OpError::Bug("a claimed task has no branch".into()));
-    };
-    switch_here(cx, &here.head, &work.branch, &head)?;
-    lease::remember(cx, &task.id, task.register.fence)?;
-    Ok(Taken { path: Some(here.path), task, offline: None, kept: false })
-}
-
-/// Refuses the branch of a task that is not finished: what is begun here is that task's, and a new task's branch from
-/// here would take its commits along.
-fn refuse_task_branch(cx: &Ctx, snapshot: &Snapshot<'_>, trunk: &Trunk) -> Result<(), OpError> {
-    let on = contract::branch_here(cx)?;
-    let Some((task, _)) = contract::task_here(cx, snapshot, on.as_deref())? else { return Ok(()) };
-    match task.register.state {
-        State::Done(_) | State::Closed(_) => Ok(()),
-        State::Open | State::Claimed(_) | State::Blocked(_) | State::Review | State::Merging(_) => {
-            let fact = format!("this checkout is on the branch of task {}: {}", task.id, task.title.value);
-            Err(Refused::new(Because::Policy, "checkout.task", fact)
-                .next(format!("git orch start {}   (to go on with that task)", task.id))
-                .next(format!("git switch {}   (what is not committed comes along), then again", trunk.name))
-                .into())
-        }
-    }
-}
-
-/// Makes the branch at HEAD and points HEAD at it; index and files stay as they are.
-fn switch_here(cx: &Ctx, from: &Head, branch: &str, at: &Oid) -> Result<(), OpError> {
-    let full = format!("refs/heads/{branch}");
-    let zero = "0".repeat(cx.repo.oid_len());
-    cx.repo.run_git(["update-ref", "-m", "git-orch: start --here", &full, at.as_str(), &zero])?;
-    let was = from.branch().unwrap_or("a detached HEAD");
-    let message = format!("git-orch: moving from {was} to {branch}");
-    cx.repo.run_git(["symbolic-ref", "-m", &message, "HEAD", &full])?;
-    Ok(())
-}
-
-/// What is begun in this checkout.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Begun {
-    /// The files that differ from HEAD, or that git does not know.
-    pub files: Vec<String>,
-    /// Whether HEAD has commits that trunk has not.
-    pub commits: bool,
-}
-
-impl Begun {
-    /// A title for it.
-    pub fn title(&self) -> String {
-        // A file may be called what no title may: line ends, colours.
-        let name = |path: &String| crate::agent::render::one_line(path.rsplit('/').next().unwrap_or(path));
-        let names: Vec<String> =
-            self.files.iter().map(name).filter(|name| !name.is_empty()).take(3).collect();
-        if names.is_empty() {
-            return "Work in progress".to_owned();
-        }
-        let title = format!("Change {}", names.join(", "));
-        title.chars().take(crate::domain::draft::TITLE_CHARS).collect()
-    }
-}
-
-/// What is begun here.
-pub fn begun_here(cx: &Ctx) -> Result<Begun, OpError> {
-    merge::catch_up(cx)?;
-    let Some(here) = cx.repo.here()? else { return Ok(Begun::default()) };
-    let dirt = cx.repo.dirt(&here)?;
-    let trunk = cx.trunk(&cx.snapshot()?)?;
-    let commits = match (worktrees::head_commit(cx, &here)?, trunk.tip()) {
-        (Some(head), Some(tip)) => !cx.repo.is_ancestor(&head, tip)?,
-        (_, _) => false,
-    };
-    Ok(Begun { files: dirt.changed.into_iter().chain(dirt.untracked).collect(), commits })
 }

@@ -1,22 +1,27 @@
 //! The queue by hand: add, edit, depend, block, close, reopen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::draft::{Draft, Need};
-use crate::domain::graph::{self, Edges};
+use crate::domain::graph;
 use crate::domain::id::{IdPrefix, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, TagSet};
-use crate::domain::task::{Register, State, Task};
+use crate::domain::task::{Register, Task};
+use crate::domain::unknown::Unknown;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{contract, lease, people, rebranch};
+use crate::ops::needs::Needs;
+use crate::ops::{contract, people, rebranch};
 use crate::policy::grant::Action;
 use crate::store::{Change, Edit, Snapshot};
 use crate::sys::random;
 
 /// The audit entry of a change to a task.
+/// The rule of an id that no task here has.
+pub(crate) const UNKNOWN: &str = "id.unknown";
+
 pub(crate) fn change(action: &'static str, id: &TaskId, cause: &str, note: Option<String>) -> Change {
     Change { action, subject: format!("task/{id}"), cause: cause.to_owned(), note }
 }
@@ -64,7 +69,7 @@ fn unknown(snapshot: &Snapshot<'_>, text: &str) -> Result<Refused, OpError> {
     let mut ids: Vec<TaskId> = snapshot.task_ids()?.into_iter().filter(near).collect();
     ids.sort_by_cached_key(|id| (distance(id), id.clone()));
     let near: Vec<String> = ids.iter().take(3).map(|id| format!("git orch show {id}")).collect();
-    let refused = Refused::new(Because::Usage, "id.unknown", format!("no task's id begins with `{text}`"));
+    let refused = Refused::new(Because::Usage, UNKNOWN, format!("no task's id begins with `{text}`"));
     Ok(if near.is_empty() {
         refused.next("git orch list --all")
     } else {
@@ -169,6 +174,7 @@ fn build(
         needs: TagSet::default(),
         files: TagSet::default(),
         register: Register::new(&edit.at()),
+        unknown: Unknown::default(),
     };
     let change = edit.change();
     let mut ordinal = 0;
@@ -195,39 +201,11 @@ fn build(
     Ok(task)
 }
 
-/// Everything that a task needs, directly or through others.
-pub fn edges_from(snapshot: &Snapshot<'_>, id: &TaskId) -> Edges {
-    let needs = |task: Task| task.needs.iter().cloned().collect();
-    let own = snapshot.task(id).ok().flatten().map(needs).unwrap_or_default();
-    let mut edges = Edges::from([(id.clone(), own)]);
-    follow(snapshot, &mut edges);
-    edges
-}
-
-/// Adds what the tasks of `edges` lead to: only these files are read, however many there are. One that can't be
-/// read needs nothing, as far as anybody can tell.
-fn follow(snapshot: &Snapshot<'_>, edges: &mut Edges) {
-    let mut todo: Vec<TaskId> = edges.values().flatten().cloned().collect();
-    while let Some(id) = todo.pop() {
-        if edges.contains_key(&id) {
-            continue;
-        }
-        let needs: BTreeSet<TaskId> = match snapshot.task(&id) {
-            Ok(Some(task)) => task.needs.iter().cloned().collect(),
-            Ok(None) | Err(_) => BTreeSet::new(),
-        };
-        todo.extend(needs.iter().cloned());
-        edges.insert(id, needs);
-    }
-}
-
 fn refuse_cycles(edit: &Edit<'_, '_>, changed: &[Task]) -> Result<(), OpError> {
     if changed.iter().all(|task| task.needs.is_empty()) {
         return Ok(());
     }
-    let mut edges: Edges =
-        changed.iter().map(|task| (task.id.clone(), task.needs.iter().cloned().collect())).collect();
-    follow(edit.snapshot(), &mut edges);
+    let edges = Needs::below(edit.snapshot(), changed).edges();
     let entangled = graph::entangled(&edges);
     for task in changed.iter().filter(|task| entangled.contains(&task.id)) {
         for need in task.needs.iter() {
@@ -436,62 +414,4 @@ pub fn dep_rm(cx: &Ctx, id: &TaskId, needs: &[TaskId]) -> Result<Task, OpError> 
         Ok::<_, OpError>(edit.put_task(task, change("task.free", id, "dep rm", Some(gone.join(", ")))))
     })?;
     Ok(task)
-}
-
-/// A change of the register that a person asked for by name.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// Back into the queue.
-    Release,
-    /// Aside, with a reason.
-    Block(String),
-    /// Out of `blocked`.
-    Unblock,
-    /// Given up, with a reason.
-    Close(String),
-    /// Back from done or closed.
-    Reopen,
-}
-
-/// Makes `step` with all of `ids` in one change, or with none. What another holds is refused.
-pub fn step(cx: &Ctx, ids: &[TaskId], step: &Step) -> Result<Vec<Task>, OpError> {
-    for id in ids {
-        people::refuse_other_task(cx, Some(id))?;
-    }
-    let (tasks, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
-        // All are looked at before the first is written.
-        let made: Vec<_> = ids.iter().map(|id| made(cx, edit, id, step)).collect::<Result<_, _>>()?;
-        let put = |(task, change)| edit.put_task(task, change);
-        Ok::<_, OpError>(made.into_iter().map(put).collect::<Vec<_>>())
-    })?;
-    for task in tasks.iter().filter(|task| task.register.state.lease().is_none()) {
-        lease::forget(cx, &task.id)?;
-    }
-    Ok(tasks)
-}
-
-fn made(cx: &Ctx, edit: &Edit<'_, '_>, id: &TaskId, step: &Step) -> Result<(Task, Change), OpError> {
-    let mut task = get(edit, id)?;
-    lease::refuse_others(cx, &task)?;
-    let at = edit.at();
-    let (action, note, next) = match step {
-        Step::Release => ("task.release", None, task.register.release(id, &at)?),
-        Step::Block(why) => ("task.block", Some(why.clone()), task.register.block(id, &at, why.clone())?),
-        Step::Unblock => ("task.unblock", None, task.register.unblock(id, &at)?),
-        Step::Close(why) => ("task.close", Some(why.clone()), task.register.close(id, &at, why.clone())?),
-        Step::Reopen => ("task.reopen", None, task.register.reopen(id, &at)?),
-    };
-    task.register = next;
-    Ok((task, change(action, id, action.trim_start_matches("task."), note)))
-}
-
-/// Why open tasks are not ready: each with the needed tasks that are not merged.
-pub fn unmet(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<TaskId, Vec<TaskId>> {
-    let done = |id: &TaskId| tasks.get(id).is_some_and(|t| matches!(t.register.state, State::Done(_)));
-    let open = tasks.values().filter(|t| t.register.state == State::Open);
-    open.filter_map(|task| {
-        let missing: Vec<TaskId> = task.needs.iter().filter(|need| !done(need)).cloned().collect();
-        (!missing.is_empty()).then(|| (task.id.clone(), missing))
-    })
-    .collect()
 }

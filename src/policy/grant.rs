@@ -17,6 +17,8 @@ pub enum Action {
     Record,
     /// Change the mode.
     Control,
+    /// Take in what other clones did, the mode that they set included.
+    Sync,
 }
 
 /// Proof that an action was allowed under the mode that the state had.
@@ -46,7 +48,7 @@ pub struct ModeRefusal {
 /// but the mode itself, repairs, and records of what happened anyway.
 pub fn permit(mode: Mode, action: Action) -> Result<Grant, ModeRefusal> {
     let allowed = match action {
-        Action::Repair | Action::Control | Action::Record => true,
+        Action::Repair | Action::Control | Action::Record | Action::Sync => true,
         Action::Claim => mode.allows_claims(),
         Action::Queue | Action::Work => mode.allows_writes(),
     };
@@ -59,10 +61,17 @@ mod tests {
 
     #[test]
     fn what_each_mode_allows() {
-        let actions =
-            [Action::Repair, Action::Queue, Action::Claim, Action::Work, Action::Record, Action::Control];
+        let actions = [
+            Action::Repair,
+            Action::Queue,
+            Action::Claim,
+            Action::Work,
+            Action::Record,
+            Action::Control,
+            Action::Sync,
+        ];
         let row = |mode| actions.map(|a| if permit(mode, a).is_ok() { 'y' } else { '-' }).iter().collect();
         let table: Vec<String> = Mode::ALL.into_iter().map(row).collect();
-        assert_eq!(table, ["yyyyyy", "yy-yyy", "y---yy", "y---yy"]);
+        assert_eq!(table, ["yyyyyyy", "yy-yyyy", "y---yyy", "y---yyy"]);
     }
 }

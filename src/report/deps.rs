@@ -45,7 +45,9 @@ fn line(row: &DepRow, page: Page) -> String {
     };
     let again =
         if row.repeated { paint(DIM, &format!(" ({} above)", page.ellipsis())) } else { String::new() };
-    format!("{id}  {}  {}{again}", paint(palette::state(state), state), harmless(&row.title))
+    let ignored =
+        if row.ignored { paint(palette::WARN, " (closes a cycle, ignored)") } else { String::new() };
+    format!("{id}  {}  {}{again}{ignored}", paint(palette::state(state), state), harmless(&row.title))
 }
 
 #[cfg(test)]
@@ -57,7 +59,7 @@ mod tests {
     use crate::view::TaskView;
     use crate::view::task::tests::sample;
 
-    fn view(list: &[(u64, u64)]) -> DepTreeView {
+    fn view(list: &[(u64, u64)], ignored: (u64, u64)) -> DepTreeView {
         let mut edges = Edges::new();
         for &(a, b) in list {
             edges.entry(TaskId::from_bits(a)).or_default().insert(TaskId::from_bits(b));
@@ -66,17 +68,20 @@ mod tests {
             let n: u64 = id.as_str().parse().ok()?;
             (n < 6).then(|| TaskView::new(&sample(n, &format!("Task {n}")), n == 4, None))
         };
-        DepTreeView::new(&TaskId::from_bits(1), &edges, &look)
+        let (task, needed) = (TaskId::from_bits(ignored.0), TaskId::from_bits(ignored.1));
+        let ignored = Edges::from([(task, [needed].into())]);
+        DepTreeView::new(&TaskId::from_bits(1), &edges, &ignored, &look)
     }
 
     #[test]
     fn what_is_needed_is_below() {
-        let view = view(&[(1, 2), (1, 3), (2, 4), (3, 4), (3, 6), (4, 5)]);
+        let view = view(&[(1, 2), (1, 3), (2, 4), (3, 4), (3, 6), (4, 5), (5, 2)], (5, 2));
         insta::assert_snapshot!(plain(&tree(&view, terminal(80))), @r"
         00000001  waiting  Task 1
         ├─ 00000002  waiting  Task 2
         │  └─ 00000004  ready  Task 4
         │     └─ 00000005  waiting  Task 5
+        │        └─ 00000002  waiting  Task 2 (… above) (closes a cycle, ignored)
         └─ 00000003  waiting  Task 3
            ├─ 00000004  ready  Task 4 (… above)
            └─ 00000006  not in the queue
@@ -86,6 +91,7 @@ mod tests {
         |- 00000002  waiting  Task 2
         |  `- 00000004  ready  Task 4
         |     `- 00000005  waiting  Task 5
+        |        `- 00000002  waiting  Task 2 (... above) (closes a cycle, ignored)
         `- 00000003  waiting  Task 3
            |- 00000004  ready  Task 4 (... above)
            `- 00000006  not in the queue

@@ -9,9 +9,10 @@ use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
 use crate::domain::role::Role;
-use crate::domain::stamp::{Field, Stamp, TagSet};
+use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
 use crate::domain::task::{Claim, Evidence, Lease, Owner, Register, State, Task, Work};
 use crate::domain::time::Timestamp;
+use crate::domain::unknown::Unknown;
 
 pub(crate) fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
     table.insert(key.to_owned(), value.into());
@@ -98,14 +99,14 @@ impl<'t> Reader<'t> {
     }
 
     /// A table; one that is missing is empty.
-    fn sub(&self, key: &str) -> Result<Option<&'t Table>, String> {
+    pub(crate) fn sub(&self, key: &str) -> Result<Option<&'t Table>, String> {
         match self.table.get(key) {
             None => Ok(None),
             Some(value) => value.as_table().map(Some).ok_or_else(|| format!("`{key}` is no table")),
         }
     }
 
-    fn required_sub(&self, key: &str) -> Result<Self, String> {
+    pub(crate) fn required_sub(&self, key: &str) -> Result<Self, String> {
         self.sub(key)?.map(Reader::new).ok_or_else(|| format!("[{key}] is missing"))
     }
 }
@@ -140,7 +141,75 @@ pub fn encode_task(task: &Task) -> String {
         put(&mut t, "gone", gone);
     }
     put(&mut t, "register", encode_register(&task.register));
+    put_unknown(&mut t, &task.unknown);
     t.to_string()
+}
+
+/// What is stored of a register.
+pub(crate) fn register_text(register: &Register) -> String {
+    encode_register(register).to_string()
+}
+
+const TASK_KEYS: [&str; 15] = [
+    "schema",
+    "id",
+    "created",
+    "creator",
+    "updated",
+    "kind",
+    "title",
+    "body",
+    "priority",
+    "role",
+    "acceptance",
+    "labels",
+    "needs",
+    "files",
+    "register",
+];
+const STAMPED: [&str; 6] = ["kind", "title", "body", "priority", "role", "acceptance"];
+const SETS: [&str; 3] = ["labels", "needs", "files"];
+const REGISTER_KEYS: [&str; 18] = [
+    "status", "fence", "epoch", "anchor", "top", "change", "clock", "since", "branch", "base", "owner",
+    "session", "worker", "claim", "expires", "reason", "commit", "tree",
+];
+
+/// The keys of a task's file that this program does not know.
+fn unknown_keys(table: &Table) -> Unknown {
+    let mut unknown = Unknown::default();
+    let mut look = |path: &[&str], table: &Table, known: &[&[&str]]| {
+        for (key, value) in table {
+            if !known.iter().any(|keys| keys.contains(&key.as_str())) {
+                let path = path.iter().copied().chain([key.as_str()]).map(str::to_owned).collect();
+                unknown.insert(path, value.to_string());
+            }
+        }
+    };
+    look(&[], table, &[&TASK_KEYS, &["stamps", "gone"]]);
+    let subs: [(&str, &[&[&str]]); 3] =
+        [("stamps", &[&STAMPED]), ("gone", &[&SETS]), ("register", &[&REGISTER_KEYS, &["verdict"]])];
+    for (name, known) in subs {
+        if let Some(sub) = table.get(name).and_then(Value::as_table) {
+            look(&[name], sub, known);
+        }
+    }
+    unknown
+}
+
+/// Writes keys that this program does not know, except over one that it has come to know.
+fn put_unknown(table: &mut Table, unknown: &Unknown) {
+    for (path, text) in unknown.iter() {
+        let Some((key, tables)) = path.split_last() else { continue };
+        let value = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+        let Some(value) = value else { continue };
+        let mut at = &mut *table;
+        for name in tables {
+            let sub = at.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(sub) = sub else { return };
+            at = sub;
+        }
+        at.entry(key.clone()).or_insert(value);
+    }
 }
 
 fn encode_set<T: Ord + Clone>(
@@ -162,12 +231,19 @@ fn encode_set<T: Ord + Clone>(
     }
 }
 
-fn encode_register(register: &Register) -> Table {
+pub(crate) fn encode_register(register: &Register) -> Table {
     let mut t = Table::new();
     put(&mut t, "status", register.state.status());
     put(&mut t, "fence", i64::try_from(register.fence).unwrap_or(i64::MAX));
     put(&mut t, "epoch", i64::try_from(register.epoch).unwrap_or(i64::MAX));
+    if register.anchor > 0 {
+        put(&mut t, "anchor", i64::try_from(register.anchor).unwrap_or(i64::MAX));
+    }
+    if register.top > register.fence {
+        put(&mut t, "top", i64::try_from(register.top).unwrap_or(i64::MAX));
+    }
     put(&mut t, "change", register.change.as_str());
+    put(&mut t, "clock", register.clock.to_string());
     put(&mut t, "since", register.since.to_string());
     if let Some(work) = &register.work {
         put(&mut t, "branch", work.branch.as_str());
@@ -214,6 +290,7 @@ pub fn decode_task(text: &str) -> Result<Task, String> {
         needs: decode_set(&r, gone, "needs", |text| TaskId::parse(text).map_err(|e| e.to_string()))?,
         files: decode_set(&r, gone, "files", |text| Ok(text.to_owned()))?,
         register: decode_register(&r.required_sub("register")?)?,
+        unknown: unknown_keys(&table),
     })
 }
 
@@ -237,7 +314,7 @@ fn decode_set<T: Ord + Clone>(
     Ok(TagSet::from_parts(adds, tombstones))
 }
 
-fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
+pub(crate) fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
     let natural = |key| u64::try_from(r.int(key)?).map_err(|_| format!("register.{key} is negative"));
     let work = match (r.optional_text("branch")?, r.optional("base", Reader::oid)?) {
         // It gets into command lines.
@@ -248,12 +325,21 @@ fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err("register has only one of branch and base".into()),
     };
+    let optional = |key| if r.table.contains_key(key) { natural(key) } else { Ok(0) };
+    let (fence, since) = (natural("fence")?, r.time("since")?);
+    let clock = r.optional("clock", |r, key| {
+        let text = r.text(key)?;
+        Hlc::parse(&text).ok_or_else(|| format!("register.{key} `{text}` is no clock"))
+    })?;
     Ok(Register {
         state: decode_state(r)?,
-        fence: natural("fence")?,
+        fence,
+        top: optional("top")?.max(fence),
+        anchor: optional("anchor")?,
         epoch: natural("epoch")?,
         change: ChangeId::parse(&r.text("change")?).map_err(|e| e.to_string())?,
-        since: r.time("since")?,
+        clock: clock.unwrap_or(Hlc { ms: since.millis(), seq: 0 }),
+        since,
         work,
     })
 }

@@ -36,6 +36,22 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+    /// The other state has what no git-orch writes there.
+    #[error("{path} in the other state is refused: {what}")]
+    Hostile {
+        /// Its path in the state's tree.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The other state is another repository's.
+    #[error("the other state is of another repository: {theirs}, this one is {ours}")]
+    Unrelated {
+        /// The id of this repository's state.
+        ours: String,
+        /// The id of the other.
+        theirs: String,
+    },
     /// Others were faster every time.
     #[error("the state moved under this change {tries} times")]
     Contended {

@@ -1,14 +1,20 @@
 //! The audit trail: one trailer a change, in the commits of the state's history.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::oid::Oid;
+use crate::domain::stamp::Hlc;
+use crate::domain::time::Timestamp;
 use crate::git::{GitError, Repo};
+use crate::store::error::StoreError;
 
 /// The trailer's name.
-pub(crate) const CHANGE: &str = "Orch-Change";
+const CHANGE: &str = "Orch-Change";
 /// The trailer with the hybrid clock of the commit.
-pub(crate) const CLOCK: &str = "Orch-Clock";
+const CLOCK: &str = "Orch-Clock";
 
 /// One recorded change of state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,37 +40,123 @@ fn trailers<'m>(message: &'m str, name: &str) -> impl Iterator<Item = &'m str> {
     message.lines().filter_map(move |line| line.strip_prefix(prefix.as_str()))
 }
 
-/// The hybrid clock of a state commit: milliseconds and counter.
-pub(crate) fn clock_of(message: &str) -> Option<(i64, u32)> {
-    let (ms, seq) = trailers(message, CLOCK).last()?.split_once('.')?;
-    Some((ms.parse().ok()?, seq.parse().ok()?))
+/// The hybrid clock of a state commit.
+pub(crate) fn clock_of(message: &str) -> Option<Hlc> {
+    Hlc::parse(trailers(message, CLOCK).last()?)
 }
 
-/// The last `limit` changes, newest first, with the commit and its time in seconds since the epoch.
-pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
+/// How far the clock of another clone may be ahead and still be followed.
+pub(crate) const AHEAD: i64 = 5 * 60 * 1000;
+
+/// The hybrid clock of a change that is made now on top of one at `seen`. One that is more than five minutes ahead is
+/// not followed: a single wrong clock would carry every clone's along.
+pub(crate) fn next_clock(now: Timestamp, seen: Option<Hlc>) -> Hlc {
+    let here = Hlc { ms: now.millis(), seq: 0 };
+    match seen {
+        Some(seen) if seen.ms <= now.millis().saturating_add(AHEAD) => here.after(seen),
+        Some(_) | None => here,
+    }
+}
+
+/// The message of a state commit that makes these changes.
+pub(crate) fn message(entries: &[AuditEntry], clock: Hlc) -> Result<String, StoreError> {
+    let title = match entries {
+        [one] => format!("{} {}", one.action, one.subject),
+        [first, ..] => format!("{} and {} more", first.action, entries.len() - 1),
+        [] => "nothing".to_owned(),
+    };
+    let mut text = title + "\n\n";
+    for entry in entries {
+        let line = serde_json::to_string(entry)
+            .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })?;
+        text = text + CHANGE + ": " + &line + "\n";
+    }
+    Ok(format!("{text}{CLOCK}: {clock}\n"))
+}
+
+/// A commit of the state's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The commit.
+    pub commit: Oid,
+    /// Its time, in seconds since the epoch.
+    pub seconds: i64,
+    /// Its hybrid clock, milliseconds and counter: what orders commits that do not follow each other.
+    pub clock: (i64, u32),
+}
+
+/// A recorded change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where.
+    pub at: At,
+    /// What was done.
+    pub entry: AuditEntry,
+}
+
+/// Whether a walk goes on.
+pub type Go = ControlFlow<()>;
+
+/// Gives `each` the changes of every commit that `tip` contains, the latest commit first, without those that are
+/// `known` and what only these contain. A commit's changes are in their order. All parents are followed: a join of
+/// two clones' states has several.
+pub fn walk(
+    repo: &Repo,
+    tip: &Oid,
+    known: &mut dyn FnMut(&Oid) -> bool,
+    each: &mut dyn FnMut(&At, Vec<AuditEntry>) -> Go,
+) -> Result<(), GitError> {
+    let (mut seen, mut next) = (BTreeSet::new(), BTreeMap::new());
+    let mut todo = vec![tip.clone()];
+    // As long as there is one way only, no commit is met twice.
+    let mut many = false;
+    loop {
+        for oid in todo {
+            if (!many || seen.insert(oid.clone())) && !known(&oid) {
+                let commit = repo.commit(&oid)?;
+                let clock = clock_of(&commit.message);
+                let clock = clock.map_or((commit.seconds.saturating_mul(1000), 0), |c| (c.ms, c.seq));
+                next.insert((clock, oid), commit);
+            }
+        }
+        let Some(((clock, oid), commit)) = next.pop_last() else { return Ok(()) };
+        let changes = trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok());
+        let at = At { commit: oid, seconds: commit.seconds, clock };
+        if each(&at, changes.collect()).is_break() {
+            return Ok(());
+        }
+        many |= commit.parents.len() > 1;
+        todo = commit.parents;
+    }
+}
+
+/// The last `limit` changes, newest first.
+pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<Recorded>, GitError> {
     audit_where(repo, tip, limit, |_| true)
 }
 
-/// The last `limit` changes that are `wanted`, as `audit`.
+/// The last `limit` changes that are `wanted`, as `audit`; each once, however many commits have it.
 pub fn audit_where(
     repo: &Repo,
     tip: &Oid,
     limit: usize,
-    wanted: impl Fn(&AuditEntry) -> bool,
-) -> Result<Vec<(Oid, i64, AuditEntry)>, GitError> {
-    let mut entries = Vec::new();
-    let mut next = Some(tip.clone());
-    while let Some(oid) = next.filter(|_| limit > 0) {
-        let commit = repo.commit(&oid)?;
-        let changes: Vec<AuditEntry> =
-            trailers(&commit.message, CHANGE).filter_map(|line| serde_json::from_str(line).ok()).collect();
-        for entry in changes.into_iter().rev().filter(|entry| wanted(entry)) {
-            entries.push((oid.clone(), commit.seconds, entry));
-            if entries.len() == limit {
-                return Ok(entries);
+    wanted: impl Fn(&Recorded) -> bool,
+) -> Result<Vec<Recorded>, GitError> {
+    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
+    if limit == 0 {
+        return Ok(found);
+    }
+    walk(repo, tip, &mut |_| false, &mut |at, changes| {
+        for (place, entry) in changes.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
+            let recorded = Recorded { at: at.clone(), entry };
+            if wanted(&recorded) && ids.insert((recorded.entry.id.clone(), place)) {
+                found.push(recorded);
+                if found.len() == limit {
+                    return Go::Break(());
+                }
             }
         }
-        next = commit.parents.into_iter().next();
-    }
-    Ok(entries)
+        Go::Continue(())
+    })?;
+    Ok(found)
 }

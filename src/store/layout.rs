@@ -6,9 +6,43 @@ use crate::domain::oid::Oid;
 /// The state's ref.
 pub const STATE_REF: &str = "refs/orch/state";
 
-/// Where a remote's state is fetched to. Not below `refs/remotes/`: `git fetch --prune` deletes there.
-pub fn remote_state_ref(remote: &str) -> String {
-    format!("refs/orch/remotes/{remote}/state")
+/// Where the state of a remote that calls it `name` is fetched to. Not below `refs/remotes/`: `git fetch --prune` deletes
+/// there.
+pub fn remote_state_ref(remote: &str, name: &str) -> String {
+    if name == STATE_REF {
+        format!("refs/orch/remotes/{remote}/state")
+    } else {
+        format!("refs/orch/remotes/{remote}/as/{name}")
+    }
+}
+
+/// What claims are called on a remote, before the task's place.
+pub const CLAIMS: &str = "refs/orch/claims/";
+
+/// Where the claim of a task is, below `CLAIMS` or below where it was fetched to.
+pub fn claim(id: &TaskId) -> String {
+    format!("{}/{id}", id.shard())
+}
+
+/// The task whose claim a ref is; `name` without what is before the task's place.
+pub fn task_of_claim(name: &str) -> Option<TaskId> {
+    let (shard, id) = name.split_once('/')?;
+    let id = TaskId::parse(id).ok()?;
+    (id.shard() == shard).then_some(id)
+}
+
+/// Where a remote's claims are fetched to, before the task's place.
+pub fn remote_claims(remote: &str) -> String {
+    format!("refs/orch/remotes/{remote}/claims/")
+}
+
+/// Where a remote's state is fetched to before it is looked at.
+pub fn fetched_state_ref(remote: &str, name: &str) -> String {
+    if name == STATE_REF {
+        format!("refs/orch/remotes/{remote}/fetched/state")
+    } else {
+        format!("refs/orch/remotes/{remote}/fetched/as/{name}")
+    }
 }
 
 pub(crate) const META: &str = "meta.toml";
@@ -29,8 +63,14 @@ pub(crate) fn handoff(id: &SessionId) -> String {
     format!("sessions/{}/{id}.md", id.shard())
 }
 
-pub(crate) fn verdict(key: &str) -> String {
-    format!("verdicts/{}/{key}.toml", &key[..2])
+/// The verdict of one clone (`maker`) for a key: each writes its own, so that none hides another's.
+pub(crate) fn verdict(key: &str, maker: &SessionId) -> String {
+    format!("verdicts/{}/{key}.{maker}.toml", &key[..2])
+}
+
+/// The directory of the verdicts for a key, and how the names of their files begin.
+pub(crate) fn verdicts(key: &str) -> (String, &str) {
+    (format!("verdicts/{}", &key[..2]), key)
 }
 
 pub(crate) fn approval(tree: &Oid) -> String {

@@ -7,24 +7,34 @@
 //!
 //! Evolution of stored formats: each file has `schema`. Readers ignore keys they don't know. A new key or a new
 //! meaning raises `format` in `meta.toml`, and with it `min_writer`: an older program reads on and writes no
-//! more. Every format ever written has a frozen fixture in `tests/corpus/state/`.
+//! more. Every format ever written has a frozen fixture in `tests/corpus/store/`.
 
 mod check;
+mod claim;
 mod codec;
 mod error;
 mod group;
 mod history;
+mod join;
+#[cfg(test)]
+mod join_tests;
+mod joining;
 mod layout;
 mod records;
 mod snapshot;
 mod transaction;
 
 pub use check::Damage;
+pub use claim::{ClaimRecord, Revocation};
 pub use codec::{decode_task, encode_task};
 pub use error::{StoreError, TransactError};
-pub use history::{AuditEntry, audit, audit_where};
+pub use history::{At, AuditEntry, Go, Recorded, audit, audit_where, walk};
+pub use joining::{Conflict, Joined};
 pub(crate) use layout::task_of as task_of_path;
-pub use layout::{STATE_REF, remote_state_ref};
+pub use layout::{
+    CLAIMS, STATE_REF, claim as claim_place, fetched_state_ref, remote_claims, remote_state_ref,
+    task_of_claim,
+};
 pub use records::{Approval, Meta};
-pub use snapshot::{Listing, Snapshot, TaskChanges};
+pub use snapshot::{Found, Listing, Snapshot, TaskChanges};
 pub use transaction::{Author, Change, Edit, Store};

@@ -61,6 +61,23 @@ impl Meta {
     }
 }
 
+/// The text of a record, with the keys of its older versions that this program does not know. Of two values of such a
+/// key the greater: every clone must choose alike. `known` are the keys that the record may leave out.
+pub(crate) fn over<'a>(record: &Table, known: &[&str], older: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all = record.clone();
+    for table in older.into_iter().filter_map(|text| text.parse::<Table>().ok()) {
+        for (key, value) in
+            table.into_iter().filter(|(key, _)| !record.contains_key(key) && !known.contains(&key.as_str()))
+        {
+            let greater = all.get(&key).is_none_or(|known| known.to_string() < value.to_string());
+            if greater {
+                all.insert(key, value);
+            }
+        }
+    }
+    all.to_string()
+}
+
 /// A person's approval of one tree under one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
@@ -143,6 +160,9 @@ pub(crate) fn encode_verdict(v: &Verdict) -> Table {
     put(&mut t, "made", v.made.to_string());
     put(&mut t, "by", v.by.as_str());
     put(&mut t, "mac", v.mac.as_str());
+    if v.run > 1 {
+        put(&mut t, "run", i64::from(v.run));
+    }
     let steps = v.steps.iter().map(|s| {
         let mut t = Table::new();
         put(&mut t, "name", s.name.as_str());
@@ -184,6 +204,10 @@ pub(crate) fn decode_verdict(r: &Reader<'_>) -> Result<Verdict, String> {
         trust: r.word("trust", Trust::parse)?,
         steps: r.array("step")?.iter().map(decode_step).collect::<Result<_, _>>()?,
         made: r.time("made")?,
+        run: match r.optional("run", Reader::int)? {
+            Some(run) => u32::try_from(run).map_err(|_| "run is out of range".to_owned())?,
+            None => 1,
+        },
         by: r.text("by")?,
         mac: r.text("mac")?,
     })

@@ -1,6 +1,8 @@
 //! One commit of the state, read lazily and without a lock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use toml::Table;
 
@@ -10,7 +12,7 @@ use crate::domain::oid::Oid;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
-use crate::git::{Entry, EntryKind, GitError, Repo};
+use crate::git::{Entry, EntryKind, GitError, Repo, TreeChange};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -68,7 +70,7 @@ impl<'r> Snapshot<'r> {
         let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
         let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
         // Records are few, and some are what each change begins with.
-        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid)).map_err(corrupt)?;
+        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid, layout::MAX_FILE)).map_err(corrupt)?;
         let table: Table = text.parse().map_err(|e: toml::de::Error| corrupt(e.message().to_owned()))?;
         decode(&Reader::new(&table)).map(Some).map_err(corrupt)
     }
@@ -104,9 +106,23 @@ impl<'r> Snapshot<'r> {
         self.record(&layout::session(id), records::decode_session)
     }
 
-    /// A verdict by its key. Whether it counts is for the gate to say: see its MAC.
-    pub fn verdict(&self, key: &str) -> Result<Option<Verdict>, StoreError> {
-        self.record(&layout::verdict(key), records::decode_verdict)
+    /// The verdicts for a key, of every clone that made one. Which of them count is for the gate to say: see their
+    /// MACs. One that can't be read is none.
+    pub fn verdicts(&self, key: &str) -> Result<Vec<Verdict>, StoreError> {
+        let (dir, begin) = layout::verdicts(key);
+        let Some(shard) = self.repo.entry_at(&self.tree, &dir)?.filter(|e| e.kind == EntryKind::Tree) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for entry in self.repo.tree(&shard.oid)?.iter().filter(|e| e.name.starts_with(begin.as_bytes())) {
+            let path = format!("{dir}/{}", String::from_utf8_lossy(&entry.name));
+            match self.record(&path, records::decode_verdict) {
+                Ok(verdict) => found.extend(verdict),
+                Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// The approval of a tree, if there is one.
@@ -146,52 +162,84 @@ impl<'r> Snapshot<'r> {
 
     /// All tasks; what can't be read is listed, not an error.
     pub fn tasks(&self) -> Result<Listing, StoreError> {
-        let changes = self.changes_since(None)?;
-        let mut listing = Listing { damaged: changes.damaged, ..Listing::default() };
-        listing.tasks.extend(changes.upserts.into_iter().map(|task| (task.id.clone(), task)));
+        let mut listing = Listing::default();
+        self.each_task(|found| {
+            for found in found {
+                match found {
+                    Ok(task) => drop(listing.tasks.insert(task.id.clone(), task)),
+                    Err(damaged) => listing.damaged.push(damaged),
+                }
+            }
+        })?;
         Ok(listing)
+    }
+
+    /// Gives `take` all tasks while they are read, nearly in the order of their ids. Of many, several are read at
+    /// once: most of the time goes into unpacking and parsing.
+    pub fn each_task<T>(
+        &self,
+        take: impl FnOnce(&mut dyn Iterator<Item = Found>) -> T,
+    ) -> Result<T, StoreError> {
+        let tasks = self.tasks_tree(&self.tree)?;
+        let files = self.repo.tree_changes(None, tasks.as_ref())?;
+        let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS);
+        if files.len() < MANY || readers == 1 {
+            return Ok(take(&mut files.iter().filter_map(|file| read(self.repo, file))));
+        }
+        let (files, next) = (files.as_slice(), &AtomicUsize::new(0));
+        let (git_dir, env) = (self.repo.git_dir(), self.repo.user_env());
+        let read_part = |repo: &Repo, part: &[TreeChange]| -> Vec<Found> {
+            part.iter().filter_map(|file| read(repo, file)).collect()
+        };
+        Ok(std::thread::scope(|scope| {
+            let (found, all) = mpsc::sync_channel(readers);
+            for _ in 0..readers {
+                let found = found.clone();
+                scope.spawn(move || {
+                    let Ok(repo) = Repo::open(git_dir, None, env) else { return };
+                    while let Some(part) = part(files, next) {
+                        // Nobody wants the rest.
+                        if found.send(read_part(&repo, part)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(found);
+            // What no thread took, because none could open the repository again, is read here.
+            let rest = std::iter::from_fn(|| part(files, next)).map(|part| read_part(self.repo, part));
+            take(&mut all.into_iter().chain(rest).flatten())
+        }))
+    }
+
+    fn tasks_tree(&self, root: &Oid) -> Result<Option<Oid>, StoreError> {
+        Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
     }
 
     /// The tasks that differ from those at `base` (None: all).
     pub fn changes_since(&self, base: Option<&Oid>) -> Result<TaskChanges, StoreError> {
-        let subtree = |root: &Oid| -> Result<Option<Oid>, StoreError> {
-            Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
-        };
         let old = match base {
-            Some(commit) => subtree(&self.repo.tree_of(commit)?)?,
+            Some(commit) => self.tasks_tree(&self.repo.tree_of(commit)?)?,
             None => None,
         };
-        let new = subtree(&self.tree)?;
+        let new = self.tasks_tree(&self.tree)?;
         let mut changes = TaskChanges::default();
         for change in self.repo.tree_changes(old.as_ref(), new.as_ref())? {
-            let path = format!("tasks/{}", change.path);
-            let Some(id) = layout::task_of(&path) else {
-                changes.damaged.push((path, "it is in the wrong place or has the wrong name".into()));
-                continue;
-            };
-            let Some(entry) = change.new else {
-                changes.removed.push(id);
-                continue;
-            };
-            let decoded = self.text_at(&entry).and_then(|text| decode_task(&text));
-            match decoded {
-                Ok(task) if task.id == id => changes.upserts.push(task),
-                Ok(task) => {
-                    changes.removed.push(id);
-                    changes.damaged.push((path, format!("it says it is {}", task.id)));
+            let id = layout::task_of(&path_of(&change));
+            match read(self.repo, &change) {
+                Some(Ok(task)) => changes.upserts.push(task),
+                Some(Err(damaged)) => {
+                    changes.removed.extend(id);
+                    changes.damaged.push(damaged);
                 }
-                Err(what) => {
-                    changes.removed.push(id);
-                    changes.damaged.push((path, what));
-                }
+                None => changes.removed.extend(id),
             }
         }
         Ok(changes)
     }
 
-    /// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
-    fn text_at(&self, entry: &Entry) -> Result<String, String> {
-        text_of(entry, || self.repo.blob(&entry.oid))
+    pub(super) fn text_at(&self, entry: &Entry) -> Result<String, String> {
+        text_of(entry, || self.repo.blob_within(&entry.oid, layout::MAX_FILE))
     }
 
     /// Tasks whose id starts with what a person typed, in order.
@@ -208,14 +256,17 @@ impl<'r> Snapshot<'r> {
 }
 
 /// The text of an entry whose blob `read` reads.
-fn text_of(entry: &Entry, read: impl FnOnce() -> Result<Vec<u8>, GitError>) -> Result<String, String> {
+fn text_of(
+    entry: &Entry,
+    read: impl FnOnce() -> Result<Result<Vec<u8>, u64>, GitError>,
+) -> Result<String, String> {
     if entry.kind != EntryKind::Blob {
         return Err("it is no file".to_owned());
     }
-    let bytes = read().map_err(|e| e.to_string())?;
-    if bytes.len() > layout::MAX_FILE {
-        return Err(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
-    }
+    let bytes = match read().map_err(|e| e.to_string())? {
+        Ok(bytes) => bytes,
+        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
+    };
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
@@ -228,4 +279,38 @@ pub struct TaskChanges {
     pub removed: Vec<TaskId>,
     /// Damaged files: path and what is wrong.
     pub damaged: Vec<(String, String)>,
+}
+
+/// A task that was read, or the path of its file and what is wrong with it.
+pub type Found = Result<Task, (String, String)>;
+
+/// More tasks than this are read by several threads.
+const MANY: usize = 2_000;
+/// More threads wait for whoever takes the tasks.
+const MOST_READERS: usize = 4;
+/// How many tasks a thread reads at a time.
+const PART: usize = 64;
+
+/// The next files that nobody reads yet.
+fn part<'f>(files: &'f [TreeChange], next: &AtomicUsize) -> Option<&'f [TreeChange]> {
+    let from = next.fetch_add(PART, Ordering::Relaxed);
+    let to = files.len().min(from.saturating_add(PART));
+    files.get(from..to).filter(|part| !part.is_empty())
+}
+
+fn path_of(file: &TreeChange) -> String {
+    format!("tasks/{}", file.path)
+}
+
+/// The task in a file below `tasks/`; None if the file is gone.
+fn read(repo: &Repo, file: &TreeChange) -> Option<Found> {
+    let path = path_of(file);
+    let Some(id) = layout::task_of(&path) else {
+        return Some(Err((path, "it is in the wrong place or has the wrong name".into())));
+    };
+    let entry = file.new.as_ref()?;
+    let task = text_of(entry, || repo.blob_within(&entry.oid, layout::MAX_FILE))
+        .and_then(|text| decode_task(&text))
+        .and_then(|task| if task.id == id { Ok(task) } else { Err(format!("it says it is {}", task.id)) });
+    Some(task.map_err(|what| (path, what)))
 }

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use toml::Table;
+
 use crate::domain::actor::Actor;
 use crate::domain::control::Control;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::session::Session;
-use crate::domain::stamp::Stamp;
+use crate::domain::stamp::{Hlc, Stamp};
 use crate::domain::task::{Move, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
@@ -23,7 +25,7 @@ use crate::policy::grant::{self, Action, Grant};
 use crate::store::codec::encode_task;
 use crate::store::error::{StoreError, TransactError};
 use crate::store::group::{End, Group, Open, Passed, Turn};
-use crate::store::history::{AuditEntry, CHANGE, CLOCK, clock_of};
+use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::{self, Approval, FORMAT, Meta};
 use crate::store::snapshot::Snapshot;
@@ -32,7 +34,7 @@ use crate::sys::fs::Durability;
 use crate::sys::lock::{FileLock, LockError};
 use crate::sys::random;
 
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 20;
 
 /// Who makes state commits, and when.
@@ -60,17 +62,19 @@ pub struct Change {
 }
 
 /// Who makes a commit, when, and what it says.
-struct Signed<'a> {
-    author: &'a Author,
-    now: Timestamp,
-    message: String,
+pub(super) struct Signed<'a> {
+    pub(super) author: &'a Author,
+    pub(super) now: Timestamp,
+    pub(super) message: String,
+    /// Parents beside the one that it changes.
+    pub(super) joins: Vec<Oid>,
 }
 
 /// The state of one clone.
 #[derive(Clone, Debug)]
 pub struct Store<'r> {
-    repo: &'r Repo,
-    durability: Durability,
+    pub(super) repo: &'r Repo,
+    pub(super) durability: Durability,
 }
 
 /// A change of state in the making. Exists only with a grant.
@@ -108,7 +112,7 @@ impl<'s, 'r> Edit<'s, 'r> {
 
     /// What the register's rules need.
     pub fn at(&self) -> Move<'_> {
-        Move { change: &self.change, now: self.now, epoch: self.epoch }
+        Move { change: &self.change, now: self.now, clock: self.stamp.clock(), epoch: self.epoch }
     }
 
     /// The stamp of fields that this change writes.
@@ -137,12 +141,13 @@ impl<'s, 'r> Edit<'s, 'r> {
 
     /// Writes the mode.
     pub fn put_control(&mut self, control: &Control, change: Change) {
-        self.put(layout::CONTROL.to_owned(), records::encode_control(control).to_string(), change);
+        let known = ["reason", "by", "at"];
+        self.put_over(layout::CONTROL.to_owned(), &records::encode_control(control), &known, change);
     }
 
-    /// Writes a verdict.
-    pub fn put_verdict(&mut self, verdict: &Verdict, change: Change) {
-        self.put(layout::verdict(&verdict.key), records::encode_verdict(verdict).to_string(), change);
+    /// Writes a verdict that the clone `maker` made.
+    pub fn put_verdict(&mut self, verdict: &Verdict, maker: &SessionId, change: Change) {
+        self.put(layout::verdict(&verdict.key, maker), records::encode_verdict(verdict).to_string(), change);
     }
 
     /// Writes an approval.
@@ -152,7 +157,7 @@ impl<'s, 'r> Edit<'s, 'r> {
 
     /// Writes a session's record.
     pub fn put_session(&mut self, session: &Session, change: Change) {
-        self.put(layout::session(&session.id), records::encode_session(session).to_string(), change);
+        self.put_over(layout::session(&session.id), &records::encode_session(session), &["ended"], change);
     }
 
     /// Writes a session's handoff, Markdown.
@@ -169,6 +174,14 @@ impl<'s, 'r> Edit<'s, 'r> {
     /// Records something that changes no file, e.g. an override.
     pub fn note(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Writes a record over an older version: what a newer program wrote there stays. `known` are the keys that the
+    /// record may leave out.
+    fn put_over(&mut self, path: String, record: &Table, known: &[&str], change: Change) {
+        // One that can't be read has nothing that could be carried along.
+        let old = self.snapshot.file(&path).ok().flatten();
+        self.put(path, records::over(record, known, old.as_deref()), change);
     }
 
     fn put(&mut self, path: String, text: String, change: Change) {
@@ -189,18 +202,7 @@ impl<'s, 'r> Edit<'s, 'r> {
     }
 
     fn message(&self) -> Result<String, StoreError> {
-        let encode = |e: &AuditEntry| {
-            serde_json::to_string(e)
-                .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })
-        };
-        let lines: Vec<String> = self.entries().iter().map(encode).collect::<Result<_, _>>()?;
-        let title = match self.changes.as_slice() {
-            [one] => format!("{} {}", one.action, one.subject),
-            [first, ..] => format!("{} and {} more", first.action, self.changes.len() - 1),
-            [] => "nothing".to_owned(),
-        };
-        let trailers = lines.iter().fold(String::new(), |all, line| all + CHANGE + ": " + line + "\n");
-        Ok(format!("{title}\n\n{trailers}{CLOCK}: {}.{}\n", self.stamp.ms, self.stamp.seq))
+        history::message(&self.entries(), self.stamp.clock())
     }
 }
 
@@ -220,7 +222,7 @@ impl<'r> Store<'r> {
         Ok(self.repo.ref_target(STATE_REF)?)
     }
 
-    fn lock_path(&self) -> PathBuf {
+    pub(super) fn lock_path(&self) -> PathBuf {
         self.repo.orch_dir().join("write.lock")
     }
 
@@ -236,8 +238,6 @@ impl<'r> Store<'r> {
             subject: "state".into(),
             note: None,
         };
-        let line = serde_json::to_string(&entry)
-            .map_err(|e| StoreError::Corrupt { path: CHANGE.to_owned(), what: e.to_string() })?;
         let files = BTreeMap::from([
             (layout::META.to_owned(), Some(meta.encode().to_string().into_bytes())),
             (
@@ -245,8 +245,9 @@ impl<'r> Store<'r> {
                 Some(records::encode_control(&Control::default()).to_string().into_bytes()),
             ),
         ]);
-        let message = format!("state.create\n\n{CHANGE}: {line}\n{CLOCK}: {}.0\n", now.millis());
-        let (commit, written) = self.write(None, &files, Signed { author, now, message })?;
+        let message = history::message(&[entry], Hlc { ms: now.millis(), seq: 0 })?;
+        let signed = Signed { author, now, message, joins: Vec::new() };
+        let (commit, written) = self.write(None, &files, signed)?;
         self.repo.persist(&[written], self.durability)?;
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
@@ -338,7 +339,7 @@ impl<'r> Store<'r> {
         if edit.changes.is_empty() {
             return Ok((value, open.head.clone()));
         }
-        let signed = Signed { author, now: edit.now, message: edit.message()? };
+        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
         let (commit, written) = self.write(Some(&snapshot), &edit.files, signed)?;
         open.written.push(written);
         open.head = commit.clone();
@@ -390,12 +391,10 @@ impl<'r> Store<'r> {
         let grant = grant::permit(control.mode, action).map_err(TransactError::Mode)?;
         let now = Clock.now();
         let message = self.repo.commit(snapshot.commit()).map_err(StoreError::from)?.message;
-        let (ms, seq) = match clock_of(&message) {
-            Some((ms, seq)) if ms >= now.millis() => (ms, seq.saturating_add(1)),
-            Some(_) | None => (now.millis(), 0),
-        };
+        let clock = history::next_clock(now, clock_of(&message));
         let change = ChangeId::from_bits(random::bits40());
-        let stamp = Stamp { ms, seq, actor: author.actor.to_string(), change: change.clone() };
+        let stamp =
+            Stamp { ms: clock.ms, seq: clock.seq, actor: author.actor.to_string(), change: change.clone() };
         Ok(Edit {
             snapshot,
             grant,
@@ -432,7 +431,7 @@ impl<'r> Store<'r> {
         }
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         parent: Option<&Snapshot<'r>>,
         files: &BTreeMap<String, Option<Vec<u8>>>,
@@ -454,7 +453,7 @@ impl<'r> Store<'r> {
         let tree = batch.edit_tree(parent.map(Snapshot::tree), &edits)?;
         let commit = batch.commit(&NewCommit {
             tree,
-            parents: parent.map(|s| s.commit().clone()).into_iter().collect(),
+            parents: parent.map(|s| s.commit().clone()).into_iter().chain(signed.joins).collect(),
             name: signed.author.name.clone(),
             email: signed.author.email.clone(),
             time: signed.now,

@@ -188,15 +188,16 @@ pub(crate) mod tests {
     use crate::domain::id::{ChangeId, SessionId, TaskId};
     use crate::domain::kind::{Kind, Priority};
     use crate::domain::oid::Oid;
-    use crate::domain::stamp::{Field, Stamp, TagSet};
+    use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
     use crate::domain::task::{Claim, Lease, Move, Owner, Register, Work};
     use crate::domain::time::Timestamp;
+    use crate::domain::unknown::Unknown;
 
     /// A task for tests, number `n`.
     pub(crate) fn sample(n: u64, title: &str) -> Task {
         let change = ChangeId::from_bits(n);
         let now = Timestamp::from_millis(1_000_000_000_000);
-        let at = Move { change: &change, now, epoch: 0 };
+        let at = Move { change: &change, now, clock: Hlc::default(), epoch: 0 };
         let stamp = Stamp { ms: 0, seq: 0, actor: "ann".into(), change: change.clone() };
         let mut labels = TagSet::default();
         labels.insert("ui".to_owned(), &change, 0);
@@ -215,6 +216,7 @@ pub(crate) mod tests {
             needs: TagSet::default(),
             files: TagSet::default(),
             register: Register::new(&at),
+            unknown: Unknown::default(),
         }
     }
 
@@ -222,7 +224,7 @@ pub(crate) mod tests {
     pub(crate) fn claimed(n: u64, title: &str) -> Task {
         let mut task = sample(n, title);
         let change = ChangeId::from_bits(n + 1);
-        let at = Move { change: &change, now: task.created, epoch: 0 };
+        let at = Move { change: &change, now: task.created, clock: Hlc::default(), epoch: 0 };
         let owner =
             Owner { actor: "person:ann@example.com".into(), session: SessionId::from_bits(1), worker: false };
         let lease = Lease { owner, claim: Claim::Local, expires: task.created.plus_millis(604_800_000) };

@@ -188,6 +188,7 @@ pub(crate) mod tests {
             trust: Trust::Unsandboxed,
             steps,
             made: Timestamp::from_millis(1_000_000_000_000),
+            run: 1,
             by: "person:ann@example.com".into(),
             mac: "m".into(),
         }

@@ -58,7 +58,7 @@ fn the_manual_is_installed_where_it_is_asked_for() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.orch(&["man", "--install", "man/man1"]), @r"
     ---- stderr
-    Installed 36 manual pages in $ROOT/man/man1.
+    Installed 38 manual pages in $ROOT/man/man1.
     hint: `man` does not look there by itself: add $ROOT/man to MANPATH
     [exit: 0]
     ");
@@ -112,8 +112,8 @@ fn the_ids_of_unfinished_tasks_are_completed() {
     cx.store().create(&cx.author(), cx.clock.now(), &meta).expect("no state yet");
     let drafts = ["One", "Two"].map(|title| Draft::new(title.into()));
     let added = ops::tasks::add(&cx, &drafts, "test").expect("added");
-    let done = ops::tasks::Step::Close("not needed".into());
-    ops::tasks::step(&cx, std::slice::from_ref(&added[0].id), &done).expect("closed");
+    let done = ops::steps::Step::Close("not needed".into());
+    ops::steps::step(&cx, std::slice::from_ref(&added[0].id), &done).expect("closed");
     let left = added[1].id.to_string();
     assert_eq!(answer(&["show", &left[..1]]), [left.as_str()]);
     assert!(answer(&["dep", "add", &left, ""]).contains(&left));

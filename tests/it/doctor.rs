@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use git_orch::domain::control::Mode;
 use git_orch::domain::draft::Draft;
 use git_orch::domain::id::TaskId;
-use git_orch::index::Filter;
+use git_orch::index::{EventFilter, Filter};
 use git_orch::ops::doctor::{Check, Found, Mend, doctor_with};
 use git_orch::ops::setup::{self, StateRefs};
 use git_orch::ops::status::{self, Hooks};
 use git_orch::ops::take::{self, Checkout};
-use git_orch::ops::{OpError, audit, mode, tasks};
+use git_orch::ops::{OpError, audit, mode, steps, tasks};
 use git_orch::policy::grant::Action;
 use git_orch::store::{Author, Change, STATE_REF, Store};
 use git_orch::sys::fs::{self, Durability};
@@ -130,7 +130,7 @@ fn damaged_files_of_the_state_are_named_and_written_back() {
     assert_eq!(repo.try_rev(&format!("{STATE_REF}:{other}")), None);
     healthy(&repo);
     tasks::add(&context(&repo), &[draft()], "test").expect("writers work again");
-    let log = audit::log(&context(&repo), 10, None).expect("readable");
+    let log = audit::log(&context(&repo), 10, &EventFilter::default()).expect("readable");
     assert_eq!(log.iter().filter(|logged| logged.entry.action == "repair").count(), 4);
 }
 
@@ -237,8 +237,9 @@ fn worktrees_that_are_gone_or_lead_elsewhere_are_found() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let take =
-        |id: &TaskId| take::start(&cx, id, Checkout::Worktree, "test").expect("taken").path.expect("made");
+    let take = |id: &TaskId| {
+        take::start(&cx, id, Checkout::Worktree.into(), "test").expect("taken").path.expect("made")
+    };
     let (gone, turned) = (take(&ids[0]), take(&ids[1]));
     healthy(&repo);
     fs::remove_dir_all(&gone).expect("ours");
@@ -264,10 +265,10 @@ fn a_broken_index_is_made_anew() {
     let env = TestEnv::new();
     let (repo, _) = ready(&env);
     status::status(&context(&repo)).expect("makes the index");
-    for name in ["index-2.db-wal", "index-1.db-shm"] {
+    for name in ["index-3.db-wal", "index-1.db-shm"] {
         fs::remove_file_if_there(&repo.path(".git/orch").join(name)).expect("ours");
     }
-    repo.write(".git/orch/index-2.db", &"no database ".repeat(1000));
+    repo.write(".git/orch/index-3.db", &"no database ".repeat(1000));
     let text = shown(&repo, &examine(&repo, Mend::Look), Found::Problem);
     assert!(text.contains("index:"), "{text}\n{:?}", examine(&repo, Mend::Look));
     let checks = examine(&repo, Mend::Repair);
@@ -296,7 +297,7 @@ fn a_move_of_trunk_past_the_hooks_is_shown_until_a_person_accepts_it() {
     examine(&repo, Mend::Repair);
     healthy(&repo);
     assert_eq!(status::status(&context(&repo)).expect("works").tamper, None);
-    let log = audit::log(&context(&repo), 1, None).expect("readable");
+    let log = audit::log(&context(&repo), 1, &EventFilter::default()).expect("readable");
     assert_eq!(log[0].entry.action, "trunk.external");
     repo.git(&["-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "HEAD~1"]).success();
     assert_eq!(status::status(&context(&repo)).expect("works").tamper, None, "nothing unverified came in");
@@ -329,10 +330,10 @@ fn status_says_where_everything_stands() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let taken = take::next(&cx, &Filter::default(), Checkout::Worktree, "test").expect("works");
+    let taken = take::next(&cx, &Filter::default(), Checkout::Worktree.into(), "test").expect("works");
     let take::Next::Taken(taken) = taken else { panic!("three are ready") };
     let rest: Vec<&TaskId> = ids.iter().filter(|id| **id != taken.task.id).collect();
-    tasks::step(&cx, std::slice::from_ref(rest[1]), &tasks::Step::Block("waits".into())).expect("blocked");
+    steps::step(&cx, std::slice::from_ref(rest[1]), &steps::Step::Block("waits".into())).expect("blocked");
     fs::write_atomic(&taken.path.clone().expect("made").join("new"), b"x", 0o644, Durability::None)
         .expect("ours");
     let status = status::status(&cx).expect("works");
@@ -368,7 +369,10 @@ fn the_mode_is_tightened_by_everybody_and_loosened_by_a_person() {
     let cx = context(&repo);
     let (before, after) = mode::set(&cx, Mode::Off, Some(" fire ")).expect("set");
     assert_eq!((before.mode, after.reason.as_deref()), (Mode::Normal, Some("fire")));
-    assert!(matches!(take::next(&cx, &Filter::default(), Checkout::None, "test"), Err(OpError::Refused(_))));
+    assert!(matches!(
+        take::next(&cx, &Filter::default(), Checkout::None.into(), "test"),
+        Err(OpError::Refused(_))
+    ));
     let mut agent = context(&repo);
     agent.actor.kind = git_orch::domain::actor::ActorKind::Agent;
     assert!(mode::set(&agent, Mode::Normal, None).is_err());
@@ -378,9 +382,10 @@ fn the_mode_is_tightened_by_everybody_and_loosened_by_a_person() {
     assert_eq!(repo.rev(STATE_REF), tip);
     mode::set(&cx, Mode::Normal, None).expect("a person may");
     mode::set(&agent, Mode::Paused, Some("tired")).expect("an agent may stop");
-    let log = audit::log(&cx, 3, None).expect("readable");
+    let log = audit::log(&cx, 3, &EventFilter::default()).expect("readable");
     assert_eq!(log[0].entry.note.as_deref(), Some("NORMAL to PAUSED: tired"));
-    let own = audit::log(&cx, 10, Some(&ids[0])).expect("readable");
+    let own = audit::log(&cx, 10, &EventFilter { task: Some(ids[0].clone()), ..EventFilter::default() })
+        .expect("readable");
     assert_eq!(own.iter().map(|l| l.entry.action.as_str()).collect::<Vec<_>>(), ["task.add"]);
 }
 
@@ -389,7 +394,8 @@ fn uninstall_keeps_worktrees_with_work_and_what_they_need() {
     let env = TestEnv::new();
     let (repo, ids) = ready(&env);
     let cx = context(&repo);
-    let path = take::start(&cx, &ids[0], Checkout::Worktree, "test").expect("taken").path.expect("made");
+    let path =
+        take::start(&cx, &ids[0], Checkout::Worktree.into(), "test").expect("taken").path.expect("made");
     fs::write_atomic(&path.join("work"), b"x", 0o644, Durability::None).expect("ours");
     setup::uninstall(&cx, StateRefs::Keep).expect("works");
     assert!(fs::exists(&path.join("work")));

@@ -108,7 +108,7 @@ impl TestEnv {
 
     /// A repository `<root>/<name>` with the source of `tests/corpus/<name>`: one that we did not write.
     pub(crate) fn corpus(&self, name: &str) -> TestRepo {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
+        let source = corpus(name);
         self.cmd("cp").args(&[OsStr::new("-R"), source.as_os_str(), OsStr::new(name)]).run().success();
         self.git(&["init", "--quiet", name]).success();
         let repo = self.at(name);
@@ -152,6 +152,11 @@ impl TestEnv {
     pub(crate) fn redactor<T>(&self, act: impl FnOnce(&mut Redactor) -> T) -> T {
         act(&mut self.0.redactor.lock().expect("no test panics while it redacts"))
     }
+}
+
+/// Where something of the corpus is.
+pub(crate) fn corpus(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name)
 }
 
 fn bin_dir() -> &'static Path {

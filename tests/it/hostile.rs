@@ -8,7 +8,7 @@ use crate::env::TestRepo;
 use crate::project::{Project, refused};
 
 /// Puts a file with this mode and content into the state, past git-orch.
-fn plant(repo: &TestRepo, mode: &str, path: &str, content: &str) {
+pub(crate) fn plant(repo: &TestRepo, mode: &str, path: &str, content: &str) {
     let line = format!(
         "export GIT_INDEX_FILE=.git/plant; git read-tree refs/orch/state &&
          git update-index --add --cacheinfo {mode},$(git hash-object -w --stdin),{path} &&
@@ -18,7 +18,7 @@ fn plant(repo: &TestRepo, mode: &str, path: &str, content: &str) {
     repo.cmd("sh").args(&["-c", &line]).stdin(content).run().success();
 }
 
-fn task_file(id: &str) -> String {
+pub(crate) fn task_file(id: &str) -> String {
     format!("tasks/{}/{id}.toml", &id[..2])
 }
 

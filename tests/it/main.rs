@@ -14,6 +14,8 @@ mod cli;
 #[cfg(test)]
 mod commit_policy;
 #[cfg(test)]
+mod cycles;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod docs;
@@ -21,6 +23,10 @@ mod docs;
 mod doctor;
 #[cfg(test)]
 mod env;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod format;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
@@ -63,6 +69,8 @@ mod sessions;
 mod setup;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod sync;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

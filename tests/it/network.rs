@@ -76,7 +76,7 @@ fn push_without_an_answer(arrives: bool) {
     let task = project.task(&["--kind", "feature"]);
     let tip = task.commits("new", "x\n");
     if arrives {
-        hub.repo().write("hooks/post-receive", "#!/bin/sh\nexec sleep 600\n");
+        hub.repo().write("hooks/post-receive", "#!/bin/sh\ngrep -q refs/heads/ || exit 0\nexec sleep 600\n");
         hub.repo().sh("chmod +x hooks/post-receive").success();
     } else {
         hang(repo, "remote.hub.pushurl");

@@ -345,6 +345,7 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
       cd $ROOT/r.orch/ID1
     ---- stderr
     warning: trunk could not be fetched, so the branch is cut from what is here: fatal: '$ROOT/origin.git' does not appear to be a git repository
+    warning: the claim is this clone's only, until the remote can be asked
     warning: there is no orch.toml on origin/main: Ralph has no step, and nothing can be merged until it is there
     hint: git orch init   (writes one, and says how it gets there)
     hint: commit there; then `git orch merge` asks Ralph, and merges
@@ -352,11 +353,12 @@ fn branches_are_cut_from_the_remote_s_fresh_trunk_and_offline_works() {
     ");
     let last = offline.stdout.lines().find_map(|l| l.strip_prefix("branch   ")).expect("a branch").to_owned();
     assert_eq!(repo.rev(&last), newer);
+    add(&repo, &["four"]);
     insta::assert_snapshot!(repo.orch(&["next", "--require-confirmed"]), @r"
     ---- stderr
-    error: claims can't be confirmed by origin yet: they are local to this clone
+    error: the claim of task ID2 was not confirmed and is given back: fatal: '$ROOT/origin.git' does not appear to be a git repository
     rule: claim.unconfirmed
-    next: leave --require-confirmed out
+    next: leave --require-confirmed out   (to work offline)
     [exit: 7]
     ");
 }

@@ -246,7 +246,7 @@ fn dependencies_order_the_work_and_a_cycle_is_refused_with_its_path() {
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["dep", "tree", b, "--json"]), @r#"
-    {"rows":[{"depth":0,"last":true,"id":"ID1","title":"Second","status":"open","ready":false,"repeated":false},{"depth":1,"last":true,"id":"ID2","title":"First","status":"open","ready":true,"repeated":false}]}
+    {"rows":[{"depth":0,"last":true,"id":"ID1","title":"Second","status":"open","ready":false,"repeated":false,"ignored":false},{"depth":1,"last":true,"id":"ID2","title":"First","status":"open","ready":true,"repeated":false,"ignored":false}]}
     [exit: 0]
     "#);
     let before = changes(&repo);

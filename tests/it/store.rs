@@ -10,6 +10,7 @@ use git_orch::domain::oid::Oid;
 use git_orch::domain::stamp::{Field, TagSet};
 use git_orch::domain::task::{Register, Task};
 use git_orch::domain::time::Timestamp;
+use git_orch::domain::unknown::Unknown;
 use git_orch::git::Repo;
 use git_orch::policy::grant::Action;
 use git_orch::store::{Author, Change, Edit, Meta, STATE_REF, Store, StoreError, decode_task, encode_task};
@@ -82,6 +83,7 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
         needs: TagSet::default(),
         files: TagSet::default(),
         register: Register::new(&edit.at()),
+        unknown: Unknown::default(),
     }
 }
 
@@ -195,7 +197,7 @@ fn one_of_many_at_once_wins_and_the_others_are_refused() {
     let repo = open(&dir);
     let tip = repo.ref_target(STATE_REF).unwrap().unwrap();
     let audit = git_orch::store::audit(&repo, &tip, 100).unwrap();
-    let ids: std::collections::BTreeSet<_> = audit.iter().map(|(_, _, entry)| entry.id.clone()).collect();
+    let ids: std::collections::BTreeSet<_> = audit.iter().map(|found| found.entry.id.clone()).collect();
     assert_eq!((audit.len(), ids.len()), (21, 21), "one entry a change, each with its own id");
 }
 

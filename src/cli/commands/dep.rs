@@ -6,6 +6,7 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::id::TaskId;
+use crate::ops::needs::{Needs, is_ready_without};
 use crate::ops::{Ctx, tasks};
 use crate::report;
 use crate::view::DepTreeView;
@@ -16,7 +17,9 @@ use crate::cli::candidates;
 
 /// What a task needs before it can be taken
 ///
-/// A task is ready when everything that it needs is merged. A cycle is refused, with its path.
+/// A task is ready when everything that it needs is merged. A cycle is refused, with its path. Of one that two
+/// clones made together, the edge that closes it is ignored: all clones ignore the same, and `git orch dep rm`
+/// takes away whichever should not be there.
 #[derive(Clone, Debug, clap::Args)]
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "\
@@ -88,12 +91,16 @@ fn list<'a>(ids: impl Iterator<Item = &'a TaskId>) -> String {
 fn show_tree(cx: &Ctx, out: &mut Out, args: &DepTreeArgs) -> Result<(), CommandError> {
     let snapshot = cx.snapshot()?;
     let id = tasks::resolve(&snapshot, &args.target.task)?;
-    let edges = tasks::edges_from(&snapshot, &id);
+    let root = tasks::find(&snapshot, &id)?;
+    let needs = Needs::below(&snapshot, [&root]);
+    let ignored = needs.ignored();
     let look = |id: &TaskId| {
         let task = snapshot.task(id).ok()??;
-        wire::view(cx, &snapshot, &task).ok()
+        let ready = is_ready_without(&snapshot, &task, &ignored).ok()?;
+        Some(wire::view_ready(cx, &task, ready))
     };
-    let view = DepTreeView::new(&id, &edges, &look);
+    let view = DepTreeView::new(&id, &needs.edges(), &ignored, &look);
+    wire::warn_of_cycles(out, &needs.cycles());
     if args.output.json {
         out.json(&view);
     } else {

@@ -15,6 +15,7 @@ use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::log::LogArgs;
 use crate::cli::commands::man::ManArgs;
 use crate::cli::commands::merge::MergeArgs;
+use crate::cli::commands::metrics::MetricsArgs;
 use crate::cli::commands::mode::ModeArgs;
 use crate::cli::commands::moves::{BlockArgs, CloseArgs, ReleaseArgs, ReopenArgs, UnblockArgs};
 use crate::cli::commands::next::NextArgs;
@@ -26,17 +27,18 @@ use crate::cli::commands::run::RunArgs;
 use crate::cli::commands::show::ShowArgs;
 use crate::cli::commands::start::StartArgs;
 use crate::cli::commands::status::StatusArgs;
+use crate::cli::commands::sync::SyncArgs;
 use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, mode, moves, next,
-    override_, push, ralph, run as run_command, show, start, status, uninstall, worktree,
+    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, metrics, mode,
+    moves, next, override_, push, ralph, run as run_command, show, start, status, sync, uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
-use crate::ops::tasks::Step;
+use crate::ops::steps::Step;
 
 /// What to do.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -67,8 +69,11 @@ pub enum Command {
     Approve(ApproveArgs),
     Override(OverrideArgs),
     Run(RunArgs),
+    Sync(SyncArgs),
     Mode(ModeArgs),
     Log(LogArgs),
+    /// Show what was done, and how long it took
+    Metrics(MetricsArgs),
     Man(ManArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -109,7 +114,9 @@ impl Command {
             Self::Status(args) => args.output.json,
             Self::Doctor(args) => args.output.json,
             Self::Mode(args) => args.output.json,
+            Self::Sync(args) => args.output.json,
             Self::Log(args) => args.output.json,
+            Self::Metrics(args) => args.output.json,
             Self::Run(args) => args.json_events,
             Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
             Self::Ralph(args) => match &args.action {
@@ -165,11 +172,13 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Init(args) => init::run(cx, out, args),
         Command::Uninstall(args) => uninstall::run(cx, out, args),
         Command::Log(args) => log::run(cx, out, args),
+        Command::Metrics(args) => metrics::run(cx, out, args),
         Command::Mode(args) => mode::run(cx, out, args),
         Command::Status(args) => status::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),
         Command::Push(args) => push::run(cx, out, args),
         Command::Run(args) => run_command::run(cx, out, args),
+        Command::Sync(args) => sync::run(cx, out, args),
         Command::Doctor(args) => doctor::run(cx, out, args),
     }
 }

@@ -9,6 +9,9 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
+use crate::config::Period;
+use crate::domain::time::Timestamp;
+use crate::index::EventFilter;
 use crate::ops::audit::{self, Logged};
 use crate::ops::tasks;
 use crate::report;
@@ -18,10 +21,24 @@ use crate::view::{LogEntry, LogView};
 ///
 /// Every change of state, newest first. The same can be read with plain git: `git log refs/orch/state`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  git orch log 7k3f                         what happened to a task
+  git orch log --actor ann@example.com --since 7d
+  git orch log --action verdict --json")]
 pub struct LogArgs {
     /// Only changes of this task
     #[arg(value_name = "TASK", add = ArgValueCandidates::new(candidates::tasks))]
     pub task: Option<String>,
+    /// Only changes by this actor: person:ann@example.com, or what follows the colon
+    #[arg(long, value_name = "ACTOR", help_heading = "Filters")]
+    pub actor: Option<String>,
+    /// Only this action, or all of its group: task.claim, task
+    #[arg(long, value_name = "ACTION", help_heading = "Filters")]
+    pub action: Option<String>,
+    /// Only the changes of the last PERIOD: 2h, 7d
+    #[arg(long, value_name = "PERIOD", value_parser = Period::parse, help_heading = "Filters")]
+    pub since: Option<Period>,
     /// Stop after N changes
     #[arg(short = 'n', long, value_name = "N", default_value = "50")]
     pub limit: usize,
@@ -34,7 +51,14 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &LogArgs) -> Result<
     let cx = wire::open(cx, out)?;
     let snapshot = cx.snapshot()?;
     let task = args.task.as_deref().map(|text| tasks::resolve(&snapshot, text)).transpose()?;
-    let entries = audit::log(&cx, args.limit, task.as_ref())?.into_iter().map(entry).collect();
+    let since = args.since.map(|period| wire::ago(&cx, period));
+    let filter = EventFilter {
+        task,
+        actor: args.actor.clone(),
+        action: args.action.clone(),
+        since: since.map(Timestamp::seconds),
+    };
+    let entries = audit::log(&cx, args.limit, &filter)?.into_iter().map(entry).collect();
     let view = LogView { entries };
     if args.output.json {
         out.json(&view);

@@ -15,6 +15,7 @@ pub mod list;
 pub mod log;
 pub mod man;
 pub mod merge;
+pub mod metrics;
 pub mod mode;
 pub mod moves;
 pub mod next;
@@ -25,6 +26,7 @@ pub mod run;
 pub mod show;
 pub mod start;
 pub mod status;
+pub mod sync;
 pub mod uninstall;
 pub mod worktree;
 

@@ -7,7 +7,8 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::id::TaskId;
-use crate::ops::tasks::{self, Step};
+use crate::ops::steps::{self, Step};
+use crate::ops::tasks;
 
 /// Give a task back to the queue
 ///
@@ -86,7 +87,7 @@ pub(super) fn run(
     if ids.is_empty() {
         ids.push(wire::task_or_here(&cx, &snapshot, None)?);
     }
-    let moved = tasks::step(&cx, &ids, step)?;
+    let moved = steps::step(&cx, &ids, step)?;
     let did = match step {
         Step::Release => "Released",
         Step::Block(_) => "Blocked",

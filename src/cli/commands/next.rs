@@ -8,7 +8,8 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::index::Filter;
 use crate::ops::Ctx;
-use crate::ops::take::{self, Checkout, Next, Taken};
+use crate::ops::sync::{self, Standing};
+use crate::ops::take::{self, Checkout, How, Next, Taken};
 use crate::report;
 use crate::view::{IdleView, NextView};
 
@@ -51,7 +52,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &NextArgs) -> Result
         return peek(&cx, out, args, &filter);
     }
     refuse_unconfirmed(&cx, args.require_confirmed)?;
-    match take::next(&cx, &filter, checkout(args.no_worktree), "next")? {
+    match take::next(&cx, &filter, how(args.no_worktree, args.require_confirmed), "next")? {
         Next::Taken(taken) => Ok(show(&cx, out, &taken, args.output.json)),
         Next::Nothing(idle) => Err(nothing(out, args, &wire::idle(&idle))),
     }
@@ -79,22 +80,53 @@ fn nothing(out: &Out, args: &NextArgs, idle: &IdleView) -> CommandError {
     error.next("git orch add TITLE").next("git orch list")
 }
 
-pub(super) fn checkout(no_worktree: bool) -> Checkout {
-    if no_worktree { Checkout::None } else { Checkout::Worktree }
+/// How to take a task, as the options say.
+pub(super) fn how(no_worktree: bool, confirmed: bool) -> How {
+    let checkout = if no_worktree { Checkout::None } else { Checkout::Worktree };
+    How { checkout, confirmed }
 }
 
-/// Claims are confirmed by a remote; this version only makes local ones and must not pretend.
+/// Refuses to claim what nobody could confirm.
 pub(super) fn refuse_unconfirmed(cx: &Ctx, required: bool) -> Result<(), CommandError> {
-    if !required {
+    if !required || sync::arbiter(cx).is_some() {
         return Ok(());
     }
     let fact = match cx.remote() {
-        Some(remote) => format!("claims can't be confirmed by {remote} yet: they are local to this clone"),
+        Some(remote) => format!("{remote} is not asked about claims: orch.sync is manual"),
         None => "there is no remote that could confirm a claim".to_owned(),
     };
     Err(CommandError::new(Exit::Offline, fact)
         .rule("claim.unconfirmed")
         .next("leave --require-confirmed out"))
+}
+
+/// Says what the remote made of a claim, where that is not what one would expect.
+fn tell_standing(out: &mut Out, taken: &Taken) {
+    if let Some(trouble) = &taken.trouble {
+        out.warn(&trouble.to_string());
+        for next in trouble.next() {
+            out.hint(&next);
+        }
+    }
+    let first = |said: &str| said.lines().next().unwrap_or_default().trim().to_owned();
+    match &taken.standing {
+        // Where trunk could not be fetched, that was said.
+        Some(Standing::Unconfirmed(said)) if taken.offline.is_none() => {
+            out.warn(&format!(
+                "the claim is this clone's only, until the remote can be asked: {}",
+                first(said)
+            ));
+            out.hint("git orch sync   (asks again)");
+        }
+        Some(Standing::Unconfirmed(_)) => {
+            out.warn("the claim is this clone's only, until the remote can be asked");
+        }
+        Some(Standing::Refused(said)) => {
+            out.warn(&format!("the claim is this clone's only: the remote takes none: {}", first(said)));
+            out.hint("git config orch.sync manual   (not to ask it any more)");
+        }
+        Some(Standing::Alone | Standing::Confirmed) | None => {}
+    }
 }
 
 /// Shows a task that was taken, and how to go there.
@@ -103,6 +135,7 @@ pub(super) fn show(cx: &Ctx, out: &mut Out, taken: &Taken, json: bool) -> Exit {
         let said = said.lines().next().unwrap_or_default();
         out.warn(&format!("trunk could not be fetched, so the branch is cut from what is here: {said}"));
     }
+    tell_standing(out, taken);
     if taken.kept {
         let id = &taken.task.id;
         out.warn(&format!("what the one before left uncommitted is kept under refs/orch/backup/wip/{id}"));

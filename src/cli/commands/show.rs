@@ -8,6 +8,7 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::task::{State, Task};
 use crate::ops::Ctx;
+use crate::ops::ready::standing;
 use crate::ops::run::out_of_conflict;
 use crate::ops::said::said;
 use crate::ops::tasks;
@@ -29,7 +30,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ShowArgs) -> Result
     let snapshot = cx.snapshot()?;
     let id = tasks::resolve(&snapshot, &args.target.task)?;
     let task = tasks::find(&snapshot, &id)?;
-    let view = wire::view(&cx, &snapshot, &task)?;
+    let (ready, cycles) = standing(&cx, &snapshot, &task)?;
+    wire::warn_of_cycles(out, &cycles);
+    let view = wire::view_ready(&cx, &task, ready);
     if args.output.json {
         out.json(&view);
     } else {

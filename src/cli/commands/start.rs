@@ -7,8 +7,8 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::draft::{self, Draft};
-use crate::ops::take::{self, Begun, Taken};
-use crate::ops::tasks;
+use crate::ops::begun::{self, Begun};
+use crate::ops::take::{self, Taken};
 use crate::report::words::plural;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -60,12 +60,12 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StartArgs) -> Resul
     next::refuse_unconfirmed(&cx, args.require_confirmed)?;
     let taken = match &args.task {
         Some(text) => {
-            let id = tasks::resolve(&cx.snapshot()?, text)?;
-            take::start(&cx, &id, next::checkout(args.no_worktree), "start")?
+            let id = take::named(&cx, text)?;
+            take::start(&cx, &id, next::how(args.no_worktree, args.require_confirmed), "start")?
         }
         None => {
-            let begun = take::begun_here(&cx)?;
-            let taken = take::start_here(&cx, &args.draft(&begun)?)?;
+            let begun = begun::begun_here(&cx)?;
+            let taken = begun::start_here(&cx, &args.draft(&begun)?)?;
             say_made(out, &taken, &begun);
             taken
         }

@@ -93,7 +93,8 @@ pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
     let snapshot = cx.store().snapshot()?;
     let found = snapshot.tasks()?;
     let damaged = ready::named(&found.damaged);
-    let again = || Index::rebuild(&dir, snapshot.commit(), found.tasks.values().cloned(), &damaged);
+    let all = || found.tasks.values().cloned().map(Ok).chain(damaged.iter().cloned().map(Err));
+    let again = || Index::rebuild(&dir, snapshot.commit(), all());
     let check = match patiently(cx, again) {
         Ok(_) => Check::fixed(NAME, format!("{error}; made anew")),
         Err(again) => Check::problem(NAME, format!("{error}; and it can't be made anew: {again}")),

@@ -1,10 +1,11 @@
-//! Tasks whose worker is gone. Not a problem: the next run, or the next person, carries on from there.
+//! Tasks whose worker is gone: not a problem, the next run, or the next person, carries on from there. Tasks that need
+//! each other in a circle: a problem that only a person can solve.
 
 use crate::domain::task::State;
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
-use crate::ops::lease;
+use crate::ops::{lease, needs};
 
 const NAME: &str = "tasks";
 
@@ -26,6 +27,16 @@ pub(super) fn check(cx: &Ctx) -> Result<Vec<Check>, OpError> {
                 .at(format!("task {id}"))
                 .next(next),
         );
+    }
+    for cycle in needs::cycles(&tasks) {
+        if let [task, needed, ..] = cycle.as_slice() {
+            let what = format!("{}; that {task} needs {needed} is ignored", needs::shown(&cycle));
+            checks.push(
+                Check::problem(NAME, what)
+                    .at(format!("task {task}"))
+                    .next(format!("git orch dep rm {task} {needed}   # or another need of these")),
+            );
+        }
     }
     if checks.is_empty() {
         checks.push(Check::ok(NAME, "nobody who holds one is gone"));

@@ -17,7 +17,7 @@ use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::remote::{self, Fetched};
+use crate::ops::sync;
 use crate::ops::tasks::{change, get};
 use crate::ops::{accounted, attested, rebranch, worktrees};
 use crate::policy::grant::Action;
@@ -135,6 +135,14 @@ fn run(cx: &Ctx, target: Target, options: &Options, sink: &mut Sink<'_>) -> Resu
         Some(task) => Some(target::take(cx, &task.id)?),
         None => None,
     };
+    if let Some((task, back)) = &taken
+        && let Err(error) = confirm(cx, task, options)
+    {
+        if let Err(error) = target::give_back(cx, &task.id, task.register.fence, back) {
+            tracing::debug!(%error, "the task was not given back: it is another's by now");
+        }
+        return Err(error);
+    }
     let mut run = Run { cx, options, target, fence: taken.as_ref().map(|(t, _)| t.register.fence), lost: 0 };
     if let Some((task, _)) = &taken {
         run.target.task = Some(task.clone());
@@ -150,6 +158,28 @@ fn run(cx: &Ctx, target: Target, options: &Options, sink: &mut Sink<'_>) -> Resu
         });
     }
     outcome
+}
+
+/// Only an owner that the remote confirmed merges into the remote's trunk: two clones could both believe that they own
+/// the task.
+fn confirm(cx: &Ctx, task: &Task, options: &Options) -> Result<(), OpError> {
+    let register = &task.register;
+    if options.landing == Landing::Local || register.anchor >= register.fence {
+        return Ok(());
+    }
+    match sync::claim(cx, task)? {
+        Ok(standing) => {
+            tracing::debug!(?standing, "asked the remote whose task it is");
+            Ok(())
+        }
+        Err(lost) => {
+            let holder = lost.holder.unwrap_or_else(|| "another clone".to_owned());
+            let fact = format!("task {} is {holder}'s: its claim came first", task.id);
+            Err(Refused::new(Because::Held, "claim.lost", fact)
+                .next(format!("git orch show {}   (your branch stays as it is)", task.id))
+                .into())
+        }
+    }
 }
 
 /// Refuses the agents that the loop started: it merges for them what the policy lets it merge, with an environment
@@ -216,7 +246,7 @@ impl Run<'_> {
     fn fresh_trunk(&self, sink: &mut Sink<'_>) -> Result<Trunk, OpError> {
         let cx = self.cx;
         let trunk = cx.trunk(&cx.snapshot()?)?;
-        if let Fetched::Offline(said) = remote::fetch_trunk(cx, &trunk)? {
+        if let Some(said) = sync::fetch(cx, &trunk)?.offline {
             if self.options.landing == Landing::Shared {
                 let fact =
                     format!("{} can't be reached: {said}", trunk.remote.as_deref().unwrap_or("the remote"));
@@ -355,6 +385,9 @@ impl Run<'_> {
             let done = self.done(task, fence, &evidence)?;
             let trunk = self.cx.trunk_named(&candidate.trunk.name)?;
             kept = target::retire(self.cx, &trunk, &done)?;
+            if landing == Landing::Shared {
+                sync::after_merge(self.cx);
+            }
             target.task = Some(done);
         }
         Ok(Outcome::Merged(Box::new(Merged {

@@ -75,7 +75,7 @@ impl Run<'_> {
             accounted::set(cx, &before)?;
             // Whether the race was lost is asked of the remote: servers say it in many words.
             remote::forget_fetch(cx)?;
-            let fetched = remote::fetch_trunk(cx, now)?;
+            let fetched = remote::fetch(cx, now)?;
             if fetched == Fetched::Fresh && self.base(&cx.trunk_named(&now.name)?)? != candidate.base {
                 return Ok(None);
             }

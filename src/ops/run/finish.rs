@@ -12,6 +12,7 @@ use crate::ops::lease;
 use crate::ops::merge::{self, Landing, Merged, Options};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::run::iterate::{End, TaskRun};
+use crate::ops::sync;
 use crate::ops::tasks::{change, get};
 use crate::policy::grant::Action;
 
@@ -132,6 +133,7 @@ impl TaskRun<'_> {
             Ok::<_, OpError>(())
         })?;
         lease::forget(cx, id)?;
+        sync::tell(cx, std::slice::from_ref(id));
         Ok(End::new(Outcome::Review))
     }
 
@@ -170,7 +172,9 @@ pub(super) fn block(
         edit.put_task(task, change("task.block", id, "run", Some(why.to_owned())));
         Ok::<_, OpError>(())
     })?;
-    lease::forget(cx, id)
+    lease::forget(cx, id)?;
+    sync::tell(cx, std::slice::from_ref(id));
+    Ok(())
 }
 
 /// One line of bounded length.

@@ -38,7 +38,7 @@ pub(super) fn look_up(cx: &Ctx, lines: &BTreeSet<Option<String>>) -> Result<Vec<
     let trunk = cx.trunk(&cx.snapshot()?)?;
     let mut missing = missing_of(cx, &trunk, lines)?;
     // Worktrees are cut from trunk as the remote has it then.
-    if missing.iter().any(|missing| missing.in_trunk) && remote::fetch_trunk(cx, &trunk)? == Fetched::Fresh {
+    if missing.iter().any(|missing| missing.in_trunk) && remote::fetch(cx, &trunk)? == Fetched::Fresh {
         missing = missing_of(cx, &cx.trunk_named(&trunk.name)?, lines)?;
     }
     if missing.len() < lines.len() {

@@ -29,7 +29,7 @@ pub(super) fn find(cx: &Ctx, filter: &Filter, agents: &Agents) -> Result<Vec<Tas
 
 /// Takes a dead session's task, with what was there kept; None if another run was faster.
 pub(super) fn take_over(cx: &Ctx, id: &TaskId) -> Result<Option<Task>, OpError> {
-    match take::start(cx, id, Checkout::None, "run: resume") {
+    match take::start(cx, id, Checkout::None.into(), "run: resume") {
         Ok(taken) => Ok(Some(taken.task)),
         Err(OpError::Refused(refused))
             if refused.because == Because::Held && refused.rule != takeover::ORPHAN =>

@@ -21,7 +21,7 @@ use crate::ops::run::options::{RunOptions, RunReport, Stopped};
 use crate::ops::run::record::Record;
 use crate::ops::run::shared::{Landing, Shared};
 use crate::ops::run::{program, resume, worker};
-use crate::ops::{contract, lease, said, worktrees};
+use crate::ops::{contract, lease, said, sync, worktrees};
 use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -46,6 +46,9 @@ pub fn run(cx: &Ctx, options: &RunOptions, sink: &mut Sink<'_>) -> Result<RunRep
     // Workers have a count of their own, so that a mode or an error can stop them as a person does.
     let own = cx.for_worker(actor, cx.interrupts.part()).open()?;
 
+    if let Some(said) = sync::fetch(&own, &own.trunk(&own.snapshot()?)?)?.offline {
+        tracing::debug!(%said, "the queue is as this clone has it");
+    }
     said::forget_ended(&own, &own.snapshot()?);
     let dead = resume::find(&own, &options.filter, &agents)?;
     let Ready { rows, without_agent } = ready(&own, options, &agents)?;
@@ -174,7 +177,14 @@ fn together(cx: &Ctx, own: &Ctx, shared: &Shared, jobs: usize, sink: &mut Sink<'
             scope.spawn(move || worker::start(seed, shared, events));
         }
         drop(events);
+        let (going_on, done) = mpsc::channel();
+        let seed = own.for_worker(own.actor.clone(), own.interrupts.clone());
+        scope.spawn(move || match seed.open() {
+            Ok(cx) => sync::heartbeat(&cx, &done),
+            Err(error) => tracing::debug!(%error, "claims are not renewed"),
+        });
         watch.pump(&incoming, sink);
+        drop(going_on);
     });
     watch.stopped
 }

@@ -27,7 +27,7 @@ pub(super) fn classify(error: OpError) -> Trouble {
                 Trouble::Lost(refused.fact)
             }
             Because::Interrupted => Trouble::Stopped,
-            Because::Environment => Trouble::Halt(refused.into()),
+            Because::Environment | Because::Offline => Trouble::Halt(refused.into()),
             Because::Failed
             | Because::Held
             | Because::Usage

@@ -9,12 +9,12 @@ use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Seed};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
-use crate::ops::remote::{self, Fetched};
 use crate::ops::run::finish;
 use crate::ops::run::iterate::{Desk, End, Origin, Outside, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
 use crate::ops::run::{resume, spent};
+use crate::ops::sync;
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
 use crate::sys::lock::FileLock;
@@ -130,7 +130,7 @@ impl Worker<'_> {
         self.fetch()?;
         let agents = &self.shared.agents;
         let filter = &self.shared.options.filter;
-        match take::next_of(&self.cx, filter, &|row| agents.covers(row), Checkout::None, "run")? {
+        match take::next_of(&self.cx, filter, &|row| agents.covers(row), Checkout::None.into(), "run")? {
             Next::Taken(taken) => Ok(Some((taken.task, Origin::Queue))),
             Next::Nothing(_) => Ok(None),
         }
@@ -143,7 +143,8 @@ impl Worker<'_> {
             return Ok(());
         }
         let trunk = cx.trunk(&cx.snapshot()?)?;
-        if let Fetched::Offline(said) = remote::fetch_trunk(cx, &trunk)? {
+        let brought = sync::fetch(cx, &trunk)?;
+        if let Some(said) = brought.offline {
             tracing::debug!(%said, "trunk is as this clone has it");
         }
         Ok(())

@@ -81,7 +81,7 @@ fn look(cx: &Ctx, options: &InitOptions) -> Result<Plan, OpError> {
     trunk::must_exist(cx, &trunk, &remote)?;
     if !options.dry_run && trunk.tracking.is_none() && remote.has_branch(cx, &trunk.name)? == Known::Yes {
         // Best effort: offline, the local branch is what there is to look at.
-        remote::fetch_trunk(cx, &trunk)?;
+        remote::fetch(cx, &trunk)?;
         trunk = cx.trunk_named(&trunk.name)?;
     }
     let toml = definition::plan(cx, &trunk, &remote, options.orch_toml)?;

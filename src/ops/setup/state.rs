@@ -6,7 +6,7 @@ use crate::ops::error::OpError;
 use crate::ops::remote::{self, Asked};
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Advertised, Remote};
-use crate::store::{Meta, STATE_REF, Snapshot, remote_state_ref};
+use crate::store::{Meta, STATE_REF, Snapshot};
 use crate::sys::random;
 
 /// What is to be done about the state.
@@ -27,7 +27,7 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
     }
     let theirs = match (remote, cx.remote()) {
         (Remote::Online(found), _) => found.state().cloned(),
-        (Remote::Offline(_), Some(name)) => cx.repo.ref_target(&remote_state_ref(name))?,
+        (Remote::Offline(_), Some(name)) => cx.repo.ref_target(&cx.tracked_state(name))?,
         (_, _) => None,
     };
     Ok(theirs.map_or(Plan::Create, Plan::Join))
@@ -36,7 +36,7 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
 /// Brings the remote's state here, beside ours, and returns what came: nothing of ours moves.
 pub(super) fn fetch(cx: &Ctx, from: &Remote, theirs: &Oid) -> Result<Oid, OpError> {
     let (Some(name), Remote::Online(_)) = (cx.remote(), from) else { return Ok(theirs.clone()) };
-    let to = remote_state_ref(name);
+    let to = cx.tracked_state(name);
     let fetch = cx
         .repo
         .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])

@@ -1,0 +1,343 @@
+//! Claims across clones: one small ref for each, moved by compare-and-swap on the remote.
+//!
+//! The remote is first: a claim that it took is `confirmed` and outranks whatever another clone did alone. A push whose
+//! answer was lost is asked about, never assumed. What was pushed is noted in `<common dir>/orch/pending/<id>` before, so
+//! that it is known for ours whenever it turns up; the note goes when another clone's register replaces ours.
+
+use std::path::PathBuf;
+
+use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
+use crate::domain::task::{Claim, Register, State};
+use crate::domain::time::Timestamp;
+use crate::ops::context::Ctx;
+use crate::ops::error::OpError;
+use crate::ops::lease;
+use crate::ops::remote::{self, Answer, Pushed, Update};
+use crate::ops::sync::report::{Lost, Report};
+use crate::ops::sync::track::track;
+use crate::policy::grant::Action;
+use crate::store::{
+    CLAIMS, Change, ClaimRecord, Revocation, Snapshot, StoreError, claim_place, remote_claims, task_of_claim,
+};
+use crate::sys::fs;
+
+/// How many refs are moved by one push.
+const AT_ONCE: usize = 100;
+
+fn change(action: &'static str, id: &TaskId, note: String) -> Change {
+    Change { action, subject: format!("task/{id}"), cause: "sync".to_owned(), note: Some(note) }
+}
+
+fn pending(cx: &Ctx, id: &TaskId) -> PathBuf {
+    cx.file("pending").join(id.as_str())
+}
+
+fn tracking(remote: &str, id: &TaskId) -> String {
+    remote_claims(remote) + &claim_place(id)
+}
+
+/// Whether the remote was seen to have a claim of the task.
+pub(super) fn is_known(cx: &Ctx, remote: &str, id: &TaskId) -> Result<bool, OpError> {
+    Ok(cx.repo.ref_target(&tracking(remote, id))?.is_some())
+}
+
+/// The claims of a remote as they were last fetched. What is no claim of this state is passed over.
+fn fetched(cx: &Ctx, remote: &str) -> Result<Vec<(TaskId, Oid, ClaimRecord)>, OpError> {
+    let prefix = remote_claims(remote);
+    let mut found = Vec::new();
+    let mut repository = None;
+    for (name, oid) in cx.repo.refs_below(&prefix)? {
+        let Some(id) = name.strip_prefix(&prefix).and_then(task_of_claim) else { continue };
+        let ours = match &repository {
+            Some(ours) => ours,
+            None => repository.insert(cx.snapshot()?.meta()?.repository),
+        };
+        match cx.store().read_claim(&oid) {
+            Ok(record) if record.task == id && record.repository == *ours => found.push((id, oid, record)),
+            Ok(_) => tracing::warn!(%id, "a claim of {remote} is another state's"),
+            Err(StoreError::Hostile { what, .. }) => tracing::warn!(%id, what, "a claim of {remote} is none"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// What a register becomes by what the remote has; None: what it was.
+fn after(register: &Register, record: &Register, is_ours: bool) -> Option<Register> {
+    if is_ours {
+        return (register.anchor < record.fence).then(|| register.confirmed_at(record.fence));
+    }
+    (record.standing() > register.standing() && !is_renewal(register, record))
+        .then(|| register.clone().join(record.clone(), |_| String::new()))
+}
+
+/// Whether the one differs from the other only by how long it lasts: no change of state.
+fn is_renewal(register: &Register, record: &Register) -> bool {
+    let holder = |r: &Register| r.state.lease().map(|lease| (lease.owner.session.clone(), r.state.status()));
+    let alike = record.fence == register.fence && record.anchor == register.anchor;
+    alike && holder(record).is_some() && holder(record) == holder(register)
+}
+
+/// Joins the claims that were fetched into the state.
+pub(super) fn take_in(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
+    let snapshot = cx.snapshot()?;
+    let mut news = Vec::new();
+    for (id, oid, record) in fetched(cx, remote)? {
+        let Ok(Some(task)) = snapshot.task(&id) else { continue };
+        let note = fs::read_optional(&pending(cx, &id))?;
+        let is_ours = note.is_some_and(|note| note.trim() == oid.as_str());
+        if let Some(lease) =
+            record.register.state.lease().filter(|_| is_renewal(&task.register, &record.register))
+        {
+            lease::note_renewal(cx, &id, record.register.fence, lease.expires)?;
+        }
+        if after(&task.register, &record.register, is_ours).is_some() {
+            news.push((id, record.register, is_ours));
+        }
+    }
+    if news.is_empty() {
+        return Ok(());
+    }
+    let (done, _) = cx.store().transact(&cx.author(), Action::Sync, |edit| {
+        let mut done = Vec::new();
+        for (id, record, is_ours) in &news {
+            let Some(mut task) = edit.task(id)? else { continue };
+            let Some(next) = after(&task.register, record, *is_ours) else { continue };
+            let before = std::mem::replace(&mut task.register, next.clone());
+            let note = format!("fence {} by {remote}", next.fence);
+            let action = if *is_ours { "task.confirm" } else { "task.heard" };
+            edit.put_task(task, change(action, id, note));
+            done.push((id.clone(), before, next, *is_ours));
+        }
+        Ok::<_, OpError>(done)
+    })?;
+    for (id, before, next, is_ours) in done {
+        if is_ours {
+            report.confirmed.push(id);
+        } else {
+            replaced(cx, &id, &before, &next, report)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that another clone's register replaced ours.
+pub(super) fn replaced(
+    cx: &Ctx,
+    id: &TaskId,
+    before: &Register,
+    now: &Register,
+    report: &mut Report,
+) -> Result<(), OpError> {
+    fs::remove_file_if_there(&pending(cx, id))?;
+    let Some(held) = before.state.lease() else { return Ok(()) };
+    let holder = now.state.lease();
+    let same = holder.is_some_and(|lease| lease.owner.session == held.owner.session);
+    // Ours, if this clone has the fence of it.
+    if !same && lease::held(cx, id)? == Some(before.fence) {
+        report.lost.push(Lost { id: id.clone(), holder: holder.map(|lease| lease.owner.actor.clone()) });
+    }
+    Ok(())
+}
+
+/// The claim of a task that the remote was last seen to have.
+fn observed(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<(Oid, ClaimRecord)>, OpError> {
+    let Some(oid) = cx.repo.ref_target(&tracking(remote, id))? else { return Ok(None) };
+    let record = cx.store().read_claim(&oid)?;
+    Ok(Some((oid, record)))
+}
+
+/// Writes a claim's commit, and notes that it is ours before anybody else can see it. None if what the remote has
+/// outranks it: that has to be joined first, never pushed over.
+pub(super) fn prepare(
+    cx: &Ctx,
+    remote: &str,
+    id: &TaskId,
+    register: &Register,
+) -> Result<Option<Update>, OpError> {
+    let there = observed(cx, remote, id)?;
+    if there.as_ref().is_some_and(|(_, record)| record.register.standing() >= register.standing()) {
+        return Ok(None);
+    }
+    let record = ClaimRecord {
+        repository: cx.snapshot()?.meta()?.repository,
+        task: id.clone(),
+        register: register.confirmed(),
+        revoked: None,
+    };
+    let expected = there.map(|(oid, _)| oid);
+    written(cx, &record, expected).map(Some)
+}
+
+/// Writes a claim's commit and notes that it is ours.
+fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Update, OpError> {
+    let commit = cx.store().write_claim(&cx.author(), cx.clock.now(), record)?;
+    fs::create_dir_all(&cx.file("pending"))?;
+    let note = format!("{commit}\n");
+    fs::write_atomic(&pending(cx, &record.task), note.as_bytes(), 0o644, cx.durability())?;
+    let name = format!("{CLAIMS}{}", claim_place(&record.task));
+    Ok(Update { name, expected, new: Some(commit) })
+}
+
+/// Renews the claims of this clone whose time is more than a third over, and objects to those who are about to take
+/// over. On the remote only: a renewal is no change of state.
+pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
+    let (snapshot, now) = (cx.snapshot()?, cx.clock.now());
+    let mut updates = Vec::new();
+    for id in lease::all(cx)? {
+        let Ok(Some(task)) = snapshot.task(&id) else { continue };
+        let Some(mine) = task.register.state.lease() else { continue };
+        if !lease::is_local(cx, &mine.owner)? || lease::is_dead(cx, &task)? {
+            continue;
+        }
+        let Some((oid, record)) = observed(cx, remote, &id)? else { continue };
+        let Some(theirs) = record.register.state.lease() else { continue };
+        if !is_renewal(&record.register, &task.register) {
+            continue;
+        }
+        let length = lease::length(cx, mine.owner.worker);
+        if record.revoked.is_none() && theirs.expires.since(now) > length / 3 * 2 {
+            continue;
+        }
+        let register = record.register.renewed(now.plus_millis(length));
+        let record = ClaimRecord { register, revoked: None, ..record };
+        updates.push((id, written(cx, &record, Some(oid))?));
+    }
+    for some in updates.chunks(AT_ONCE) {
+        let list: Vec<Update> = some.iter().map(|(_, update)| update.clone()).collect();
+        let Pushed::Answered(answers) = remote::push(cx, remote, &list)? else { return Ok(()) };
+        for ((id, update), answer) in some.iter().zip(answers) {
+            if let (Answer::Done, Some(new)) = (answer, &update.new) {
+                track(cx, &tracking(remote, id), new)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How far a task of another clone may be taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Takeover {
+    /// Nobody has to be told: it is not another clone's, or its owner lives.
+    Free,
+    /// Its owner was told, and may object until then.
+    Told {
+        /// Until when.
+        until: Timestamp,
+        /// The owner.
+        owner: String,
+    },
+}
+
+/// Tells the owner of a task, another clone's whose lease is over, that it will be taken over; a living one objects by
+/// its next renewal.
+pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, OpError> {
+    let Ok(Some(task)) = cx.snapshot()?.task(id) else { return Ok(Takeover::Free) };
+    let Some(held) = task.register.state.lease() else { return Ok(Takeover::Free) };
+    if lease::is_local(cx, &held.owner)? || !lease::is_dead(cx, &task)? {
+        return Ok(Takeover::Free);
+    }
+    // One that the remote never confirmed has nobody who could object there.
+    let Some((oid, record)) = observed(cx, remote, id)? else { return Ok(Takeover::Free) };
+    if record.register.fence != task.register.fence {
+        return Ok(Takeover::Free);
+    }
+    let grace = i64::try_from(cx.local.takeover_grace.millis()).unwrap_or(i64::MAX);
+    let (now, owner) = (cx.clock.now(), held.owner.actor.clone());
+    if let Some(revoked) = &record.revoked {
+        let until = revoked.at.plus_millis(grace);
+        return Ok(if now >= until { Takeover::Free } else { Takeover::Told { until, owner } });
+    }
+    let revoked = Some(Revocation { by: cx.actor.to_string(), at: now });
+    let commit = cx.store().write_claim(&cx.author(), now, &ClaimRecord { revoked, ..record })?;
+    let name = format!("{CLAIMS}{}", claim_place(id));
+    let update = Update { name, expected: Some(oid), new: Some(commit.clone()) };
+    if let Pushed::Answered(answers) = remote::push(cx, remote, &[update])?
+        && answers.first() == Some(&Answer::Done)
+    {
+        track(cx, &tracking(remote, id), &commit)?;
+    }
+    Ok(Takeover::Told { until: now.plus_millis(grace), owner })
+}
+
+/// The remote has what we pushed: recorded as such.
+pub(super) fn arrived(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) -> Result<(), OpError> {
+    let Some(commit) = &update.new else { return Ok(()) };
+    track(cx, &tracking(remote, id), commit)?;
+    let record = cx.store().read_claim(commit)?;
+    cx.store().transact(&cx.author(), Action::Sync, |edit| {
+        let Some(mut task) = edit.task(id)? else { return Ok(()) };
+        let Some(next) = after(&task.register, &record.register, true) else { return Ok(()) };
+        task.register = next;
+        let note = format!("fence {} by {remote}", record.register.fence);
+        edit.put_task(task, change("task.confirm", id, note));
+        Ok::<_, OpError>(())
+    })?;
+    Ok(())
+}
+
+/// Whether the state that the remote has says that a task is finished: then nothing needs its claim.
+fn is_finished(tracked: Option<&Snapshot<'_>>, id: &TaskId) -> Result<bool, OpError> {
+    let Some(tracked) = tracked else { return Ok(false) };
+    let task = match tracked.task(id) {
+        Ok(task) => task,
+        Err(StoreError::Corrupt { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(task.is_some_and(|task| matches!(task.register.state, State::Done(_) | State::Closed(_))))
+}
+
+/// Brings the remote's claims up to what the state says: claims that were made offline, and what became of claims since.
+/// Those of finished tasks go; the state, which the remote has by now, says it.
+pub(super) fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
+    let snapshot = cx.snapshot()?;
+    let tracked = cx.repo.ref_target(&cx.tracked_state(remote))?;
+    let tracked = tracked.map(|tip| cx.store().at(&tip)).transpose()?;
+    let (mut updates, mut known) = (Vec::new(), std::collections::BTreeSet::new());
+    for (id, oid, record) in fetched(cx, remote)? {
+        known.insert(id.clone());
+        let Ok(Some(task)) = snapshot.task(&id) else { continue };
+        let newer = task.register.standing() > record.register.standing();
+        if is_finished(tracked.as_ref(), &id)? {
+            let name = format!("{CLAIMS}{}", claim_place(&id));
+            updates.push((id, Update { name, expected: Some(oid), new: None }));
+        } else if newer && !is_renewal(&record.register, &task.register) {
+            updates.extend(prepare(cx, remote, &id, &task.register)?.map(|update| (id, update)));
+        }
+    }
+    for id in lease::all(cx)?.into_iter().filter(|id| !known.contains(id)) {
+        let Ok(Some(task)) = snapshot.task(&id) else { continue };
+        let local = |lease: &crate::domain::task::Lease| lease.claim == Claim::Local;
+        if task.register.state.lease().is_some_and(local) {
+            updates.extend(prepare(cx, remote, &id, &task.register)?.map(|update| (id, update)));
+        }
+    }
+    for some in updates.chunks(AT_ONCE) {
+        let list: Vec<Update> = some.iter().map(|(_, update)| update.clone()).collect();
+        let answers = match remote::push(cx, remote, &list)? {
+            Pushed::Answered(answers) => answers,
+            Pushed::Unknown(said) => {
+                tracing::warn!(said, "claims were pushed and not answered: the next sync finds out");
+                return Ok(());
+            }
+        };
+        for ((id, update), answer) in some.iter().zip(answers) {
+            match answer {
+                Answer::Done if update.new.is_some() => {
+                    arrived(cx, remote, id, update)?;
+                    report.confirmed.push(id.clone());
+                }
+                Answer::Done => {
+                    if let Some(old) = &update.expected {
+                        cx.repo.delete_ref(&tracking(remote, id), old)?;
+                    }
+                }
+                // Another clone knows more; the next sync brings it.
+                Answer::Stale => {}
+                Answer::Refused(said) => report.refused = Some(said),
+            }
+        }
+    }
+    Ok(())
+}

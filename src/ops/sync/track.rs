@@ -1,0 +1,24 @@
+//! The refs by which this clone remembers what a remote has.
+
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::git::{Cas, RefChange};
+use crate::ops::context::Ctx;
+use crate::ops::error::OpError;
+use crate::sys::fs::Durability;
+
+/// Moves a tracking ref of ours, whatever it is at.
+pub(super) fn track(cx: &Ctx, name: &str, to: &Oid) -> Result<(), OpError> {
+    for _ in 0..20 {
+        let old = cx.repo.ref_target(name)?;
+        if old.as_ref() == Some(to) {
+            return Ok(());
+        }
+        let old = old.map_or(MaybeOid::Zero, MaybeOid::Id);
+        let change = RefChange { name: name.to_owned(), old, new: to.clone() };
+        // Derived from the remote: it is fetched again after a power cut.
+        if cx.repo.cas(&change, Durability::None)? == Cas::Moved {
+            return Ok(());
+        }
+    }
+    Err(OpError::Bug(format!("{name} moves all the time")))
+}

@@ -1,0 +1,251 @@
+//! Joining the state of another clone into ours: trees, the commit, and what it replaced.
+//!
+//! The other tree is hostile input: everything that differs from ours is looked at before anything is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::id::{ChangeId, TaskId};
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::stamp::Stamp;
+use crate::domain::task::{Register, Task};
+use crate::domain::time::Timestamp;
+use crate::git::{Cas, Entry, EntryKind, RefChange};
+use crate::store::codec::decode_task;
+use crate::store::error::StoreError;
+use crate::store::history::{self, AuditEntry, clock_of};
+use crate::store::join::{Unrelated, join_file};
+use crate::store::layout::{self, STATE_REF};
+use crate::store::records::FORMAT;
+use crate::store::snapshot::Snapshot;
+use crate::store::transaction::{Author, Signed, Store};
+use crate::sys::clock::Clock;
+use crate::sys::lock::FileLock;
+use crate::sys::random;
+
+const TRIES: u32 = 20;
+
+/// What joining another state into ours came to.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// Our commit after it.
+    pub tip: Option<Oid>,
+    /// Whether the other state had anything that ours had not.
+    pub changed: bool,
+    /// Tasks that are new here or different from before.
+    pub tasks: Vec<TaskId>,
+    /// Registers of ours that another clone's replaced, with what replaced them.
+    pub replaced: Vec<(TaskId, Register, Register)>,
+    /// Texts that two clones changed at the same time: the task, the field, the one that was not kept.
+    pub conflicts: Vec<Conflict>,
+    /// Tasks with stamps that are more than five minutes ahead of this machine's clock.
+    pub ahead: BTreeSet<TaskId>,
+}
+
+/// A text that two clones changed, neither knowing of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The task.
+    pub task: TaskId,
+    /// The field.
+    pub field: &'static str,
+    /// What was not kept.
+    pub lost: String,
+    /// Who wrote it.
+    pub by: String,
+}
+
+/// A file of the other state that ours has not, or has differently.
+struct Found {
+    path: String,
+    ours: Option<String>,
+    theirs: String,
+}
+
+/// All that differs, checked; and whether we have a file that the other has not.
+fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, bool), StoreError> {
+    let (mut found, mut more) = (Vec::new(), false);
+    for change in ours.repo().tree_changes(Some(ours.tree()), Some(theirs.tree()))? {
+        let Some(entry) = &change.new else {
+            more = true;
+            continue;
+        };
+        let hostile = |what: String| StoreError::Hostile { path: change.path.clone(), what };
+        check_place(&change.path, entry).map_err(&hostile)?;
+        let text = theirs.text_at(entry).map_err(&hostile)?;
+        // What of ours can't be read counts for nothing.
+        let mine = change.old.as_ref().map(|entry| ours.text_at(entry));
+        let mine = mine.and_then(Result::ok);
+        found.push(Found { path: change.path.clone(), ours: mine, theirs: text });
+    }
+    Ok((found, more))
+}
+
+/// What no git-orch writes is refused before it gets into a tree of ours, where every git of every clone would meet it.
+fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
+    if entry.kind != EntryKind::Blob {
+        return Err("it is no file".to_owned());
+    }
+    if entry.executable {
+        return Err("it is executable".to_owned());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | '+');
+    let parts: Vec<&str> = path.split('/').collect();
+    let named = |part: &&str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+    if parts.len() > 4 || !parts.iter().all(named) {
+        return Err("no git-orch gives a file such a name".to_owned());
+    }
+    Ok(())
+}
+
+impl<'r> Store<'r> {
+    /// The state at a commit, e.g. one that was fetched.
+    pub fn at(&self, commit: &Oid) -> Result<Snapshot<'r>, StoreError> {
+        Snapshot::at(self.repo, commit.clone())
+    }
+
+    /// Joins the state at `theirs` into ours. Nothing of either is lost; a state that has nothing new changes nothing.
+    ///
+    /// The state of another repository is refused, unless ours shall become a part of it (`adopt`).
+    pub fn join(
+        &self,
+        author: &Author,
+        theirs: &Oid,
+        cause: &str,
+        adopt: bool,
+    ) -> Result<Joined, StoreError> {
+        let _lock = FileLock::acquire(&self.lock_path(), super::transaction::LOCK_PATIENCE, Clock)?;
+        for _ in 0..TRIES {
+            let ours = self.snapshot()?;
+            if self.repo.is_ancestor(theirs, ours.commit())? {
+                return Ok(Joined { tip: Some(ours.commit().clone()), ..Joined::default() });
+            }
+            if let Some(joined) = self.join_once(author, &ours, theirs, (cause, adopt))? {
+                return Ok(joined);
+            }
+        }
+        Err(StoreError::Contended { tries: TRIES })
+    }
+
+    fn join_once(
+        &self,
+        author: &Author,
+        ours: &Snapshot<'r>,
+        theirs: &Oid,
+        (cause, adopt): (&str, bool),
+    ) -> Result<Option<Joined>, StoreError> {
+        let repo = self.repo;
+        let other = self.at(theirs)?;
+        let meta = other.meta()?;
+        if meta.min_writer > FORMAT {
+            return Err(StoreError::TooNew { found: meta.min_writer, known: FORMAT });
+        }
+        let base = match repo.merge_base(ours.commit(), theirs)? {
+            Some(base) => Some(self.at(&base)?),
+            None => None,
+        };
+        let now = Clock.now();
+        let mut joined = Joined { changed: true, ..Joined::default() };
+        let mut files = BTreeMap::new();
+        let (different, more) = differences(ours, &other)?;
+        let mut all_theirs = !more;
+        for found in different {
+            let text = match &found.ours {
+                Some(mine) => match join_file(&found.path, mine, &found.theirs) {
+                    Ok(text) => text,
+                    Err(_) if adopt => found.theirs.clone(),
+                    Err(Unrelated { ours, theirs }) => return Err(StoreError::Unrelated { ours, theirs }),
+                },
+                None => found.theirs.clone(),
+            };
+            all_theirs &= text == found.theirs;
+            if found.ours.as_ref() == Some(&text) {
+                continue;
+            }
+            joined.note(&found, &text, base.as_ref(), now);
+            files.insert(found.path, Some(text.into_bytes()));
+        }
+        let is_behind = base.as_ref().is_some_and(|base| base.commit() == ours.commit());
+        let clock = clock_of(&repo.commit(ours.commit())?.message);
+        let clock = clock.max(clock_of(&repo.commit(theirs)?.message));
+        let entries = joined.entries(author, theirs, cause);
+        let message = history::message(&entries, history::next_clock(now, clock))?;
+        let signed = Signed { author, now, message, joins: vec![theirs.clone()] };
+        let commit = if is_behind && all_theirs {
+            theirs.clone()
+        } else {
+            let (commit, written) = self.write(Some(ours), &files, signed)?;
+            self.repo.persist(&[written], self.durability)?;
+            commit
+        };
+        let old = MaybeOid::Id(ours.commit().clone());
+        let change = RefChange { name: STATE_REF.into(), old, new: commit.clone() };
+        match repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(Some(Joined { tip: Some(commit), ..joined })),
+            Cas::Lost(_) => Ok(None),
+        }
+    }
+}
+
+impl Joined {
+    /// Notes what became of one file.
+    fn note(&mut self, found: &Found, text: &str, base: Option<&Snapshot<'_>>, now: Timestamp) {
+        let Some(id) = layout::task_of(&found.path) else { return };
+        self.tasks.push(id.clone());
+        let (Ok(after), Ok(theirs)) = (decode_task(text), decode_task(&found.theirs)) else { return };
+        let limit = now.millis().saturating_add(history::AHEAD);
+        if stamps(&theirs).iter().any(|(_, stamp, _)| stamp.ms > limit) {
+            self.ahead.insert(id.clone());
+        }
+        let Some(Ok(before)) = found.ours.as_deref().map(decode_task) else { return };
+        if before.register.change != after.register.change {
+            self.replaced.push((id.clone(), before.register.clone(), after.register.clone()));
+        }
+        let base = base.and_then(|base| base.task(&id).ok().flatten());
+        let known: Vec<ChangeId> =
+            base.iter().flat_map(stamps).map(|(_, stamp, _)| stamp.change.clone()).collect();
+        for (one, (two, kept)) in stamps(&before).iter().zip(stamps(&theirs).iter().zip(stamps(&after))) {
+            let new = |change: &ChangeId| !known.contains(change);
+            if one.1.change == two.1.change || !new(&one.1.change) || !new(&two.1.change) {
+                continue;
+            }
+            let lost = if kept.1.change == one.1.change { two } else { one };
+            if lost.2 != kept.2 {
+                let (field, lost, by) = (lost.0, lost.2.clone(), lost.1.actor.clone());
+                self.conflicts.push(Conflict { task: id.clone(), field, lost, by });
+            }
+        }
+    }
+
+    fn entries(&self, author: &Author, theirs: &Oid, cause: &str) -> Vec<AuditEntry> {
+        let id = ChangeId::from_bits(random::bits40());
+        let entry = |action: &str, subject: String, note: String| AuditEntry {
+            action: action.to_owned(),
+            actor: author.actor.to_string(),
+            cause: cause.to_owned(),
+            id: id.to_string(),
+            subject,
+            note: Some(note),
+        };
+        let conflict = |c: &Conflict| {
+            entry("task.conflict", format!("task/{}", c.task), format!("{} by {}: {}", c.field, c.by, c.lost))
+        };
+        let joined = entry("state.join", "state".to_owned(), theirs.to_string());
+        std::iter::once(joined).chain(self.conflicts.iter().map(conflict)).collect()
+    }
+}
+
+/// The stamped fields of a task, each with its value as text, always in the same order.
+fn stamps(task: &Task) -> Vec<(&'static str, Stamp, String)> {
+    vec![
+        ("title", task.title.stamp.clone(), task.title.value.clone()),
+        ("body", task.body.stamp.clone(), task.body.value.clone()),
+        ("kind", task.kind.stamp.clone(), task.kind.value.as_str().to_owned()),
+        ("priority", task.priority.stamp.clone(), task.priority.value.as_str().to_owned()),
+        (
+            "role",
+            task.role.stamp.clone(),
+            task.role.value.map_or_else(|| "none".to_owned(), |role| role.as_str().to_owned()),
+        ),
+        ("acceptance", task.acceptance.stamp.clone(), task.acceptance.value.join("\n")),
+    ]
+}

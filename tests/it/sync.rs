@@ -1,0 +1,421 @@
+//! Several clones and one remote: the state travels, nothing is lost, one task has one owner.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::env::{ORCH, Remote, TestEnv, TestRepo};
+use crate::project::{counting_gate, names_rule, refused, wait_for};
+
+/// Clones of one remote that has a trunk with a gate, each set up.
+struct Team {
+    hub: Remote,
+    clones: Vec<TestRepo>,
+}
+
+impl Team {
+    fn of(count: usize) -> Self {
+        let env = TestEnv::new();
+        let hub = env.remote("hub");
+        let first = env.repo("clone0");
+        first.commit("gate", &[("orch.toml", &counting_gate(&env)), ("src/a", "1\n")]);
+        first.connect(&hub);
+        first.orch(&["init"]).success();
+        first.orch(&["sync"]).success();
+        let mut clones = vec![first];
+        for n in 1..count {
+            let clone = env.clone_of(&hub, &format!("clone{n}"));
+            clone.orch(&["init"]).success();
+            clones.push(clone);
+        }
+        Self { hub, clones }
+    }
+
+    fn sync(&self) {
+        for clone in &self.clones {
+            clone.orch(&["sync"]).success();
+        }
+    }
+
+    /// The tree of every clone's state and of the remote's, each once.
+    fn trees(&self) -> BTreeSet<String> {
+        let own = self.clones.iter().map(|clone| clone.rev("refs/orch/state^{tree}"));
+        own.chain([self.hub.repo().rev("refs/orch/state^{tree}")]).collect()
+    }
+}
+
+fn shown(repo: &TestRepo, id: &str) -> Value {
+    serde_json::from_str(&repo.orch(&["show", id, "--json"]).success().stdout).expect("JSON")
+}
+
+fn json(repo: &TestRepo, args: &[&str]) -> Value {
+    serde_json::from_str(&repo.orch(args).success().stdout).expect("JSON")
+}
+
+#[test]
+fn what_one_clone_does_the_others_have() {
+    let team = Team::of(3);
+    let [a, b, c] = team.clones.as_slice() else { panic!("BUG: three") };
+    let one = a.orch(&["add", "from a"]).success().line();
+    let two = b.orch(&["add", "from b"]).success().line();
+    a.orch(&["sync"]).success();
+    b.orch(&["sync"]).success();
+    c.orch(&["edit", &one, "--title", "unknown here"]).code(2);
+    c.orch(&["sync"]).success();
+    a.orch(&["sync"]).success();
+    for clone in [a, b, c] {
+        assert_eq!(shown(clone, &one)["title"], "from a");
+        assert_eq!(shown(clone, &two)["title"], "from b");
+    }
+    assert_eq!(team.trees().len(), 1, "all have the same tree");
+    let again = json(a, &["sync", "--json"]);
+    assert_eq!((again["received"].as_array().map(Vec::len), &again["sent"]), (Some(0), &Value::from(0)));
+    // The user's own repository is as it was.
+    assert_eq!(a.git(&["config", "--get-all", "remote.hub.fetch"]).any().stdout.matches("orch").count(), 0);
+    a.git(&["fetch", "--prune", "hub"]).success();
+    assert!(a.try_rev("refs/orch/remotes/hub/state").is_some(), "not pruned");
+}
+
+#[test]
+fn changes_made_apart_are_joined_and_a_lost_text_is_told() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "first", "--label", "x"]).success().line();
+    team.sync();
+    a.orch(&["edit", &id, "--title", "by a", "--label", "ours"]).success();
+    b.orch(&["edit", &id, "--title", "by b", "--priority", "P0"]).success();
+    a.orch(&["sync"]).success();
+    let joined = b.orch(&["sync"]).success();
+    a.orch(&["sync"]).success();
+    assert_eq!(team.trees().len(), 1);
+    let task = shown(a, &id);
+    assert_eq!((&task["title"], &task["priority"]), (&Value::from("by b"), &Value::from("P0")));
+    assert_eq!(task["labels"], serde_json::json!(["ours", "x"]));
+    assert!(joined.stderr.contains("by a") && joined.stderr.contains("was not kept"), "{}", joined.stderr);
+    let log = a.orch(&["log"]).success().to_string();
+    assert!(log.contains("title by") && log.contains("by a"), "the loser is in the audit trail: {log}");
+}
+
+#[test]
+fn a_claim_is_confirmed_and_nobody_else_gets_it() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "only one"]).success().line();
+    let mine = json(a, &["next", "--no-worktree", "--json"]);
+    assert_eq!((&mine["id"], &mine["claim"]), (&Value::from(id.as_str()), &Value::from("confirmed")));
+    // Without a sync of its own: `next` brings what there is.
+    refused(b.orch(&["start", &id, "--no-worktree"]), 6, "task.held");
+    refused(b.orch(&["next", "--no-worktree"]), 5, "queue.empty");
+    a.orch(&["release", &id]).success();
+    let theirs = json(b, &["start", &id, "--no-worktree", "--json", "--require-confirmed"]);
+    assert_eq!(theirs["claim"], "confirmed");
+    assert!(theirs["fence"].as_u64() > mine["fence"].as_u64(), "{theirs} {mine}");
+    team.sync();
+    team.sync();
+    assert_eq!(team.trees().len(), 1);
+}
+
+#[test]
+fn of_two_claims_made_apart_the_first_at_the_remote_wins() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "wanted"]).success().line();
+    team.sync();
+    let url = team.hub.url();
+    // Offline: both take it.
+    for clone in [a, b] {
+        clone.git(&["config", "remote.hub.url", "/nowhere"]).success();
+        let taken = clone.orch(&["start", &id, "--no-worktree"]).success();
+        assert!(taken.stderr.contains("this clone's only"), "{}", taken.stderr);
+        assert_eq!(shown(clone, &id)["claim"], "local");
+        refused(clone.orch(&["sync"]), 7, "sync.offline");
+        clone.git(&["config", "remote.hub.url", &url]).success();
+    }
+    // However often the loser does something alone, the remote's answer outranks it.
+    for _ in 0..3 {
+        b.git(&["config", "orch.sync", "manual"]).success();
+        b.orch(&["release", &id]).success();
+        b.orch(&["start", &id, "--no-worktree"]).success();
+    }
+    b.git(&["config", "orch.sync", "auto"]).success();
+    assert_eq!(json(a, &["sync", "--json"])["confirmed"], serde_json::json!([id]));
+    let lost = json(b, &["sync", "--json"]);
+    assert_eq!(lost["lost"][0]["task"], id.as_str(), "{lost}");
+    team.sync();
+    assert_eq!(team.trees().len(), 1);
+    assert_eq!(shown(a, &id)["claim"], "confirmed");
+    assert_eq!(shown(b, &id)["claim"], "lost");
+    refused(b.orch(&["release", &id]), 6, "task.held");
+}
+
+#[test]
+fn a_claim_that_is_lost_while_the_state_is_shared_is_not_taken_for_ours() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let first = a.orch(&["add", "first", "--priority", "P0"]).success().line();
+    let second = a.orch(&["add", "second"]).success().line();
+    team.sync();
+    // The other clone does not look again so soon: it claims the same, and hears when it shares its state.
+    assert_eq!(json(a, &["next", "--no-worktree", "--json"])["id"], first.as_str());
+    let theirs = json(b, &["next", "--no-worktree", "--json"]);
+    assert_eq!((&theirs["id"], &theirs["claim"]), (&Value::from(second), &Value::from("confirmed")));
+}
+
+#[test]
+fn every_task_goes_to_one_of_many_clones() {
+    const CLONES: usize = 4;
+    const TASKS: usize = 12;
+    let team = Team::of(CLONES);
+    let list: Vec<String> = (0..TASKS).map(|n| format!("- [ ] task {n}")).collect();
+    team.clones[0].write("../list.md", &list.join("\n"));
+    team.clones[0].orch(&["add", "--from", "../list.md"]).success();
+    team.sync();
+    let running: Vec<_> = team
+        .clones
+        .iter()
+        .flat_map(|clone| (0..2).map(move |_| clone))
+        .map(|clone| {
+            let line = "while git orch next --no-worktree --require-confirmed --json >> taken.$$; do :; done";
+            clone.cmd("sh").args(&["-c", line]).spawn()
+        })
+        .collect();
+    for running in running {
+        running.wait().any();
+    }
+    let mut taken = Vec::new();
+    for clone in &team.clones {
+        for text in
+            clone.sh("cat taken.* 2>/dev/null").any().stdout.split("}\n").filter(|t| !t.trim().is_empty())
+        {
+            let task: Value = serde_json::from_str(&format!("{text}}}")).expect("JSON");
+            if task["claim"] == "confirmed" {
+                taken.push(task["id"].as_str().expect("id").to_owned());
+            }
+        }
+    }
+    let different: BTreeSet<&String> = taken.iter().collect();
+    assert_eq!((taken.len(), different.len()), (TASKS, TASKS), "each once: {taken:?}");
+    team.sync();
+    team.sync();
+    assert_eq!(team.trees().len(), 1);
+}
+
+#[test]
+fn finished_work_is_seen_by_everybody() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let first = a.orch(&["add", "first", "--kind", "feature"]).success().line();
+    let second = a.orch(&["add", "second", "--kind", "feature", "--needs", &first]).success().line();
+    let taken = json(a, &["start", &first, "--json"]);
+    let worktree = a.env().at(taken["path"].as_str().expect("path"));
+    worktree.commit("work", &[("new", "x\n")]);
+    refused(b.orch(&["next", "--no-worktree"]), 5, "queue.empty");
+    a.orch(&["merge", &first]).success();
+    let next = json(b, &["next", "--json"]);
+    assert_eq!(next["id"], second.as_str());
+    assert_eq!(shown(b, &first)["status"], "done");
+    let claims = team.hub.repo().git(&["for-each-ref", "refs/orch/claims"]).success().stdout;
+    assert!(!claims.contains(&first), "the claim of finished work is gone: {claims}");
+    assert!(claims.contains(&second));
+}
+
+#[test]
+fn a_state_that_was_deleted_is_told_and_put_back_when_asked() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "kept"]).success().line();
+    team.sync();
+    // As `git push --mirror` of a clone without git-orch does.
+    team.hub.repo().git(&["update-ref", "-d", "refs/orch/state"]).success();
+    let told = refused(a.orch(&["sync"]), 8, "sync.gone");
+    assert!(told.stderr.contains("--restore"), "{}", told.stderr);
+    let told = a.orch(&["next"]).success();
+    assert!(told.stderr.contains("somebody deleted it"), "{}", told.stderr);
+    assert!(team.hub.repo().try_rev("refs/orch/state").is_none(), "not put back unasked");
+    a.orch(&["sync", "--restore"]).success();
+    b.orch(&["sync"]).success();
+    assert_eq!(shown(b, &id)["status"], "claimed");
+}
+
+#[test]
+fn a_state_that_was_rewound_is_told_and_joined_when_asked() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    a.orch(&["add", "first"]).success();
+    team.sync();
+    let old = team.hub.repo().rev("refs/orch/state");
+    let second = a.orch(&["add", "second"]).success().line();
+    team.sync();
+    team.hub.repo().git(&["update-ref", "refs/orch/state", &old]).success();
+    let told = refused(b.orch(&["sync"]), 8, "sync.rewound");
+    assert!(told.stderr.contains("1 change"), "{}", told.stderr);
+    assert_eq!(team.hub.repo().rev("refs/orch/state"), old);
+    b.orch(&["sync", "--restore"]).success();
+    a.orch(&["sync"]).success();
+    assert_eq!(team.trees().len(), 1);
+    assert_eq!(shown(a, &second)["title"], "second");
+}
+
+#[test]
+fn the_state_of_another_repository_is_not_joined_unasked() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    let ours = a.orch(&["add", "ours"]).success().line();
+    a.orch(&["sync"]).success();
+    let env = a.env();
+    let other = env.repo("other");
+    other.commit("gate", &[("orch.toml", &counting_gate(env))]);
+    other.orch(&["init"]).success();
+    let theirs = other.orch(&["add", "theirs"]).success().line();
+    other.git(&["remote", "add", "hub", &team.hub.url()]).success();
+    let told = refused(other.orch(&["sync"]), 8, "sync.unrelated");
+    assert!(told.stderr.contains("--adopt"), "{}", told.stderr);
+    refused(other.orch(&["show", &ours]), 2, "id.unknown");
+    other.orch(&["sync", "--adopt"]).success();
+    assert_eq!(shown(&other, &ours)["title"], "ours");
+    a.orch(&["sync"]).success();
+    assert_eq!(shown(a, &theirs)["title"], "theirs");
+    assert_eq!(team.trees().len(), 1);
+}
+
+#[test]
+fn a_hostile_state_is_refused_and_ours_is_as_it_was() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    a.orch(&["add", "ours"]).success();
+    a.orch(&["sync"]).success();
+    let (ours, hub) = (a.rev("refs/orch/state"), team.hub.repo());
+    let plant = [
+        ("a link", "blob=$(printf x | git hash-object -w --stdin); echo \"120000 $blob 0\ttasks/00/x\""),
+        ("a submodule", "echo \"160000 $(git rev-parse refs/heads/main) 0\ttasks/00/x\""),
+        ("executable", "blob=$(printf x | git hash-object -w --stdin); echo \"100755 $blob 0\ttasks/00/x\""),
+        ("a name", "blob=$(printf x | git hash-object -w --stdin); echo \"100644 $blob 0\ttasks/00/a b\""),
+        (
+            "large",
+            "blob=$(head -c 70000 /dev/zero | git hash-object -w --stdin); echo \"100644 $blob 0\tlarge\"",
+        ),
+        (
+            "no text",
+            "blob=$(printf '\\377' | git hash-object -w --stdin); echo \"100644 $blob 0\ttasks/00/x\"",
+        ),
+    ];
+    for (what, entry) in plant {
+        let line = format!(
+            "export GIT_INDEX_FILE=$PWD/evil.index; rm -f evil.index; git read-tree refs/orch/state && \
+             {{ {entry}; }} | git update-index --index-info && \
+             c=$(git -c user.name=e -c user.email=e commit-tree -p refs/orch/state -m evil $(git write-tree)) && \
+             git update-ref refs/orch/state $c"
+        );
+        hub.sh(&line).success();
+        refused(a.orch(&["sync"]), 8, "sync.hostile");
+        assert_eq!(a.rev("refs/orch/state"), ours, "{what}");
+        let told = a.orch(&["next", "--peek"]).success();
+        assert_eq!(told.stderr.matches("error").count(), 0, "{what}: {}", told.stderr);
+        hub.git(&["update-ref", "refs/orch/state", &ours]).success();
+    }
+    a.orch(&["sync"]).success();
+}
+
+#[test]
+fn a_remote_that_takes_no_such_refs_is_told_and_work_goes_on() {
+    let team = Team::of(1);
+    let (a, hub) = (&team.clones[0], team.hub.repo());
+    let id = a.orch(&["add", "ours"]).success().line();
+    hub.write("hooks/update", "#!/bin/sh\ncase \"$1\" in refs/heads/*) exit 0;; esac\nexit 1\n");
+    hub.sh("chmod +x hooks/update").success();
+    let told = a.orch(&["sync"]);
+    let told = told.code(8);
+    assert!(told.stderr.contains("orch.ref"), "{}", told.stderr);
+    let told = a.orch(&["start", &id, "--no-worktree"]).success();
+    assert!(told.stderr.contains("takes none"), "{}", told.stderr);
+    assert_eq!(shown(a, &id)["claim"], "local");
+    a.orch(&["release", &id]).success();
+    refused(a.orch(&["start", &id, "--no-worktree", "--require-confirmed"]), 7, "claim.unconfirmed");
+    assert_eq!(shown(a, &id)["status"], "open", "given back");
+    a.git(&["config", "orch.ref", "refs/heads/orch/state"]).success();
+    a.orch(&["sync"]).any();
+    assert_eq!(hub.rev("refs/heads/orch/state"), a.rev("refs/orch/state"));
+}
+
+#[test]
+fn manual_means_that_nothing_travels_by_itself() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    a.git(&["config", "orch.sync", "manual"]).success();
+    let id = a.orch(&["add", "ours"]).success().line();
+    let before = team.hub.repo().rev("refs/orch/state");
+    let taken = json(a, &["start", &id, "--no-worktree", "--json"]);
+    assert_eq!(taken["claim"], "local");
+    refused(a.orch(&["start", &id, "--no-worktree", "--require-confirmed"]), 7, "claim.unconfirmed");
+    assert_eq!(team.hub.repo().rev("refs/orch/state"), before);
+    a.orch(&["sync"]).success();
+    assert_eq!(team.hub.repo().rev("refs/orch/state"), a.rev("refs/orch/state"));
+}
+
+/// A loop in `clone` whose agent waits until `go` is there; by leases of a second.
+fn long_run(clone: &TestRepo) -> crate::run::Running {
+    for key in ["orch.workerLease", "orch.takeoverGrace"] {
+        clone.git(&["config", key, "1s"]).success();
+    }
+    let agent = "touch ../at-work; while ! test -e ../go; do sleep 0.05; done; echo y >> src/a";
+    let running =
+        clone.cmd(ORCH).args(&["run", "--max-tasks", "1", "--merge", "auto", "--agent", agent]).spawn();
+    let at_work = clone.path("../clone0.orch/at-work");
+    wait_for("the agent", || git_orch::sys::fs::exists(&at_work));
+    running
+}
+
+#[test]
+fn a_living_worker_of_another_clone_keeps_its_task() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "long work"]).success().line();
+    let before = a.rev("refs/orch/state");
+    let running = long_run(a);
+    b.git(&["config", "orch.takeoverGrace", "1s"]).success();
+    let claimed = a.rev("refs/orch/state");
+    // Several leases long; each try would tell an owner that is not heard of, and take over the next time.
+    let held = |_: usize| {
+        refused(b.orch(&["start", &id, "--no-worktree"]), 6, "task.held");
+        b.sh("sleep 1").success();
+    };
+    (0..5).for_each(held);
+    let renewals =
+        a.git(&["rev-list", "--count", &format!("{before}..{}", a.rev("refs/orch/state"))]).success();
+    let at_claim = a.git(&["rev-list", "--count", &format!("{before}..{claimed}")]).success();
+    assert_eq!(renewals.line(), at_claim.line(), "renewals are no changes of state");
+    a.write("../clone0.orch/go", "");
+    running.wait().success();
+    b.orch(&["sync"]).success();
+    assert_eq!(shown(b, &id)["status"], "done");
+}
+
+#[test]
+fn a_dead_worker_s_task_is_taken_over_after_it_was_told() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "abandoned"]).success().line();
+    let mut run = long_run(a);
+    run.kill();
+    run.wait().any();
+    a.write("../clone0.orch/go", "");
+    b.git(&["config", "orch.takeoverGrace", "1s"]).success();
+    let fence = |repo: &TestRepo| shown(repo, &id)["fence"].as_u64().expect("a fence");
+    let mut told = 0;
+    wait_for("the takeover", || {
+        let done = b.orch(&["start", &id, "--no-worktree"]);
+        if done.status() == 0 {
+            return true;
+        }
+        let done = done.code(6);
+        told += usize::from(names_rule(&done.stderr, "claim.told"));
+        assert!(names_rule(&done.stderr, "task.held") || told > 0, "{}", done.stderr);
+        false
+    });
+    assert!(told > 0, "never without a word");
+    assert_eq!((fence(b), &shown(b, &id)["claim"]), (2, &Value::from("confirmed")));
+    // Who comes back finds it gone.
+    let done = a.orch(&["run", "--max-tasks", "1", "--agent", "echo z >> src/a"]).any();
+    assert_eq!(shown(a, &id)["owner"], shown(b, &id)["owner"], "{}", done.stderr);
+    assert_eq!(fence(a), 2);
+}
