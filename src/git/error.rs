@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::oid::OidError;
 use crate::sys::fs::FsError;
+use crate::sys::lock::LockError;
 use crate::sys::process::ProcessError;
 
 /// What can go wrong with a repository.
@@ -30,6 +31,9 @@ pub enum GitError {
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// Somebody holds a lock of ours.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// git printed something that is not an object id.
     #[error("git printed an object id that is none")]
     Oid(#[from] OidError),

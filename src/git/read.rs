@@ -1,5 +1,7 @@
 //! Reading objects: blobs, trees, commits, and the difference of two trees.
 
+use std::sync::Arc;
+
 use gix::objs::tree::EntryMode;
 use gix::prelude::ObjectIdExt as _;
 
@@ -93,13 +95,21 @@ fn corrupt_tree(oid: &Oid) -> GitError {
 }
 
 /// The entries of the tree `oid`, in git's order.
-fn entries<'a>(oid: &Oid, object: &'a gix::Object<'_>) -> Result<Vec<Borrowed<'a>>, GitError> {
-    let entries = gix::objs::TreeRefIter::from_bytes(&object.data, object.id.kind());
-    entries.collect::<Result<_, _>>().map_err(|_| corrupt_tree(oid))
+fn entries<'a>(oid: &Oid, object: &'a Found) -> Result<Vec<Borrowed<'a>>, GitError> {
+    iterate(oid, object).collect()
+}
+
+fn iterate<'a>(oid: &Oid, object: &'a Found) -> impl Iterator<Item = Result<Borrowed<'a>, GitError>> {
+    let hash = match oid.as_str().len() {
+        64 => gix::hash::Kind::Sha256,
+        _ => gix::hash::Kind::Sha1,
+    };
+    let entries = gix::objs::TreeRefIter::from_bytes(&object.data, hash);
+    entries.map(move |entry| entry.map_err(|_| corrupt_tree(oid)))
 }
 
 /// The entries of a tree (None: of none) by name, each name once: the last of a name that stands twice.
-fn by_name<'a>(tree: Option<(&Oid, &'a gix::Object<'_>)>) -> Result<Vec<Borrowed<'a>>, GitError> {
+fn by_name<'a>(tree: Option<(&Oid, &'a Found)>) -> Result<Vec<Borrowed<'a>>, GitError> {
     let Some((oid, object)) = tree else { return Ok(Vec::new()) };
     let mut entries = entries(oid, object)?;
     entries.reverse();
@@ -132,36 +142,83 @@ fn different<'a>(
     }
 }
 
+/// An object's bytes, of its own or of those that were written last.
+enum Bytes {
+    Read(Vec<u8>),
+    Fresh(Arc<[u8]>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::Fresh(bytes) => bytes,
+        }
+    }
+}
+
+/// An object as it was found.
+struct Found {
+    kind: gix::objs::Kind,
+    data: Bytes,
+}
+
 impl Repo {
-    fn object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
+    fn object(&self, oid: &Oid) -> Result<Found, GitError> {
+        if let Some((kind, bytes)) = self.fresh.get(oid) {
+            return Ok(Found { kind, data: Bytes::Fresh(bytes) });
+        }
         let id = to_gix(oid)?;
-        self.gix
-            .try_find_object(id)
-            .map_err(GitError::gix(format!("read object {oid}")))?
-            .ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+        self.past_packing(|gix| {
+            let found = gix.try_find_object(id).map_err(GitError::gix(format!("read object {oid}")))?;
+            let object = found.ok_or_else(|| GitError::Missing { oid: oid.to_string() })?.detach();
+            Ok(Found { kind: object.kind, data: Bytes::Read(object.data) })
+        })
     }
 
     /// Whether the object is here.
     pub fn has_object(&self, oid: &Oid) -> bool {
-        to_gix(oid).is_ok_and(|id| self.gix.has_object(id))
+        let Ok(id) = to_gix(oid) else { return false };
+        let missing = || GitError::Missing { oid: oid.to_string() };
+        self.past_packing(|gix| if gix.has_object(id) { Ok(()) } else { Err(missing()) }).is_ok()
     }
 
     /// A blob's bytes.
     pub fn blob(&self, oid: &Oid) -> Result<Vec<u8>, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Blob {
-            Ok(object.detach().data)
+            Ok(match object.data {
+                Bytes::Read(bytes) => bytes,
+                Bytes::Fresh(bytes) => bytes.to_vec(),
+            })
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })
         }
     }
 
+    /// As `blob_within`, kept in memory: it will be asked for again.
+    pub fn blob_kept(&self, oid: &Oid, limit: usize) -> Result<Result<Vec<u8>, u64>, GitError> {
+        let found = self.blob_within(oid, limit)?;
+        if let Ok(bytes) = &found
+            && self.fresh.get(oid).is_none()
+        {
+            self.fresh.keep(vec![(oid.clone(), (gix::objs::Kind::Blob, Arc::from(bytes.as_slice())))]);
+        }
+        Ok(found)
+    }
+
     /// The bytes of a blob that has at most `limit`; else how many it has. A larger one is not read.
     pub fn blob_within(&self, oid: &Oid, limit: usize) -> Result<Result<Vec<u8>, u64>, GitError> {
         let id = to_gix(oid)?;
-        let found = self.gix.try_find_header(id).map_err(GitError::gix(format!("read object {oid}")))?;
-        let size =
-            found.map(|header| header.size()).ok_or_else(|| GitError::Missing { oid: oid.to_string() })?;
+        let size = match self.fresh.get(oid) {
+            Some((_, bytes)) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            None => self.past_packing(|gix| {
+                let found = gix.try_find_header(id).map_err(GitError::gix(format!("read object {oid}")))?;
+                found.map(|header| header.size()).ok_or_else(|| GitError::Missing { oid: oid.to_string() })
+            })?,
+        };
         if usize::try_from(size).is_ok_and(|size| size <= limit) {
             self.blob(oid).map(Ok)
         } else {
@@ -174,7 +231,7 @@ impl Repo {
         Ok(entries(oid, &self.tree_object(oid)?)?.into_iter().map(owned).collect())
     }
 
-    fn tree_object(&self, oid: &Oid) -> Result<gix::Object<'_>, GitError> {
+    fn tree_object(&self, oid: &Oid) -> Result<Found, GitError> {
         let object = self.object(oid)?;
         if object.kind == gix::objs::Kind::Tree { Ok(object) } else { Err(corrupt_tree(oid)) }
     }
@@ -183,8 +240,11 @@ impl Repo {
     pub fn commit(&self, oid: &Oid) -> Result<CommitInfo, GitError> {
         let corrupt = || GitError::Corrupt { oid: oid.to_string(), kind: "commit" };
         let object = self.object(oid)?;
-        let commit = object.try_into_commit().map_err(|_| corrupt())?;
-        let decoded = commit.decode().map_err(|_| corrupt())?;
+        if object.kind != gix::objs::Kind::Commit {
+            return Err(corrupt());
+        }
+        let hash = self.gix.object_hash();
+        let decoded = gix::objs::CommitRef::from_bytes(&object.data, hash).map_err(|_| corrupt())?;
         let committer = decoded.committer().map_err(|_| corrupt())?;
         Ok(CommitInfo {
             tree: from_gix(&decoded.tree()),
@@ -220,7 +280,8 @@ impl Repo {
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
             let object = self.tree_object(&at)?;
-            let found = entries(&at, &object)?.into_iter().find(|e| e.filename == part);
+            let is_it = |e: &Result<Borrowed<'_>, _>| e.as_ref().map_or(true, |e| e.filename == part);
+            let found = iterate(&at, &object).find(is_it).transpose()?;
             let Some(entry) = found.map(owned) else { return Ok(None) };
             if parts.peek().is_none() {
                 return Ok(Some(entry));
@@ -251,11 +312,12 @@ impl Repo {
     /// Costs a `git` process unless one of the two is the answer. gix is believed only then: among commits of the
     /// same second it takes an older common ancestor for the best one, or misses that one contains the other.
     pub fn merge_base(&self, one: &Oid, two: &Oid) -> Result<Option<Oid>, GitError> {
-        let base = self
-            .gix
-            .merge_base(to_gix(one)?, to_gix(two)?)
-            .map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
-        let base = base.map(|id| from_gix(id.as_ref()));
+        let (from, to) = (to_gix(one)?, to_gix(two)?);
+        let base = self.past_packing(|gix| {
+            let found = gix.merge_base(from, to);
+            let found = found.map_err(GitError::gix(format!("find the merge base of {one} and {two}")))?;
+            Ok(found.map(|id| from_gix(id.as_ref())))
+        })?;
         if base.as_ref().is_some_and(|base| base == one || base == two) {
             return Ok(base);
         }
@@ -314,7 +376,7 @@ impl Repo {
 
     /// The shortest unique form of an id, for people.
     pub fn abbreviate(&self, oid: &Oid) -> String {
-        to_gix(oid)
-            .map_or_else(|_| oid.short().to_owned(), |id| id.attach(&self.gix).shorten_or_id().to_string())
+        let Ok(id) = to_gix(oid) else { return oid.short().to_owned() };
+        id.attach(&self.reader.borrow()).shorten_or_id().to_string()
     }
 }

@@ -1,12 +1,14 @@
 //! Finding and opening a repository.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::git::command_line::command_line_settings;
 use crate::git::error::GitError;
+use crate::git::fresh::Fresh;
 use crate::git::head::{Head, read_head_file};
 use crate::sys::env::{Env, var};
-use crate::sys::fs;
+use crate::sys::fs::{self, FsError};
 use crate::sys::process::Cmd;
 
 /// A repository as seen from one of its worktrees.
@@ -14,12 +16,36 @@ use crate::sys::process::Cmd;
 /// Not `Sync`: each thread opens its own with `reopen`, which costs less than a millisecond.
 #[derive(Clone, Debug)]
 pub struct Repo {
+    /// For configuration and refs.
     pub(crate) gix: gix::Repository,
+    /// For objects: it knows the packs that were there when it was made, and is made anew when that is not enough.
+    pub(super) reader: RefCell<gix::Repository>,
     git_dir: PathBuf,
     common_dir: PathBuf,
     work_tree: Option<PathBuf>,
     reftable: bool,
     env: Env,
+    /// What this process wrote last.
+    pub(super) fresh: Fresh,
+}
+
+/// As `gix`, with an object database of its own that knows the packs that are there now.
+fn reader(gix: &gix::Repository, common_dir: &Path) -> Result<gix::Repository, GitError> {
+    let objects = common_dir.join("objects");
+    let options = gix::odb::store::init::Options {
+        slots: gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.1, minimum: 96 },
+        ..gix::odb::store::init::Options::default()
+    };
+    let hash = gix.object_hash();
+    let odb = gix::odb::at_opts(&objects, hash, None, options);
+    let odb = odb.map_err(|source| FsError { action: "open", path: objects, source })?;
+    let mut reader = gix.clone();
+    reader.objects = gix::odb::memory::Proxy::new(odb, hash);
+    reader.objects.refresh_never();
+    // Task and state files are read one by one; a small cache spares re-inflating shared trees. Small, because what
+    // fits into it is copied: a commit of thousands of changes is larger, and read once.
+    reader.object_cache_size_if_unset(512 * 1024);
+    Ok(reader)
 }
 
 impl Repo {
@@ -62,21 +88,39 @@ impl Repo {
             .open(git_dir)
             .map_err(GitError::gix(format!("open the repository {}", git_dir.display())))?
             .into();
-        // Task and state files are read one by one; a small cache spares re-inflating shared trees. Small, because
-        // what fits into it is copied: a commit of thousands of changes is larger, and read once.
-        gix.object_cache_size_if_unset(512 * 1024);
+        gix.objects.refresh_never();
         let common_dir = fs::canonical(gix.common_dir())?;
         let work_tree = match work_tree {
             Some(tree) => Some(tree.to_owned()),
             None => gix.workdir().map(Path::to_owned),
         };
         let reftable = fs::exists(&common_dir.join("reftable"));
-        Ok(Self { git_dir: git_dir.to_owned(), common_dir, work_tree, reftable, env: env.clone(), gix })
+        Ok(Self {
+            git_dir: git_dir.to_owned(),
+            work_tree,
+            reftable,
+            env: env.clone(),
+            fresh: Fresh::of(&common_dir),
+            reader: RefCell::new(reader(&gix, &common_dir)?),
+            common_dir,
+            gix,
+        })
     }
 
     /// Opens the same repository again, for another thread or to see new packs.
     pub fn reopen(&self) -> Result<Self, GitError> {
         Self::open(&self.git_dir, self.work_tree.as_deref(), &self.env)
+    }
+
+    /// From now on objects are looked for in the packs that are there now.
+    ///
+    /// A new object database each time, because the one that gix keeps up to date is not made for packs that come and
+    /// go: it passes over new ones when it reuses the slots of those that are gone, and panics when it finds others
+    /// than it expects.
+    pub(super) fn renew(&self) -> Result<(), GitError> {
+        let new = reader(&self.gix, &self.common_dir)?;
+        self.reader.replace(new);
+        Ok(())
     }
 
     /// This worktree's git directory (`.git`, or `.git/worktrees/<name>`).

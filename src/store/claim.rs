@@ -80,7 +80,7 @@ impl Store<'_> {
         now: Timestamp,
         record: &ClaimRecord,
     ) -> Result<Oid, StoreError> {
-        let mut batch = Batch::new(self.repo);
+        let mut batch = Batch::packed(self.repo);
         let blob = batch.add(Object::Blob, record.encode().as_bytes())?;
         let tree = batch.edit_tree(None, &BTreeMap::from([(FILE.to_owned(), Some(blob))]))?;
         let commit = batch.commit(&NewCommit {
@@ -91,7 +91,7 @@ impl Store<'_> {
             time: now,
             message: format!("claim {} {}\n", record.task, record.register.state.status()),
         })?;
-        batch.persist(self.durability)?;
+        self.repo.persist(&[batch.pend()?], self.durability)?;
         Ok(commit)
     }
 

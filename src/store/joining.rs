@@ -170,8 +170,13 @@ impl<'r> Store<'r> {
         let entries = joined.entries(author, theirs, cause);
         let message = history::message(&entries, history::next_clock(now, clock))?;
         let signed = Signed { author, now, message, joins: vec![theirs.clone()] };
-        let commit =
-            if is_behind && all_theirs { theirs.clone() } else { self.write(Some(ours), &files, signed)? };
+        let commit = if is_behind && all_theirs {
+            theirs.clone()
+        } else {
+            let (commit, written) = self.write(Some(ours), &files, signed)?;
+            self.repo.persist(&[written], self.durability)?;
+            commit
+        };
         let old = MaybeOid::Id(ours.commit().clone());
         let change = RefChange { name: STATE_REF.into(), old, new: commit.clone() };
         match repo.cas(&change, self.durability)? {

@@ -13,6 +13,7 @@ mod check;
 mod claim;
 mod codec;
 mod error;
+mod group;
 mod history;
 mod join;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::domain::oid::Oid;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
-use crate::git::{Entry, EntryKind, Repo, TreeChange};
+use crate::git::{Entry, EntryKind, GitError, Repo, TreeChange};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -68,7 +68,9 @@ impl<'r> Snapshot<'r> {
         decode: impl Fn(&Reader<'_>) -> Result<T, String>,
     ) -> Result<Option<T>, StoreError> {
         let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
-        let Some(text) = self.file(path)? else { return Ok(None) };
+        let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
+        // Records are few, and some are what each change begins with.
+        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid, layout::MAX_FILE)).map_err(corrupt)?;
         let table: Table = text.parse().map_err(|e: toml::de::Error| corrupt(e.message().to_owned()))?;
         decode(&Reader::new(&table)).map(Some).map_err(corrupt)
     }
@@ -194,7 +196,7 @@ impl<'r> Snapshot<'r> {
             for _ in 0..readers {
                 let found = found.clone();
                 scope.spawn(move || {
-                    let Ok(repo) = Repo::open(git_dir, None, env).map(Repo::for_reading_all) else { return };
+                    let Ok(repo) = Repo::open(git_dir, None, env) else { return };
                     while let Some(part) = part(files, next) {
                         // Nobody wants the rest.
                         if found.send(read_part(&repo, part)).is_err() {
@@ -237,7 +239,7 @@ impl<'r> Snapshot<'r> {
     }
 
     pub(super) fn text_at(&self, entry: &Entry) -> Result<String, String> {
-        text_of(self.repo, entry)
+        text_of(entry, || self.repo.blob_within(&entry.oid, layout::MAX_FILE))
     }
 
     /// Tasks whose id starts with what a person typed, in order.
@@ -251,6 +253,21 @@ impl<'r> Snapshot<'r> {
         let ids = self.task_paths(shard)?.iter().filter_map(|path| layout::task_of(path)).collect::<Vec<_>>();
         Ok(ids.into_iter().filter(|id| id.as_str().starts_with(&prefix.prefix)).collect())
     }
+}
+
+/// The text of an entry whose blob `read` reads.
+fn text_of(
+    entry: &Entry,
+    read: impl FnOnce() -> Result<Result<Vec<u8>, u64>, GitError>,
+) -> Result<String, String> {
+    if entry.kind != EntryKind::Blob {
+        return Err("it is no file".to_owned());
+    }
+    let bytes = match read().map_err(|e| e.to_string())? {
+        Ok(bytes) => bytes,
+        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
+    };
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// How tasks changed between two commits.
@@ -292,20 +309,8 @@ fn read(repo: &Repo, file: &TreeChange) -> Option<Found> {
         return Some(Err((path, "it is in the wrong place or has the wrong name".into())));
     };
     let entry = file.new.as_ref()?;
-    let task = text_of(repo, entry)
+    let task = text_of(entry, || repo.blob_within(&entry.oid, layout::MAX_FILE))
         .and_then(|text| decode_task(&text))
         .and_then(|task| if task.id == id { Ok(task) } else { Err(format!("it says it is {}", task.id)) });
     Some(task.map_err(|what| (path, what)))
-}
-
-/// The text of an entry of the state's tree; what is wrong with it otherwise, a damaged object included.
-fn text_of(repo: &Repo, entry: &Entry) -> Result<String, String> {
-    if entry.kind != EntryKind::Blob {
-        return Err("it is no file".to_owned());
-    }
-    let bytes = match repo.blob_within(&entry.oid, layout::MAX_FILE).map_err(|e| e.to_string())? {
-        Ok(bytes) => bytes,
-        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
-    };
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }

@@ -20,17 +20,18 @@ use crate::domain::stamp::{Hlc, Stamp};
 use crate::domain::task::{Move, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
-use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Repo};
+use crate::git::{Batch, Cas, NewCommit, Object, Packing, Pending, RefChange, Repo};
 use crate::policy::grant::{self, Action, Grant};
 use crate::store::codec::encode_task;
 use crate::store::error::{StoreError, TransactError};
+use crate::store::group::{End, Group, Open, Passed, Turn};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::{self, Approval, FORMAT, Meta};
 use crate::store::snapshot::Snapshot;
 use crate::sys::clock::Clock;
 use crate::sys::fs::Durability;
-use crate::sys::lock::FileLock;
+use crate::sys::lock::{FileLock, LockError};
 use crate::sys::random;
 
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -245,7 +246,9 @@ impl<'r> Store<'r> {
             ),
         ]);
         let message = history::message(&[entry], Hlc { ms: now.millis(), seq: 0 })?;
-        let commit = self.write(None, &files, Signed { author, now, message, joins: Vec::new() })?;
+        let signed = Signed { author, now, message, joins: Vec::new() };
+        let (commit, written) = self.write(None, &files, signed)?;
+        self.repo.persist(&[written], self.durability)?;
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
             Cas::Moved => Ok(commit),
@@ -273,19 +276,96 @@ impl<'r> Store<'r> {
         action: Action,
         mut intent: impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
     ) -> Result<(T, Oid), TransactError<E>> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock).map_err(StoreError::from)?;
+        let group = Group::of(self.repo.common_dir());
+        let start = Clock.monotonic();
         for _ in 0..TRIES {
-            let snapshot = self.snapshot()?;
-            let mut edit = self.begin(&snapshot, author, action)?;
-            let value = intent(&mut edit).map_err(TransactError::Refused)?;
-            if edit.changes.is_empty() {
-                return Ok((value, snapshot.commit().clone()));
+            let left = || LOCK_PATIENCE.saturating_sub(start.elapsed());
+            let Some(mut turn) = group.enter(left()) else {
+                // Nobody is known to hold the lock itself but this process.
+                return Err(StoreError::from(self.busy()).into());
+            };
+            // It stays with the turn: should the intent panic, those before it are told.
+            let open = match &mut turn.open {
+                Some(open) => open,
+                none => none.insert(self.open(left())?),
+            };
+            let evaluated = self.evaluate(open, author, action, &mut intent);
+            if open.written.is_empty() {
+                return evaluated;
             }
-            if let Some(commit) = self.publish(&edit, author)? {
-                return Ok((value, commit));
+            match turn.pass() {
+                Passed::Ended(End::Published) => return evaluated,
+                Passed::Ended(End::GivenUp) => {}
+                Passed::Publish(turn) => {
+                    if let Some(packing) = self.publish(turn)? {
+                        if packing != Packing::NotYet {
+                            self.tidy();
+                        }
+                        return evaluated;
+                    }
+                }
             }
         }
         Err(StoreError::Contended { tries: TRIES }.into())
+    }
+
+    fn busy(&self) -> LockError {
+        LockError::Busy {
+            path: self.lock_path(),
+            holder: format!("process {}", std::process::id()),
+            seconds: LOCK_PATIENCE.as_secs(),
+        }
+    }
+
+    /// Takes the lock and begins a batch on the tip.
+    fn open(&self, patience: Duration) -> Result<Open, StoreError> {
+        let lock = FileLock::acquire_in_turn(&self.lock_path(), patience, Clock)?;
+        let packing = self.room();
+        let base = self.tip()?.ok_or(StoreError::NoState)?;
+        Ok(Open::new(base, packing, lock))
+    }
+
+    /// Evaluates an intent on what the batch made of the state, and adds what it did. One that fails adds nothing.
+    fn evaluate<T, E: std::error::Error + 'static>(
+        &self,
+        open: &mut Open,
+        author: &Author,
+        action: Action,
+        intent: &mut impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
+    ) -> Result<(T, Oid), TransactError<E>> {
+        let snapshot = Snapshot::at(self.repo, open.head.clone())?;
+        let mut edit = self.begin(&snapshot, author, action)?;
+        let value = intent(&mut edit).map_err(TransactError::Refused)?;
+        if edit.changes.is_empty() {
+            return Ok((value, open.head.clone()));
+        }
+        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
+        let (commit, written) = self.write(Some(&snapshot), &edit.files, signed)?;
+        open.written.push(written);
+        open.head = commit.clone();
+        Ok((value, commit))
+    }
+
+    /// Sees to it that there is room for one more pack, and says whether small ones should be put together. What goes
+    /// wrong here must not keep anybody from a change.
+    fn room(&self) -> Packing {
+        let packing = self.repo.packing().and_then(|packing| {
+            if packing == Packing::Pressing {
+                self.repo.make_room(self.durability)?;
+            }
+            Ok(packing)
+        });
+        packing.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no room was made for another pack of the state");
+            Packing::NotYet
+        })
+    }
+
+    /// Puts small packs together. The change is made: what goes wrong here is tried again after the next.
+    fn tidy(&self) {
+        if let Err(error) = self.repo.pack_together(self.durability) {
+            tracing::warn!(%error, "small packs of the state were not put together");
+        }
     }
 
     fn begin<'s, E: std::error::Error + 'static>(
@@ -329,21 +409,21 @@ impl<'r> Store<'r> {
         })
     }
 
-    /// Writes and moves the ref; None if the tip moved meanwhile.
-    fn publish(&self, edit: &Edit<'_, 'r>, author: &Author) -> Result<Option<Oid>, StoreError> {
-        let tip = edit.snapshot.commit();
-        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
-        let commit = self.write(Some(edit.snapshot), &edit.files, signed)?;
-        let change =
-            RefChange { name: STATE_REF.into(), old: MaybeOid::Id(tip.clone()), new: commit.clone() };
+    /// Writes what is in the batch and moves the ref; None if the tip moved meanwhile.
+    fn publish(&self, mut turn: Turn<'_>) -> Result<Option<Packing>, StoreError> {
+        let Some(open) = turn.open.as_mut() else { return Ok(None) };
+        self.repo.persist(&open.written, self.durability)?;
+        let (base, head, packing) = (open.base.clone(), open.head.clone(), open.packing);
+        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Id(base), new: head.clone() };
         match self.repo.cas(&change, self.durability)? {
             Cas::Lost(_) => Ok(None),
             Cas::Moved => {
                 // A peer reported success for claims that were rolled back: what is acknowledged is what reads back.
                 // Another writer may be ahead already; then our commit is its ancestor.
                 let now = self.tip()?.ok_or(StoreError::NotReadBack)?;
-                if now == commit || self.repo.is_ancestor(&commit, &now)? {
-                    Ok(Some(commit))
+                if now == head || self.repo.is_ancestor(&head, &now)? {
+                    turn.published();
+                    Ok(Some(packing))
                 } else {
                     Err(StoreError::NotReadBack)
                 }
@@ -356,8 +436,8 @@ impl<'r> Store<'r> {
         parent: Option<&Snapshot<'r>>,
         files: &BTreeMap<String, Option<Vec<u8>>>,
         signed: Signed<'_>,
-    ) -> Result<Oid, StoreError> {
-        let mut batch = Batch::new(self.repo);
+    ) -> Result<(Oid, Pending), StoreError> {
+        let mut batch = Batch::packed(self.repo);
         let mut edits = BTreeMap::new();
         for (path, bytes) in files {
             let blob = match bytes {
@@ -379,7 +459,6 @@ impl<'r> Store<'r> {
             time: signed.now,
             message: signed.message,
         })?;
-        batch.persist(self.durability)?;
-        Ok(commit)
+        Ok((commit, batch.pend()?))
     }
 }

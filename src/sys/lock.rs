@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
@@ -68,6 +69,17 @@ fn open(path: &Path, readers: Readers) -> Result<File, FsError> {
         .map_err(|source| FsError { action: "open lock", path: path.to_owned(), source })
 }
 
+/// That nobody let go of the lock in time, and who has it.
+fn busy(path: &Path, patience: Duration) -> Result<LockError, FsError> {
+    let holder = fs::read_optional(path)?.unwrap_or_default();
+    let holder = holder.trim();
+    Ok(LockError::Busy {
+        path: path.to_owned(),
+        holder: if holder.is_empty() { "an unknown process" } else { holder }.to_owned(),
+        seconds: patience.as_secs(),
+    })
+}
+
 impl FileLock {
     /// Takes the lock at once, or None if somebody holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, FsError> {
@@ -121,16 +133,49 @@ impl FileLock {
                 return Ok(lock);
             }
             if start.elapsed() >= patience {
-                let holder = fs::read_optional(path)?.unwrap_or_default();
-                let holder = holder.trim();
-                return Err(LockError::Busy {
-                    path: path.to_owned(),
-                    holder: if holder.is_empty() { "an unknown process" } else { holder }.to_owned(),
-                    seconds: patience.as_secs(),
-                });
+                return Err(busy(path, patience)?);
             }
             clock.wait(pause);
             pause = (pause * 3 / 2).min(Duration::from_millis(10));
+        }
+    }
+
+    /// As `acquire`, for locks that many want at once and nobody holds for long: whoever waits longer goes first, and as
+    /// soon as it is free.
+    ///
+    /// Waits in the kernel, which keeps the order, in a thread that is left behind if `patience` ends: it lets go of the
+    /// lock as soon as it gets it.
+    pub fn acquire_in_turn(path: &Path, patience: Duration, clock: Clock) -> Result<Self, LockError> {
+        if let Some(lock) = Self::try_acquire(path)? {
+            return Ok(lock);
+        }
+        let (give, take) = mpsc::sync_channel(1);
+        let own = path.to_owned();
+        let waiting = std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
+            // Whoever gave up does not listen: then the lock is dropped with what could not be sent.
+            drop(give.send(Self::block(&own)));
+        });
+        match (waiting, take.recv_timeout(patience)) {
+            (Ok(_), Ok(lock)) => Ok(lock?),
+            (Ok(_), Err(_)) => Err(busy(path, patience)?),
+            // No more threads for this user.
+            (Err(_), _) => Self::acquire(path, patience, clock),
+        }
+    }
+
+    fn block(path: &Path) -> Result<Self, FsError> {
+        let file = open(path, Readers::Usual)?;
+        loop {
+            match rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive) {
+                Ok(()) => {
+                    let text = format!("process {}\n", std::process::id());
+                    return Ok(Self { file, path: path.to_owned() }.signed(&text));
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    return Err(FsError { action: "lock", path: path.to_owned(), source: errno.into() });
+                }
+            }
         }
     }
 
@@ -230,6 +275,15 @@ mod tests {
         drop(held);
         assert!(!FileLock::is_held(&path).unwrap());
         drop(in_a_child);
+        let held = FileLock::try_acquire(&path).unwrap().expect("free");
+        let busy = FileLock::acquire_in_turn(&path, Duration::from_millis(5), Clock).expect_err("held");
+        assert!(busy.to_string().contains("process "), "{busy}");
+        std::thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| FileLock::acquire_in_turn(&path, Duration::from_secs(60), Clock).map(drop));
+            drop(held);
+            waiting.join().unwrap().expect("free by now");
+        });
         let shared = (FileLock::try_shared(&path).unwrap(), FileLock::try_shared(&path).unwrap());
         assert!(shared.0.is_some() && shared.1.is_some());
         assert!(FileLock::try_acquire(&path).unwrap().is_none());

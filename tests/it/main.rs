@@ -36,6 +36,8 @@ mod hooks;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod merge;

@@ -17,12 +17,12 @@ use git_orch::store::{Author, Change, Edit, Meta, STATE_REF, Store, StoreError, 
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::Durability;
 
-struct Dir {
+pub(crate) struct Dir {
     _root: tempfile::TempDir,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
-fn env() -> Env {
+pub(crate) fn env() -> Env {
     let path = Env::capture().text("PATH").expect("PATH").to_owned();
     Env::from_pairs([
         ("PATH", path.as_str()),
@@ -33,7 +33,7 @@ fn env() -> Env {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test looks at the library, without the harness")]
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@e"]).args(args);
     command.env_remove("GIT_DIR").env("GIT_CONFIG_GLOBAL", "/dev/null");
@@ -43,7 +43,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn repo(flags: &[&str]) -> Dir {
+pub(crate) fn repo(flags: &[&str]) -> Dir {
     let root = tempfile::tempdir().expect("tempdir");
     let path = root.path().join("r é");
     let mut args = vec!["init", "-q", "-b", "main"];
@@ -53,7 +53,7 @@ fn repo(flags: &[&str]) -> Dir {
     Dir { _root: root, path }
 }
 
-fn open(dir: &Dir) -> Repo {
+pub(crate) fn open(dir: &Dir) -> Repo {
     Repo::discover(&dir.path, &env()).expect("opens")
 }
 
@@ -91,14 +91,14 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
 #[error("{0}")]
 struct No(String);
 
-fn create(repo: &Repo) -> Store<'_> {
+pub(crate) fn create(repo: &Repo) -> Store<'_> {
     let store = Store::new(repo, Durability::Commit);
     let meta = Meta::new("0".repeat(16), "main".into());
     store.create(&author(), Timestamp::from_millis(1_000), &meta).expect("created");
     store
 }
 
-fn add(store: &Store<'_>, n: u64) {
+pub(crate) fn add(store: &Store<'_>, n: u64) {
     store
         .transact::<(), No>(&author(), Action::Queue, |edit| {
             let mut t = task(edit, n);
@@ -170,6 +170,95 @@ fn sixteen_writers_lose_nothing() {
     git(&dir.path, &["fsck", "--strict"]);
 }
 
+/// Sixteen threads that want the same: each is told by the state that its own intent was applied to.
+#[test]
+fn one_of_many_at_once_wins_and_the_others_are_refused() {
+    let dir = repo(&[]);
+    create(&open(&dir));
+    for n in 0..20 {
+        let wins: Vec<bool> = std::thread::scope(|scope| {
+            let want = || {
+                let repo = open(&dir);
+                let won = Store::new(&repo, Durability::None).transact(&author(), Action::Queue, |edit| {
+                    if edit.task(&TaskId::from_bits(n)).expect("readable").is_some() {
+                        return Err(No("taken".into()));
+                    }
+                    let t = task(edit, n);
+                    edit.put_task(t, change(&format!("task/{n}")));
+                    Ok(())
+                });
+                won.is_ok()
+            };
+            let begun: Vec<_> = (0..16).map(|_| scope.spawn(want)).collect();
+            begun.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(wins.iter().filter(|won| **won).count(), 1);
+    }
+    let repo = open(&dir);
+    let tip = repo.ref_target(STATE_REF).unwrap().unwrap();
+    let audit = git_orch::store::audit(&repo, &tip, 100).unwrap();
+    let ids: std::collections::BTreeSet<_> = audit.iter().map(|found| found.entry.id.clone()).collect();
+    assert_eq!((audit.len(), ids.len()), (21, 21), "one entry a change, each with its own id");
+}
+
+/// Plain git, which knows no lock of ours, moves the ref while changes are made: none is lost, on either side.
+#[test]
+fn who_ignores_the_lock_costs_a_retry_and_no_change() {
+    let dir = repo(&[]);
+    let store_repo = open(&dir);
+    let store = create(&store_repo);
+    let others = std::cell::Cell::new(0);
+    for n in 0..10_u64 {
+        store
+            .transact::<(), No>(&author(), Action::Queue, |edit| {
+                if others.get() == n {
+                    let tip = git(&dir.path, &["rev-parse", STATE_REF]);
+                    let tree = format!("{tip}^{{tree}}");
+                    let other =
+                        git(&dir.path, &["commit-tree", "-p", &tip, "-m", &format!("other {n}"), &tree]);
+                    git(&dir.path, &["update-ref", STATE_REF, &other, &tip]);
+                    others.set(n + 1);
+                }
+                let t = task(edit, n);
+                edit.put_task(t, change(&format!("task/{n}")));
+                Ok(())
+            })
+            .expect("in the end");
+    }
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 10);
+    assert_eq!(git(&dir.path, &["rev-list", "--count", STATE_REF]), "21");
+}
+
+#[test]
+fn who_panics_within_a_change_keeps_nobody_else_from_one() {
+    let dir = repo(&[]);
+    create(&open(&dir));
+    std::thread::scope(|scope| {
+        for writer in 0..8_u64 {
+            let dir = &dir;
+            scope.spawn(move || {
+                let repo = open(dir);
+                let store = Store::new(&repo, Durability::None);
+                for n in 0..6 {
+                    let panics = std::panic::AssertUnwindSafe(|| {
+                        store.transact::<(), No>(&author(), Action::Queue, |edit| {
+                            let t = task(edit, 5000);
+                            edit.put_task(t, change("task/5000"));
+                            std::panic::resume_unwind(Box::new("as if"))
+                        })
+                    });
+                    assert!(std::panic::catch_unwind(panics).is_err());
+                    add(&store, writer * 100 + n);
+                }
+            });
+        }
+    });
+    let repo = open(&dir);
+    let store = Store::new(&repo, Durability::None);
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 48);
+    git(&dir.path, &["fsck", "--strict"]);
+}
+
 #[test]
 fn a_refusal_and_an_intent_without_change_write_nothing() {
     let dir = repo(&[]);
@@ -236,6 +325,76 @@ fn a_stale_lock_of_a_killed_git_is_named() {
         })
         .expect_err("locked");
     assert!(error.to_string().contains("state.lock is in the way"), "{error}");
+}
+
+fn packs(dir: &Dir) -> Vec<PathBuf> {
+    let objects =
+        PathBuf::from(git(&dir.path, &["rev-parse", "--path-format=absolute", "--git-path", "objects"]));
+    let all =
+        std::fs::read_dir(objects.join("pack")).expect("packs").map(|entry| entry.expect("entry").path());
+    let mut packs: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|s| s == "pack")).collect();
+    packs.sort();
+    packs
+}
+
+#[test]
+fn packs_of_ours_stay_few_and_the_users_git_leaves_them_alone() {
+    for flags in [&[][..], &["--object-format=sha256"], &["--ref-format=reftable"], &["--bare"]] {
+        let dir = repo(flags);
+        let repo = open(&dir);
+        let store = create(&repo);
+        // As a process that was killed leaves it.
+        let cut_off = packs(&dir).first().expect("one").with_file_name("pack-x.keep");
+        git_orch::sys::fs::write_new(&cut_off, b"git-orch\n", 0o644).unwrap();
+        for n in 0..70 {
+            add(&store, n);
+            assert!(packs(&dir).len() < 40, "{flags:?}");
+        }
+        assert!(!cut_off.exists());
+        let before = packs(&dir);
+        assert!(before.len() < 30, "put together: {flags:?}");
+        assert!(
+            git(&dir.path, &["count-objects", "-v"]).starts_with("count: 0\n"),
+            "none is loose: {flags:?}"
+        );
+        // Nor do they start its maintenance, nor does it touch them.
+        git(&dir.path, &["-c", "gc.autoPackLimit=1", "gc", "--auto", "--no-detach"]);
+        git(&dir.path, &["gc", "--quiet", "--prune=now"]);
+        assert_eq!(packs(&dir), before, "{flags:?}");
+        git(&dir.path, &["fsck", "--strict", "--full"]);
+        assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 70);
+        repo.release_packs().unwrap();
+        git(&dir.path, &["gc", "--quiet", "--prune=now"]);
+        assert_eq!(packs(&dir).len(), 1, "ordinary packs: {flags:?}");
+        assert_eq!(open(&dir).ref_target(STATE_REF).unwrap(), store.tip().unwrap());
+    }
+}
+
+#[test]
+fn who_reads_while_packs_are_put_together_finds_everything() {
+    let dir = repo(&[]);
+    let repo = open(&dir);
+    let store = create(&repo);
+    add(&store, 0);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let repo = open(&dir);
+                let store = Store::new(&repo, Durability::Commit);
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    let listing = store.snapshot().expect("snapshot").tasks().expect("tasks");
+                    assert!(listing.damaged.is_empty(), "{:?}", listing.damaged);
+                    git(&dir.path, &["cat-file", "-p", "refs/orch/state^{tree}"]);
+                }
+            });
+        }
+        let write = || (1..120).for_each(|n| add(&store, n));
+        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(write));
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        written.expect("written");
+    });
+    assert_eq!(store.snapshot().unwrap().tasks().unwrap().tasks.len(), 120);
 }
 
 /// A branch that merged trunk and was then merged into it, all within one second.

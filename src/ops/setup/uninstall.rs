@@ -192,6 +192,7 @@ fn remove_local_files(cx: &Ctx, left: Left, report: &mut Report) -> Result<(), O
         .map(|name| FileLock::acquire(&cx.file(name), PATIENCE, cx.clock))
         .collect::<Result<_, _>>()?;
     fs::remove_dir_all(&orch)?;
+    cx.repo.release_packs()?;
     drop(locks);
     report.push(Done::Made, "local files", format!("removed {shown}"));
     Ok(())

@@ -1,0 +1,349 @@
+//! Putting the small packs of our changes together, so that neither we nor the user's `git` slow down with their number.
+//!
+//! Called by `store` after a change, without its lock. In two steps: the packs of some twenty changes are joined in
+//! process; once they have become a few large ones, `git pack-objects` packs these better, as `git repack --geometric`
+//! chooses them, so that an object is written again only a logarithm of times. The new pack is complete and durable
+//! before an old one goes, in an order in which a reader always finds one of the two; a kill leaves both. Lock order:
+//! `write.lock`, `repack.lock`, `pack.lock`; the first is only tried for by who has the last.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::git::durable::{KEEP, TEMPORARY};
+use crate::git::error::GitError;
+use crate::git::join::join;
+use crate::git::repo::Repo;
+use crate::sys::clock::Clock;
+use crate::sys::fs::{self, Durability, FsError};
+use crate::sys::lock::FileLock;
+
+/// Held while names of packs change: while small ones are put together, and while a large one takes its place.
+const LOCK: &str = "pack.lock";
+/// Held while large packs are put together, which takes long.
+const LARGE_LOCK: &str = "repack.lock";
+/// How long is waited for whoever holds one.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A pack with fewer objects is small.
+const SMALL: u64 = 1000;
+/// From this many packs of ours on the small ones among them are put together.
+const MANY: usize = 30;
+/// From this many large packs on they are put together.
+const MANY_LARGE: usize = 6;
+/// With so many packs of ours no change makes another before small ones are put together: there are never 40.
+const FULL: usize = 36;
+/// A large pack is left alone if it is at least this many times as large as all smaller ones together.
+const FACTOR: u64 = 3;
+
+/// A pack of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Own {
+    /// Its path without a suffix.
+    stem: PathBuf,
+    objects: u64,
+    bytes: u64,
+}
+
+/// How pressing it is to put packs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// There are few.
+    NotYet,
+    /// Somebody should, when it suits.
+    Due,
+    /// Before there is another one.
+    Pressing,
+}
+
+impl Own {
+    fn file(&self, suffix: &str) -> PathBuf {
+        self.stem.with_extension(suffix)
+    }
+}
+
+impl Repo {
+    /// Packs of ours, smallest first. Those that were being written or removed when somebody was killed are not among
+    /// them.
+    fn own_packs(&self) -> Result<Vec<Own>, FsError> {
+        let mut packs = Vec::new();
+        for keep in self.own_keeps()? {
+            let stem = keep.with_extension("");
+            if let Some(index) = fs::size(&stem.with_extension("idx"))
+                && let Some(bytes) = fs::size(&stem.with_extension("pack"))
+            {
+                let objects = objects_of(index, self.oid_len() / 2);
+                packs.push(Own { stem, objects, bytes });
+            }
+        }
+        packs.sort_by_key(|pack| pack.bytes);
+        Ok(packs)
+    }
+
+    /// Files that keep a pack, be they ours or git's.
+    fn keeps(&self) -> Result<Vec<PathBuf>, FsError> {
+        let names = fs::list(&self.pack_dir())?.into_iter();
+        Ok(names.filter(|path| path.extension().is_some_and(|suffix| suffix == "keep")).collect())
+    }
+
+    fn own_keeps(&self) -> Result<Vec<PathBuf>, FsError> {
+        // Git's own say `repack` and the like.
+        let ours = |keep: &PathBuf| fs::read(keep).is_ok_and(|text| text == KEEP.as_bytes());
+        Ok(self.keeps()?.into_iter().filter(ours).collect())
+    }
+
+    /// How pressing it is to put packs of ours together. Costs one look at a directory as long as there are few.
+    pub fn packing(&self) -> Result<Packing, GitError> {
+        let keeps = self.keeps()?.len();
+        if keeps < MANY {
+            return Ok(Packing::NotYet);
+        }
+        let ours = if keeps < FULL { 0 } else { self.own_packs()?.len() };
+        Ok(if ours < FULL { Packing::Due } else { Packing::Pressing })
+    }
+
+    /// Puts packs of ours together if there are many and nobody else is at it. Says how many are gone.
+    pub fn pack_together(&self, durability: Durability) -> Result<usize, GitError> {
+        let Some(lock) = FileLock::try_acquire(&self.orch_dir().join(LOCK))? else { return Ok(0) };
+        let small = self.join_small(MANY - MANY_LARGE, durability, &lock)?;
+        drop(lock);
+        Ok(small + self.repack_large(MANY_LARGE, durability)?)
+    }
+
+    /// Puts small packs together, waiting for whoever is at it: for who may not make another one before.
+    pub fn make_room(&self, durability: Durability) -> Result<(), GitError> {
+        let lock = FileLock::acquire(&self.orch_dir().join(LOCK), PATIENCE, Clock)?;
+        self.join_small(2, durability, &lock).map(drop)
+    }
+
+    /// Puts packs of ours together as far as many more changes would. For who wants to see what is left then.
+    pub fn pack_down(&self, durability: Durability) -> Result<(), GitError> {
+        self.make_room(durability)?;
+        let _large = FileLock::acquire(&self.orch_dir().join(LARGE_LOCK), PATIENCE, Clock)?;
+        let packs = self.own_packs()?;
+        match packs.get(..chosen(&packs)) {
+            Some(chosen) if chosen.len() > 1 => self.repack(chosen, durability),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Makes one of all small packs if there are at least `many`.
+    fn join_small(&self, many: usize, durability: Durability, _lock: &FileLock) -> Result<usize, GitError> {
+        self.clear_cut_off()?;
+        let small: Vec<Own> = self.own_packs()?.into_iter().filter(|pack| pack.objects < SMALL).collect();
+        if small.len() < many {
+            return Ok(0);
+        }
+        let stems: Vec<&Path> = small.iter().map(|pack| pack.stem.as_path()).collect();
+        // One of another program's making is left for `git pack-objects`.
+        let Some(joined) = join(&stems, self.gix.object_hash())? else { return Ok(0) };
+        self.persist_pack(&joined, durability)?;
+        let name = format!("pack-{}", joined.name);
+        remove_all(&small, &name)?;
+        Ok(small.len())
+    }
+
+    fn repack_large(&self, many: usize, durability: Durability) -> Result<usize, GitError> {
+        let is_large = |pack: &Own| pack.objects >= SMALL;
+        if self.own_packs()?.into_iter().filter(is_large).count() < many {
+            return Ok(0);
+        }
+        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join(LARGE_LOCK))? else { return Ok(0) };
+        let packs: Vec<Own> = self.own_packs()?.into_iter().filter(is_large).collect();
+        let chosen = packs.get(..chosen(&packs)).unwrap_or_default();
+        if packs.len() < many || chosen.len() < 2 {
+            return Ok(0);
+        }
+        self.repack(chosen, durability)?;
+        Ok(chosen.len())
+    }
+
+    /// Makes one of `packs` by `git pack-objects`, which finds deltas that `join` does not look for. Only what changes
+    /// names of packs is done under the lock that others wait for.
+    fn repack(&self, packs: &[Own], durability: Durability) -> Result<(), GitError> {
+        let scratch = self.orch_dir().join("packing");
+        // What is in there is of one that was killed.
+        if fs::exists(&scratch) {
+            fs::remove_dir_all(&scratch)?;
+        }
+        fs::create_dir_all(&scratch)?;
+        let new = self.write_together(packs, &scratch)?;
+        let lock = FileLock::acquire(&self.orch_dir().join(LOCK), PATIENCE, Clock)?;
+        self.publish(&new, durability)?;
+        remove_all(packs, &new.file_name().unwrap_or_default().to_string_lossy())?;
+        drop(lock);
+        Ok(fs::remove_dir_all(&scratch)?)
+    }
+
+    /// Removes packs that were being written or removed when their process was killed:
+    /// they have a temporary name or no index, and nobody is at them, because whoever writes one holds `write.lock` or `pack.lock`, which the caller has.
+    fn clear_cut_off(&self) -> Result<(), FsError> {
+        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("write.lock"))? else { return Ok(()) };
+        for keep in self.own_keeps()? {
+            let stem = keep.with_extension("");
+            if !fs::exists(&stem.with_extension("idx")) {
+                remove(&Own { stem, objects: 0, bytes: 0 })?;
+            }
+        }
+        let is_ours = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+        };
+        for file in fs::list(&self.pack_dir())?.iter().filter(|path| is_ours(path)) {
+            fs::remove_file_if_there(file)?;
+        }
+        Ok(())
+    }
+
+    /// One pack with everything that is in `packs`, below `scratch`; its path without a suffix.
+    fn write_together(&self, packs: &[Own], scratch: &Path) -> Result<PathBuf, GitError> {
+        let names: String = packs
+            .iter()
+            .filter_map(|pack| {
+                pack.file("pack").file_name().map(|name| name.to_string_lossy().into_owned() + "\n")
+            })
+            .collect();
+        let args = ["pack-objects", "--stdin-packs", "--delta-base-offset", "--threads=1", "--quiet"];
+        let output = self.git(args).args([scratch.join("pack")]).stdin(names).run()?.checked()?;
+        let stem = scratch.join(format!("pack-{}", output.text()));
+        let new = self.index_of(&stem)?;
+        for pack in packs {
+            for entry in self.index_of(&pack.stem)?.iter() {
+                if new.lookup(entry.oid).is_none() {
+                    return Err(GitError::Missing { oid: entry.oid.to_string() });
+                }
+            }
+        }
+        Ok(stem)
+    }
+
+    fn index_of(&self, stem: &Path) -> Result<gix::odb::pack::index::File, GitError> {
+        let path = stem.with_extension("idx");
+        let tried = format!("read {}", path.display());
+        gix::odb::pack::index::File::at(path, self.gix.object_hash()).map_err(GitError::gix(tried))
+    }
+
+    /// Moves the pack at `stem` to the others: what keeps it first, its index last.
+    fn publish(&self, stem: &Path, durability: Durability) -> Result<(), GitError> {
+        let dir = self.pack_dir();
+        let to = |from: &Path| dir.join(from.file_name().unwrap_or_default());
+        if durability == Durability::Commit {
+            fs::sync_all(&[&stem.with_extension("pack"), &stem.with_extension("idx")])?;
+        }
+        self.keep_pack(&to(stem).with_extension("keep"))?;
+        for suffix in ["pack", "rev", "idx"] {
+            let from = stem.with_extension(suffix);
+            if fs::exists(&from) {
+                fs::rename(&from, &to(&from))?;
+            }
+        }
+        if durability == Durability::Commit {
+            fs::sync_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// Reads again what was not found the first time, in the packs that are there now, and then once nobody puts packs
+    /// together: who lists the packs before the new one is there, and opens the old ones after they are gone, finds
+    /// neither.
+    pub(super) fn past_packing<T>(
+        &self,
+        read: impl Fn(&gix::Repository) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let again = |result: &Result<T, GitError>| {
+            matches!(result, Err(GitError::Missing { .. } | GitError::Gix { .. }))
+        };
+        let first = read(&self.reader.borrow());
+        if !again(&first) {
+            return first;
+        }
+        self.renew()?;
+        let second = read(&self.reader.borrow());
+        let lock = self.orch_dir().join(LOCK);
+        if !again(&second) || !fs::exists(&lock) {
+            return second;
+        }
+        let Ok(_lock) = FileLock::acquire(&lock, PATIENCE, Clock) else { return second };
+        self.renew()?;
+        read(&self.reader.borrow())
+    }
+
+    /// Makes packs of ours ordinary ones, which the user's `git gc` takes care of.
+    pub fn release_packs(&self) -> Result<(), GitError> {
+        for keep in self.own_keeps()? {
+            fs::remove_file_if_there(&keep)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many objects a pack has by the size of its index: a header, 256 numbers, two checksums, and for each object its
+/// id and two numbers.
+fn objects_of(index: u64, id: usize) -> u64 {
+    let id = u64::try_from(id).unwrap_or(32);
+    index.saturating_sub(8 + 256 * 4 + 2 * id) / (id + 8)
+}
+
+/// Without its index nobody looks for anything in a pack; what keeps it goes last, so that a kill leaves nothing that
+/// is not known for ours.
+fn remove(pack: &Own) -> Result<(), FsError> {
+    for suffix in ["idx", "rev", "pack", "keep"] {
+        fs::remove_file_if_there(&pack.file(suffix))?;
+    }
+    Ok(())
+}
+
+/// Removes what a pack named `but` replaces.
+fn remove_all(packs: &[Own], but: &str) -> Result<(), FsError> {
+    packs.iter().filter(|pack| pack.stem.file_name().is_none_or(|name| name != but)).try_for_each(remove)
+}
+
+/// How many of `packs`, smallest first, are put together.
+fn chosen(packs: &[Own]) -> usize {
+    let mut sum = 0_u64;
+    let small = packs.iter().enumerate().take_while(|(n, pack)| {
+        let goes = *n < 2 || pack.bytes < sum.saturating_mul(FACTOR);
+        sum = sum.saturating_add(pack.bytes);
+        goes
+    });
+    small.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(sizes: &[u64]) -> Vec<Own> {
+        sizes.iter().map(|&bytes| Own { stem: PathBuf::from("x"), objects: bytes, bytes }).collect()
+    }
+
+    #[test]
+    fn the_small_ones_go_together_and_a_large_one_stays() {
+        assert_eq!(chosen(&of(&[])), 0);
+        assert_eq!(chosen(&of(&[1, 900, 1000, 1000, 9000])), 4);
+        assert_eq!(chosen(&of(&[10, 10, 10, 90])), 3);
+        assert_eq!(chosen(&of(&[10, 10, 10, 89, 1000])), 4);
+    }
+
+    #[test]
+    fn however_many_changes_there_are_the_packs_stay_few() {
+        // Those that nothing was ever written of twice come first, those of ten thousand tasks.
+        let (mut packs, mut written) = (vec![20_000_u64], 0_u64);
+        for n in 0..100_000_u64 {
+            packs.push(5 + n % 7);
+            let (small, mut large): (Vec<u64>, Vec<u64>) =
+                packs.iter().partition(|objects| **objects < SMALL);
+            if small.len() + large.len() >= MANY && small.len() >= MANY - MANY_LARGE {
+                large.push(small.iter().sum());
+                written += small.iter().sum::<u64>();
+                if large.len() >= MANY_LARGE {
+                    large.sort_unstable();
+                    let few = chosen(&of(&large));
+                    let sum = large.drain(..few).sum();
+                    written += sum;
+                    large.push(sum);
+                }
+                packs = large;
+            }
+            assert!(packs.len() < FULL);
+        }
+        assert!(written < 100_000 * 8 * 15, "each is written a few times: {written}");
+    }
+}
