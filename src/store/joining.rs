@@ -10,14 +10,15 @@ use crate::domain::stamp::Stamp;
 use crate::domain::task::{Register, Task};
 use crate::domain::time::Timestamp;
 use crate::git::{Cas, Entry, EntryKind, RefChange};
+use crate::policy::grant::Action;
 use crate::store::codec::decode_task;
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, TransactError};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::join::{Unrelated, join_file};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::FORMAT;
 use crate::store::snapshot::Snapshot;
-use crate::store::transaction::{Author, Signed, Store};
+use crate::store::transaction::{Author, Edit, Signed, Store};
 use crate::sys::clock::Clock;
 use crate::sys::lock::FileLock;
 use crate::sys::random;
@@ -101,6 +102,22 @@ impl<'r> Store<'r> {
     /// The state at a commit, e.g. one that was fetched.
     pub fn at(&self, commit: &Oid) -> Result<Snapshot<'r>, StoreError> {
         Snapshot::at(self.repo, commit.clone())
+    }
+
+    /// What a change would make of the state, as a commit on our tip that is durable and that no ref leads to: for a remote
+    /// that arbitrates by its own compare-and-swap. It counts once it is joined.
+    pub fn propose<T, E: std::error::Error + 'static>(
+        &self,
+        author: &Author,
+        action: Action,
+        intent: impl FnOnce(&mut Edit<'_, 'r>) -> Result<T, E>,
+    ) -> Result<(T, Oid), TransactError<E>> {
+        let snapshot = self.snapshot()?;
+        let (value, commit, written) = self.made(&snapshot, author, action, intent)?;
+        if let Some(written) = written {
+            self.repo.persist(&[written], self.durability).map_err(StoreError::from)?;
+        }
+        Ok((value, commit))
     }
 
     /// Joins the state at `theirs` into ours. Nothing of either is lost; a state that has nothing new changes nothing.

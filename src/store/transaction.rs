@@ -334,16 +334,28 @@ impl<'r> Store<'r> {
         intent: &mut impl FnMut(&mut Edit<'_, 'r>) -> Result<T, E>,
     ) -> Result<(T, Oid), TransactError<E>> {
         let snapshot = Snapshot::at(self.repo, open.head.clone())?;
-        let mut edit = self.begin(&snapshot, author, action)?;
-        let value = intent(&mut edit).map_err(TransactError::Refused)?;
-        if edit.changes.is_empty() {
-            return Ok((value, open.head.clone()));
-        }
-        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
-        let (commit, written) = self.write(Some(&snapshot), &edit.files, signed)?;
-        open.written.push(written);
+        let (value, commit, written) = self.made(&snapshot, author, action, intent)?;
+        open.written.extend(written);
         open.head = commit.clone();
         Ok((value, commit))
+    }
+
+    /// What an intent makes of a state: what it returned, the commit, and its objects if it changed anything.
+    pub(super) fn made<T, E: std::error::Error + 'static>(
+        &self,
+        snapshot: &Snapshot<'r>,
+        author: &Author,
+        action: Action,
+        intent: impl FnOnce(&mut Edit<'_, 'r>) -> Result<T, E>,
+    ) -> Result<(T, Oid, Option<Pending>), TransactError<E>> {
+        let mut edit = self.begin(snapshot, author, action)?;
+        let value = intent(&mut edit).map_err(TransactError::Refused)?;
+        if edit.changes.is_empty() {
+            return Ok((value, snapshot.commit().clone(), None));
+        }
+        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
+        let (commit, written) = self.write(Some(snapshot), &edit.files, signed)?;
+        Ok((value, commit, Some(written)))
     }
 
     /// Sees to it that there is room for one more pack, and says whether small ones should be put together. What goes

@@ -419,3 +419,37 @@ fn a_dead_worker_s_task_is_taken_over_after_it_was_told() {
     assert_eq!(shown(a, &id)["owner"], shown(b, &id)["owner"], "{}", done.stderr);
     assert_eq!(fence(a), 2);
 }
+
+#[test]
+fn a_host_that_takes_only_branches_arbitrates_by_the_state() {
+    let team = Team::of(3);
+    let hub = team.hub.repo();
+    hub.git(&["update-ref", "-d", "refs/orch/state"]).success();
+    hub.write("hooks/update", "#!/bin/sh\ncase \"$1\" in refs/heads/*) exit 0;; esac\nexit 1\n");
+    hub.sh("chmod +x hooks/update").success();
+    for clone in &team.clones {
+        clone.git(&["config", "orch.ref", "refs/heads/orch/state"]).success();
+        clone.git(&["config", "orch.claims", "batched"]).success();
+    }
+    let [a, b, c] = team.clones.as_slice() else { panic!("BUG: three") };
+    let id = a.orch(&["add", "wanted"]).success().line();
+    team.sync();
+    team.sync();
+    assert_eq!(
+        team.clones.iter().map(|clone| clone.rev("refs/orch/state^{tree}")).collect::<BTreeSet<_>>().len(),
+        1
+    );
+    let tries: Vec<_> = [a, b, c]
+        .map(|clone| clone.cmd(ORCH).args(&["start", &id, "--no-worktree", "--json"]).spawn())
+        .into();
+    let won: Vec<bool> = tries.into_iter().map(|running| running.wait().status() == 0).collect();
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+    team.sync();
+    let claims: Vec<Value> = [a, b, c].map(|clone| shown(clone, &id)["claim"].clone()).into();
+    assert_eq!(
+        claims.iter().filter(|claim| *claim == "confirmed").count(),
+        3,
+        "seen by all alike: {claims:?}"
+    );
+    assert!(hub.git(&["for-each-ref", "refs/orch"]).success().stdout.is_empty());
+}

@@ -74,7 +74,12 @@ pub(crate) fn publish(cx: &Ctx, remote: &str, id: &TaskId, ours: &Register) -> R
 }
 
 /// Whether the register that we want confirmed is another clone's by now.
-fn lost(cx: &Ctx, before: &Register, now: &Register, id: &TaskId) -> Result<Option<Lost>, OpError> {
+pub(super) fn lost(
+    cx: &Ctx,
+    before: &Register,
+    now: &Register,
+    id: &TaskId,
+) -> Result<Option<Lost>, OpError> {
     let holder = now.state.lease();
     let ours = |register: &Register| register.state.lease().map(|lease| lease.owner.session.clone());
     if before.change == now.change || (ours(before).is_some() && ours(before) == ours(now)) {

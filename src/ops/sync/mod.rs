@@ -4,6 +4,7 @@
 //! (`refs/orch/remotes/<remote>/fetched/state`) and becomes the tracked one (`…/state`) once it is joined, so that what
 //! others do to a remote (deleting, rewinding, pushing another repository's state) is seen. Nothing of ours is lost by it: all that was ever tracked is in our own state.
 
+mod batched;
 mod claims;
 mod confirm;
 mod join;
@@ -20,7 +21,7 @@ use share::Shared;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::config::StateSync;
+use crate::config::{Claims, StateSync};
 use crate::domain::id::TaskId;
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Trunk};
@@ -135,7 +136,11 @@ pub(crate) fn claim(cx: &Ctx, task: &Task) -> Result<Result<Standing, Lost>, OpE
         Shared::Refused(said) => return Ok(Ok(Standing::Refused(said))),
         Shared::Offline(said) => return Ok(Ok(Standing::Unconfirmed(said))),
     }
-    Ok(match confirm::publish(cx, remote, &task.id, &task.register)? {
+    let published = match cx.local.claims {
+        Claims::Refs => confirm::publish(cx, remote, &task.id, &task.register)?,
+        Claims::Batched => batched::publish(cx, remote, task)?,
+    };
+    Ok(match published {
         Published::Confirmed => Ok(Standing::Confirmed),
         Published::Lost(lost) => Err(lost),
         Published::Refused(said) => Ok(Standing::Refused(said)),
@@ -176,6 +181,9 @@ pub(crate) fn lost_lately(cx: &Ctx) -> Result<bool, OpError> {
 /// Tells the remote what became of tasks whose claims it has. Whatever goes wrong is made up for by the next sync.
 pub(crate) fn tell(cx: &Ctx, ids: &[TaskId]) {
     let Some(remote) = arbiter(cx) else { return };
+    if cx.local.claims == Claims::Batched {
+        return after_merge(cx);
+    }
     for id in ids {
         let told = told(cx, remote, id);
         match told {
