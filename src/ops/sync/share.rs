@@ -34,8 +34,19 @@ pub(super) fn share(
     options: Options,
     report: &mut Report,
 ) -> Result<Shared, OpError> {
+    share_within(cx, remote, options, report, TRIES)
+}
+
+/// The same, trying at most `tries` times.
+pub(super) fn share_within(
+    cx: &Ctx,
+    remote: &str,
+    options: Options,
+    report: &mut Report,
+    tries: u32,
+) -> Result<Shared, OpError> {
     let mut said = String::new();
-    for round in 0..TRIES {
+    for round in 0..tries {
         let ours = cx.snapshot()?.commit().clone();
         let theirs = cx.repo.ref_target(&cx.fetched_state(remote))?;
         if theirs.as_ref() == Some(&ours) {
@@ -59,6 +70,9 @@ pub(super) fn share(
                 Some(Answer::Stale) | None => "other clones were faster every time".clone_into(&mut said),
             },
             Pushed::Unknown(why) => said = why,
+        }
+        if round + 1 == tries {
+            break;
         }
         // Whoever lost once may lose again to the same one: not all at the same time.
         let spread = Duration::from_millis(random::bits40() % (20 << round.min(5)));
