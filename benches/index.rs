@@ -280,7 +280,7 @@ fn id(n: u64) -> TaskId {
 
 fn done() -> State {
     let oid = Oid::parse(&"1".repeat(40)).expect("forty digits");
-    State::Done(Evidence { commit: oid.clone(), tree: oid, verdict: "bench".into() })
+    State::Done(Evidence { commit: oid.clone(), tree: oid, verdict: "bench".into(), local: false })
 }
 
 /// Number `n`: six of ten are done, the rest mostly open; those need up to three earlier ones, mostly near.

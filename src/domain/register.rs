@@ -74,6 +74,8 @@ pub struct Evidence {
     pub tree: Oid,
     /// The key of the verdict, or the reason of the override that stood in for it.
     pub verdict: String,
+    /// Whether only one clone's trunk was moved, and not yet the remote's.
+    pub local: bool,
 }
 
 /// Where a task stands, with what belongs to that.
@@ -484,6 +486,7 @@ mod tests {
             commit: Oid::parse(&"b".repeat(40)).expect("valid"),
             tree: Oid::parse(&"c".repeat(40)).expect("valid"),
             verdict: "k".into(),
+            local: false,
         };
         vec![
             State::Open,

@@ -74,7 +74,7 @@ fn state(word: &str) -> State {
         "merging" => State::Merging(lease()),
         "blocked" => State::Blocked("the vendor".into()),
         "review" => State::Review,
-        "done" => State::Done(Evidence { commit: oid(1), tree: oid(2), verdict: "v".into() }),
+        "done" => State::Done(Evidence { commit: oid(1), tree: oid(2), verdict: "v".into(), local: false }),
         "closed" => State::Closed("duplicate".into()),
         other => panic!("BUG: {other}"),
     }

@@ -21,6 +21,7 @@ pub mod error;
 pub mod gateless;
 mod held;
 pub mod hooks;
+mod landed;
 mod lease;
 mod making;
 pub mod merge;

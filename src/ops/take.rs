@@ -14,7 +14,7 @@ use crate::ops::remote;
 use crate::ops::sync::{self, Brought, Lost, Standing, Trouble};
 use crate::ops::takeover::{self, Secured};
 use crate::ops::tasks::{change, get};
-use crate::ops::{lease, making, needs, people, steps, tasks, worktrees};
+use crate::ops::{landed, lease, making, needs, people, steps, tasks, worktrees};
 use crate::policy::grant::Action;
 use crate::store::{Edit, Snapshot};
 use crate::sys::random;
@@ -90,7 +90,9 @@ pub enum Next {
 pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
     let snapshot = cx.snapshot()?;
     for row in candidates(cx, &snapshot, filter, &|_| true, FEW)? {
-        if let Ok(Some(task)) = snapshot.task(&row.id) {
+        if let Ok(Some(task)) = snapshot.task(&row.id)
+            && landed::elsewhere(cx, &snapshot, &task)?.is_empty()
+        {
             return Ok(Ok(task));
         }
     }
@@ -275,6 +277,7 @@ fn claim_first(
         for id in choose(snapshot)? {
             if let Ok(Some(task)) = snapshot.task(&id)
                 && needs::is_ready(snapshot, &task)?
+                && landed::elsewhere(how.cx, snapshot, &task)?.is_empty()
             {
                 return claim(how, edit, task).map(Some);
             }
@@ -450,6 +453,7 @@ fn claim_named(
     if task.register.state == State::Open && !needs::is_ready(edit.snapshot(), &task)? {
         return Err(not_ready(edit.snapshot(), &task)?.into());
     }
+    landed::refuse(how.cx, edit.snapshot(), &task)?;
     Ok(Some((claim(how, edit, task)?, Since::Now)))
 }
 

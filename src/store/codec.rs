@@ -187,7 +187,7 @@ fn unknown_keys(table: &Table) -> Unknown {
     };
     look(&[], table, &[&TASK_KEYS, &["stamps", "gone"]]);
     let subs: [(&str, &[&[&str]]); 3] =
-        [("stamps", &[&STAMPED]), ("gone", &[&SETS]), ("register", &[&REGISTER_KEYS, &["verdict"]])];
+        [("stamps", &[&STAMPED]), ("gone", &[&SETS]), ("register", &[&REGISTER_KEYS, &["verdict", "local"]])];
     for (name, known) in subs {
         if let Some(sub) = table.get(name).and_then(Value::as_table) {
             look(&[name], sub, known);
@@ -263,6 +263,9 @@ pub(crate) fn encode_register(register: &Register) -> Table {
             put(&mut t, "commit", evidence.commit.as_str());
             put(&mut t, "tree", evidence.tree.as_str());
             put(&mut t, "verdict", evidence.verdict.as_str());
+            if evidence.local {
+                put(&mut t, "local", true);
+            }
         }
     }
     t
@@ -355,6 +358,7 @@ fn decode_state(r: &Reader<'_>) -> Result<State, String> {
             commit: r.oid("commit")?,
             tree: r.oid("tree")?,
             verdict: r.text("verdict")?,
+            local: r.optional("local", Reader::flag)?.unwrap_or(false),
         }),
         "closed" => State::Closed(r.text("reason")?),
         other => return Err(format!("register.status `{other}` is unknown")),

@@ -96,7 +96,7 @@ fn act(mut task: Task, deed: &Deed, clone: usize, n: u64, ms: i64) -> Task {
     let lease = Lease { owner, claim: Claim::Local, expires: Timestamp::from_millis(ms + 9) };
     let oid = Oid::parse(&"a".repeat(40)).expect("valid");
     let work = Work { branch: "fix/x".into(), base: oid.clone() };
-    let evidence = Evidence { commit: oid.clone(), tree: oid, verdict: "k".into() };
+    let evidence = Evidence { commit: oid.clone(), tree: oid, verdict: "k".into(), local: false };
     let r = task.register.clone();
     let moved = match deed {
         Deed::Claim => r.claim(&id(), &at, lease, work).ok(),

@@ -453,3 +453,23 @@ fn a_host_that_takes_only_branches_arbitrates_by_the_state() {
     );
     assert!(hub.git(&["for-each-ref", "refs/orch"]).success().stdout.is_empty());
 }
+
+#[test]
+fn what_one_clone_merged_for_itself_is_not_there_for_the_others() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let first = a.orch(&["add", "first", "--kind", "feature"]).success().line();
+    let second = a.orch(&["add", "second", "--kind", "feature", "--needs", &first]).success().line();
+    let taken = json(a, &["start", &first, "--json"]);
+    a.env().at(taken["path"].as_str().expect("path")).commit("work", &[("new", "x\n")]);
+    a.orch(&["merge", "--no-push", &first]).success();
+    team.sync();
+    for clone in [a, b] {
+        assert_eq!(shown(clone, &first)["status"], "done");
+        refused(clone.orch(&["next"]), 5, "queue.empty");
+        let told = refused(clone.orch(&["start", &second]), 4, "task.needs");
+        assert!(told.stderr.contains("hub/main has not yet"), "{}", told.stderr);
+    }
+    a.orch(&["push", "hub", "main"]).success();
+    assert_eq!(json(b, &["next", "--json"])["id"], second.as_str());
+}

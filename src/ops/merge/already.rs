@@ -28,7 +28,7 @@ impl Run<'_> {
                 .next(format!("git orch close {} --reason TEXT   (if there is nothing to do)", task.id))
                 .into());
         }
-        let Some((evidence, judged)) = self.evidence(base)? else {
+        let Some((evidence, judged)) = self.evidence(trunk, base)? else {
             let fact =
                 format!("{} contains {}, but not by a merge of git-orch", trunk.name, self.target.branch);
             return Err(Refused::new(Because::Policy, "merge.external", fact)
@@ -52,12 +52,13 @@ impl Run<'_> {
 
     /// That trunk has the branch by a merge that was verified when it was made: by the PASS that was recorded then,
     /// or a person's word now.
-    fn evidence(&self, base: &Oid) -> Result<Option<(Evidence, Option<Judged>)>, OpError> {
+    fn evidence(&self, trunk: &Trunk, base: &Oid) -> Result<Option<(Evidence, Option<Judged>)>, OpError> {
         let Some(commit) = merge_of(self.cx, base, &self.target.tip)? else { return Ok(None) };
         let mut request = Request::new(commit.clone(), Moment::Merge);
         request.team = branch::team(&self.target.branch);
         let tree = self.cx.repo.tree_of(&commit)?;
-        let evidence = |verdict| Evidence { commit, tree, verdict };
+        let local = self.landing(trunk) == Landing::Local && trunk.remote.is_some();
+        let evidence = |verdict| Evidence { commit, tree, verdict, local };
         Ok(match (ralph::passed_when_merged(self.cx, &request)?, &self.options.override_reason) {
             (Some(judged), _) => {
                 let key = judged.deciding().map(|v| v.key.clone()).unwrap_or_default();

@@ -377,6 +377,7 @@ impl Run<'_> {
             commit: candidate.commit.clone(),
             tree: candidate.judged.tree.clone(),
             verdict: candidate.evidence,
+            local: self.landing(&candidate.trunk) == Landing::Local && candidate.trunk.remote.is_some(),
         };
         let landing = self.landing(&candidate.trunk);
         let mut target = self.target.clone();
