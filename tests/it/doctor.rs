@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use git_orch::domain::control::Mode;
 use git_orch::domain::draft::Draft;
 use git_orch::domain::id::TaskId;
-use git_orch::index::{EventFilter, Filter};
+use git_orch::index::{Applied, Changes, EventFilter, Filter, Index};
 use git_orch::ops::doctor::{Check, Found, Mend, doctor_with};
 use git_orch::ops::setup::{self, StateRefs};
 use git_orch::ops::status::{self, Hooks};
@@ -258,6 +258,25 @@ fn worktrees_that_are_gone_or_lead_elsewhere_are_found() {
         shown(&repo, &checks, Found::Fixed)
     );
     assert_eq!(repo.git(&["branch", "--list", "fix/*"]).success().stdout.lines().count(), 2, "branches stay");
+}
+
+#[test]
+fn an_index_that_says_something_else_than_git_is_found() {
+    let env = TestEnv::new();
+    let (repo, _) = ready(&env);
+    let cx = context(&repo);
+    status::status(&cx).expect("makes the index");
+    // Consistent in itself, and a change short.
+    tasks::add(&cx, &[draft()], "test").expect("added");
+    let mut index = Index::open(&cx.repo.orch_dir()).expect("opens");
+    let from = index.indexed().expect("readable");
+    let to = cx.snapshot().expect("there").commit().clone();
+    assert_eq!(index.apply(from.as_ref(), &to, &Changes::default()).expect("applied"), Applied::Done);
+    drop(index);
+    let text = shown(&repo, &examine(&repo, Mend::Look), Found::Problem);
+    assert!(text.contains("is missing"), "{text}");
+    assert!(!shown(&repo, &examine(&repo, Mend::Repair), Found::Fixed).is_empty());
+    healthy(&repo);
 }
 
 #[test]

@@ -473,3 +473,20 @@ fn what_one_clone_merged_for_itself_is_not_there_for_the_others() {
     a.orch(&["push", "hub", "main"]).success();
     assert_eq!(json(b, &["next", "--json"])["id"], second.as_str());
 }
+
+#[test]
+fn doctor_knows_how_the_state_is_shared() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    let told = |expected: &str| {
+        let done = a.orch(&["doctor"]).any();
+        assert!(done.stdout.contains(expected), "{expected}: {}\n{}", done.stdout, done.stderr);
+    };
+    a.orch(&["add", "x"]).success();
+    told("hub lacks 1 change of this clone's state");
+    a.orch(&["sync"]).success();
+    told("none touches refs/orch/*");
+    team.hub.repo().git(&["update-ref", "-d", "refs/orch/state"]).success();
+    refused(a.orch(&["sync"]), 8, "sync.gone");
+    told("the state of hub was deleted or put back");
+}

@@ -8,6 +8,7 @@
 
 mod check;
 mod configuration;
+mod derived;
 mod environment;
 mod examine;
 mod hooks;

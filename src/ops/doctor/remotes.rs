@@ -1,5 +1,6 @@
 //! Settings of remotes that would overwrite or delete our refs.
 
+use crate::domain::plural::plural;
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
@@ -29,11 +30,33 @@ pub(super) fn check(cx: &Ctx) -> Result<Vec<Check>, OpError> {
             checks.push(Check::problem(NAME, what).at(key.clone()).next(format!("git config {key} false")));
         }
     }
+    checks.extend(sharing(cx)?);
     if checks.is_empty() {
         checks.push(Check::ok(
             NAME,
             format!("{} remotes; none touches refs/orch/*", cx.settings.remotes.len()),
         ));
+    }
+    Ok(checks)
+}
+
+/// What is known of the remote's state without asking it.
+fn sharing(cx: &Ctx) -> Result<Vec<Check>, OpError> {
+    let Some(remote) = cx.remote() else { return Ok(Vec::new()) };
+    let Some(tracked) = cx.repo.ref_target(&cx.tracked_state(remote))? else { return Ok(Vec::new()) };
+    let fetched = cx.repo.ref_target(&cx.fetched_state(remote))?;
+    let mut checks = Vec::new();
+    if fetched.as_ref() != Some(&tracked) {
+        let what = format!("the state of {remote} was deleted or put back when it was last fetched");
+        checks
+            .push(Check::problem(NAME, what).next(format!("git orch sync {remote}   # says what happened")));
+    }
+    let Some(ours) = cx.store().tip()? else { return Ok(checks) };
+    let range = format!("{tracked}..{ours}");
+    let count: usize = cx.repo.run_git(["rev-list", "--count", &range])?.text().trim().parse().unwrap_or(0);
+    if count > 0 {
+        let what = format!("{remote} lacks {} of this clone's state", plural(count, "change"));
+        checks.push(Check::note(NAME, what).next(format!("git orch sync {remote}")));
     }
     Ok(checks)
 }

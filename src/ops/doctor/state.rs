@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::index::{self, Index, IndexError};
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
+use crate::ops::doctor::derived;
 use crate::ops::error::OpError;
 use crate::ops::ready;
 use crate::policy::grant::Action;
@@ -81,7 +82,11 @@ pub(super) fn index(cx: &Ctx, mend: Mend) -> Result<Vec<Check>, OpError> {
         return Ok(vec![Check::ok(NAME, "not made yet; the next command makes it")]);
     }
     let error = match patiently(cx, || Index::open(&dir).and_then(|index| index.check())) {
-        Ok(()) => return Ok(vec![Check::ok(NAME, "consistent").at_path(&file)]),
+        Ok(()) => match derived::difference(cx)? {
+            Ok(None) => return Ok(vec![Check::ok(NAME, "says what git says").at_path(&file)]),
+            Ok(Some(what)) => IndexError::Corrupt(what),
+            Err(error) => error,
+        },
         Err(error) => error,
     };
     if !error.wants_rebuild() {
