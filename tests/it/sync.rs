@@ -490,3 +490,40 @@ fn doctor_knows_how_the_state_is_shared() {
     refused(a.orch(&["sync"]), 8, "sync.gone");
     told("the state of hub was deleted or put back");
 }
+
+#[test]
+fn a_clone_whose_state_was_put_back_does_not_take_the_remote_along() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    let old = a.rev("refs/orch/state");
+    let id = a.orch(&["add", "x"]).success().line();
+    a.orch(&["sync"]).success();
+    let before = team.hub.repo().rev("refs/orch/state");
+    a.sh(&format!("git -c core.hooksPath=/dev/null update-ref refs/orch/state {old}")).success();
+    a.orch(&["sync"]).success();
+    assert_eq!(shown(a, &id)["title"], "x");
+    let hub = team.hub.repo();
+    hub.git(&["merge-base", "--is-ancestor", &before, "refs/orch/state"]).success();
+}
+
+#[test]
+fn a_remote_that_never_answers_keeps_nobody_from_giving_a_task_back() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    let id = a.orch(&["add", "x"]).success().line();
+    a.orch(&["start", &id, "--no-worktree"]).success();
+    a.write("../ssh", "#!/bin/sh\nexec sleep 600\n");
+    a.sh("chmod +x ../ssh && git config ssh.variant simple && git config core.sshCommand $PWD/../ssh")
+        .success();
+    let url = team.hub.url();
+    a.git(&["config", "remote.hub.url", "ssh://nobody.invalid/x"]).success();
+    a.git(&["config", "orch.networkTimeout", "300ms"]).success();
+    a.orch(&["release", &id]).success();
+    assert_eq!(shown(a, &id)["status"], "open");
+    a.git(&["config", "remote.hub.url", &url]).success();
+    a.git(&["config", "orch.networkTimeout", "0s"]).success();
+    // What it was not told then, it is told now.
+    a.orch(&["sync"]).success();
+    let place = format!("refs/orch/claims/{}/{id}:claim.toml", &id[..2]);
+    assert!(team.hub.repo().git(&["show", &place]).success().stdout.contains("status = \"open\""));
+}

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::Period;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::task::{Claim, Register, State};
@@ -35,11 +36,6 @@ fn pending(cx: &Ctx, id: &TaskId) -> PathBuf {
 
 fn tracking(remote: &str, id: &TaskId) -> String {
     remote_claims(remote) + &claim_place(id)
-}
-
-/// Whether the remote was seen to have a claim of the task.
-pub(super) fn is_known(cx: &Ctx, remote: &str, id: &TaskId) -> Result<bool, OpError> {
-    Ok(cx.repo.ref_target(&tracking(remote, id))?.is_some())
 }
 
 /// The claims of a remote as they were last fetched. What is no claim of this state is passed over.
@@ -211,6 +207,34 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
             if let (Answer::Done, Some(new)) = (answer, &update.new) {
                 track(cx, &tracking(remote, id), new)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// How long whoever only tells waits for the remote.
+const SOON: Period = Period::from_secs(10);
+
+/// Brings the remote's claims of these tasks up to what the state says, once.
+pub(super) fn tell(cx: &Ctx, remote: &str, ids: &[TaskId]) -> Result<(), OpError> {
+    let snapshot = cx.snapshot()?;
+    let mut updates = Vec::new();
+    for id in ids {
+        if observed(cx, remote, id)?.is_some()
+            && let Some(task) = snapshot.task(id)?
+        {
+            updates.extend(prepare(cx, remote, id, &task.register)?.map(|update| (id.clone(), update)));
+        }
+    }
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<Update> = updates.iter().map(|(_, update)| update.clone()).collect();
+    let limit = if cx.local.network_timeout.is_zero() { SOON } else { SOON.min(cx.local.network_timeout) };
+    let Pushed::Answered(answers) = remote::push_within(cx, remote, &list, limit)? else { return Ok(()) };
+    for ((id, update), answer) in updates.iter().zip(answers) {
+        if answer == Answer::Done {
+            arrived(cx, remote, id, update)?;
         }
     }
     Ok(())

@@ -128,7 +128,8 @@ pub(super) fn take_in(
             Some(_) | None => None,
         });
     };
-    if last.as_ref() != Some(&now) {
+    // Also what was joined before and is not in ours any more: somebody put ours back.
+    if last.as_ref() != Some(&now) || !cx.repo.is_ancestor(&now, cx.snapshot()?.commit())? {
         if let Some(trouble) = suspicious(cx, remote, last.as_ref(), &now, options)? {
             return Ok(Some(trouble));
         }

@@ -183,27 +183,13 @@ pub(crate) fn lost_lately(cx: &Ctx) -> Result<bool, OpError> {
     Ok(last.is_some_and(|last| (0..CONTENDED).contains(&cx.clock.now().millis().saturating_sub(last))))
 }
 
-/// Tells the remote what became of tasks whose claims it has. Whatever goes wrong is made up for by the next sync.
+/// Tells the remote what became of tasks whose claims it has, if it answers soon. Whatever goes wrong is made up for by
+/// the next sync.
 pub(crate) fn tell(cx: &Ctx, ids: &[TaskId]) {
-    let Some(remote) = arbiter(cx) else { return };
-    if cx.local.claims == Claims::Batched {
-        return after_merge(cx);
+    let Some(remote) = arbiter(cx).filter(|_| cx.local.claims == Claims::Refs) else { return };
+    if let Err(error) = claims::tell(cx, remote, ids) {
+        tracing::debug!(%error, "the remote was not told");
     }
-    for id in ids {
-        let told = told(cx, remote, id);
-        match told {
-            Ok(told) => tracing::debug!(%id, ?told, "told the remote"),
-            Err(error) => tracing::debug!(%id, %error, "the remote was not told"),
-        }
-    }
-}
-
-fn told(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<Published>, OpError> {
-    if !claims::is_known(cx, remote, id)? {
-        return Ok(None);
-    }
-    let task = cx.snapshot()?.task(id)?;
-    task.map(|task| confirm::publish(cx, remote, id, &task.register)).transpose()
 }
 
 /// Brings the remote up to date after a merge. Whatever goes wrong is made up for by the next sync.
