@@ -13,10 +13,10 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use git_orch::domain::actor::{Actor, ActorKind};
-use git_orch::domain::id::TaskId;
+use git_orch::domain::id::{SessionId, TaskId};
 use git_orch::domain::kind::{Kind, Priority};
 use git_orch::domain::stamp::{Field, TagSet};
-use git_orch::domain::task::{Register, Task};
+use git_orch::domain::task::{Claim, Lease, Owner, Refusal, Register, Task, Work};
 use git_orch::domain::time::Timestamp;
 use git_orch::domain::unknown::Unknown;
 use git_orch::git::Repo;
@@ -109,10 +109,17 @@ fn bench(settings: &Settings) -> Outcome<()> {
     let reading = processes(path, "read")?;
     let changing = processes(path, "change")?;
     most = most.max(packs(path)?.0);
-    let changes = single.len() + threads.len() + changing.len();
+    let added = single.len() + threads.len() + changing.len();
     repo.pack_down(Durability::Commit)?;
-    let (left, bytes) = packs(path)?;
-    let each = bytes.saturating_sub(imported) / u64::try_from(changes)?;
+    let bytes = packs(path)?.1;
+    let each_new = bytes.saturating_sub(imported) / u64::try_from(added)?;
+    let lives = settings.changes / 4;
+    for _ in 0..lives {
+        live(&store)?;
+    }
+    repo.pack_down(Durability::Commit)?;
+    let (left, later) = packs(path)?;
+    let each = later.saturating_sub(bytes) / u64::try_from(lives * LIFE)?;
 
     let batched = rate(settings.tasks, filled);
     let rows = [
@@ -133,10 +140,13 @@ fn bench(settings: &Settings) -> Outcome<()> {
     print(&rows)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "at most {most} packs (target: 40); {left} once put together")?;
-    writeln!(out, "{each} bytes a change once put together (target: less than 1024)")?;
+    writeln!(
+        out,
+        "{each} bytes a change once put together, over {lives} tasks' lives of {LIFE} changes each (target: less than 1024)"
+    )?;
+    writeln!(out, "{each_new} bytes for a new task")?;
     let json = serde_json::to_string_pretty(&rows)?;
-    fs::write_atomic(&target.join("bench-store.json"), json.as_bytes(), 0o644, Durability::None)?;
-    Ok(())
+    Ok(fs::write_atomic(&target.join("bench-store.json"), json.as_bytes(), 0o644, Durability::None)?)
 }
 
 fn print(rows: &[Row]) -> Outcome<()> {
@@ -279,6 +289,44 @@ fn add(store: &Store<'_>, count: usize) -> Outcome<()> {
         Ok(())
     });
     added.map(drop).map_err(|error: TransactError<StoreError>| error.to_string().into())
+}
+
+/// How many changes a task's life has in `live`: 100 000 tasks with 600 000 changes have as many each.
+const LIFE: usize = 6;
+
+/// One task from its beginning to its end, each step a change: added, claimed, released, claimed again, in review, closed.
+fn live(store: &Store<'_>) -> Outcome<()> {
+    let id = TaskId::from_bits(random::bits40());
+    let subject = format!("task/{id}");
+    for step in 0..LIFE {
+        let lived = store.transact::<(), StoreError>(&author(), Action::Queue, |edit| {
+            let at = edit.at();
+            let mut task = match edit.task(&id)? {
+                Some(task) => task,
+                None => Task { id: id.clone(), ..task(edit) },
+            };
+            let owner =
+                Owner { actor: "agent:command".into(), session: SessionId::from_bits(7), worker: true };
+            let lease = Lease { owner, claim: Claim::Local, expires: edit.now().plus_millis(1_800_000) };
+            let base = edit.snapshot().commit().clone();
+            let work = Work { branch: format!("fix/{id}-the-parser-loses-the-last-line"), base };
+            let r = &task.register;
+            let next = match step {
+                0 => Ok(r.clone()),
+                1 | 3 => r.claim(&id, &at, lease, work),
+                2 => r.release(&id, &at),
+                4 => r.review(&id, &at),
+                _ => r.close(&id, &at, "done elsewhere".into()),
+            };
+            let corrupt = |e: Refusal| StoreError::Corrupt { path: subject.clone(), what: e.to_string() };
+            task.register = next.map_err(corrupt)?;
+            let subject = subject.clone();
+            edit.put_task(task, Change { action: "task.step", subject, cause: "bench".into(), note: None });
+            Ok(())
+        });
+        lived.map_err(|error: TransactError<StoreError>| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn task(edit: &Edit<'_, '_>) -> Task {

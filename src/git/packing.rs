@@ -21,6 +21,8 @@ use crate::sys::lock::FileLock;
 const LOCK: &str = "pack.lock";
 /// Held while large packs are put together, which takes long.
 const LARGE_LOCK: &str = "repack.lock";
+/// Up to so many objects are compared anew when large packs are put together: some seconds.
+const AFRESH: u64 = 50_000;
 /// How long is waited for whoever holds one.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A pack with fewer objects is small.
@@ -201,7 +203,12 @@ impl Repo {
             })
             .collect();
         let args = ["pack-objects", "--stdin-packs", "--delta-base-offset", "--threads=1", "--quiet"];
-        let output = self.git(args).args([scratch.join("pack")]).stdin(names).run()?.checked()?;
+        // git does not compare objects that lie in one pack already, and `join` looked for few deltas.
+        let afresh = ["--no-reuse-delta", "--no-reuse-object", "--window=50", "--depth=50"];
+        let few = packs.iter().map(|pack| pack.objects).sum::<u64>() <= AFRESH;
+        let afresh: &[&str] = if few { &afresh } else { &[] };
+        let git = self.git(args).args(afresh).args([scratch.join("pack")]);
+        let output = git.stdin(names).run()?.checked()?;
         let stem = scratch.join(format!("pack-{}", output.text()));
         let new = self.index_of(&stem)?;
         for pack in packs {
