@@ -2,7 +2,9 @@
 
 use toml::Table;
 
+use crate::domain::id::TaskId;
 use crate::git::{Entry, EntryKind};
+use crate::store::archive;
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -41,6 +43,15 @@ fn problem(path: &str, bytes: &[u8]) -> Option<String> {
                 Err(what) => Some(what),
             },
         },
+        layout::ARCHIVE => {
+            let tasks = archive::parse(&archive::holds(path)?, text);
+            let bad = |(id, table): (TaskId, Table)| match decode_task(&table.to_string()) {
+                Ok(task) if task.id == id => None,
+                Ok(task) => Some(format!("task {id} says it is {}", task.id)),
+                Err(what) => Some(format!("task {id}: {what}")),
+            };
+            tasks.map_or_else(Some, |tasks| tasks.into_iter().find_map(bad))
+        }
         "sessions" if toml => record(&|r| records::decode_session(r).err()),
         "verdicts" if toml => record(&|r| records::decode_verdict(r).err()),
         "decisions" if toml => record(&|r| Approval::decode(r).err()),

@@ -59,7 +59,8 @@ fn session_rank(r: &Reader<'_>) -> Option<impl Ord + use<>> {
     Some((ended, tasks.len(), iterations))
 }
 
-fn join_task(one: &str, two: &str) -> String {
+/// What a task's file becomes of two versions of it.
+pub(super) fn join_task(one: &str, two: &str) -> String {
     match (decode_task(one), decode_task(two)) {
         (Ok(a), Ok(b)) if a.id == b.id => encode_task(&a.join(b, register_text)),
         (Ok(_), Err(_)) => one.to_owned(),

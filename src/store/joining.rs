@@ -2,7 +2,7 @@
 //!
 //! The other tree is hostile input: everything that differs from ours is looked at before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::id::{ChangeId, TaskId};
 use crate::domain::oid::{MaybeOid, Oid};
@@ -10,12 +10,14 @@ use crate::domain::stamp::Stamp;
 use crate::domain::task::{Register, Task};
 use crate::domain::time::Timestamp;
 use crate::git::{Cas, Entry, EntryKind, RefChange};
+use crate::store::archive;
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::join::{Unrelated, join_file};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::FORMAT;
+use crate::store::shelf::{self, Shelves};
 use crate::store::snapshot::Snapshot;
 use crate::store::transaction::{Author, Signed, Store};
 use crate::sys::clock::Clock;
@@ -61,17 +63,23 @@ struct Found {
     theirs: String,
 }
 
-/// All that differs, checked; and whether we have a file that the other has not.
-fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, bool), StoreError> {
-    let (mut found, mut more) = (Vec::new(), false);
+/// All that differs, checked, without the files of archived tasks; and which files we have and the other has not.
+fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, Vec<String>), StoreError> {
+    let (mut found, mut more) = (Vec::new(), Vec::new());
     for change in ours.repo().tree_changes(Some(ours.tree()), Some(theirs.tree()))? {
         let Some(entry) = &change.new else {
-            more = true;
+            if archive::holds(&change.path).is_none() {
+                more.push(change.path);
+            }
             continue;
         };
         let hostile = |what: String| StoreError::Hostile { path: change.path.clone(), what };
         check_place(&change.path, entry).map_err(&hostile)?;
         let text = theirs.text_at(entry).map_err(&hostile)?;
+        if let Some(holds) = archive::holds(&change.path) {
+            archive::parse(&holds, &text).map_err(&hostile)?;
+            continue;
+        }
         // What of ours can't be read counts for nothing.
         let mine = change.old.as_ref().map(|entry| ours.text_at(entry));
         let mine = mine.and_then(Result::ok);
@@ -145,10 +153,18 @@ impl<'r> Store<'r> {
         };
         let now = Clock.now();
         let mut joined = Joined { changed: true, ..Joined::default() };
-        let mut files = BTreeMap::new();
         let (different, more) = differences(ours, &other)?;
-        let mut all_theirs = !more;
-        for found in different {
+        let Shelves { joints, mut files, mut all_theirs } = shelf::join(ours, &other)?;
+        let archived: BTreeSet<String> = joints.iter().map(|joint| layout::task(&joint.id)).collect();
+        all_theirs &= more.iter().all(|path| archived.contains(path));
+        for joint in joints {
+            let (Some(theirs), true) = (joint.theirs, joint.ours.as_ref() != Some(&joint.text)) else {
+                continue;
+            };
+            let found = Found { path: layout::task(&joint.id), ours: joint.ours, theirs };
+            joined.note(&found, &joint.text, base.as_ref(), now);
+        }
+        for found in different.into_iter().filter(|found| !archived.contains(&found.path)) {
             let text = match &found.ours {
                 Some(mine) => match join_file(&found.path, mine, &found.theirs) {
                     Ok(text) => text,

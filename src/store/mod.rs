@@ -9,6 +9,9 @@
 //! meaning raises `format` in `meta.toml`, and with it `min_writer`: an older program reads on and writes no
 //! more. Every format ever written has a frozen fixture in `tests/corpus/store/`.
 
+mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod check;
 mod claim;
 mod codec;
@@ -20,6 +23,7 @@ mod join_tests;
 mod joining;
 mod layout;
 mod records;
+mod shelf;
 mod snapshot;
 mod transaction;
 

@@ -170,6 +170,13 @@ impl<'s, 'r> Edit<'s, 'r> {
         self.changes.push(change);
     }
 
+    /// Moves finished tasks to the archive as they are.
+    pub fn archive(&mut self, ids: &[TaskId], change: Change) -> Result<(), StoreError> {
+        self.files.extend(self.snapshot.put_away(ids)?);
+        self.changes.push(change);
+        Ok(())
+    }
+
     /// Records something that changes no file, e.g. an override.
     pub fn note(&mut self, change: Change) {
         self.changes.push(change);
@@ -333,7 +340,8 @@ impl<'r> Store<'r> {
     fn publish(&self, edit: &Edit<'_, 'r>, author: &Author) -> Result<Option<Oid>, StoreError> {
         let tip = edit.snapshot.commit();
         let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
-        let commit = self.write(Some(edit.snapshot), &edit.files, signed)?;
+        let files = edit.snapshot.settle(&edit.tasks, edit.files.clone())?;
+        let commit = self.write(Some(edit.snapshot), &files, signed)?;
         let change =
             RefChange { name: STATE_REF.into(), old: MaybeOid::Id(tip.clone()), new: commit.clone() };
         match self.repo.cas(&change, self.durability)? {
