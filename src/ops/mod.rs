@@ -22,6 +22,7 @@ pub mod gateless;
 mod held;
 pub mod hooks;
 mod lease;
+pub mod maintain;
 mod making;
 pub mod merge;
 pub mod metrics;

@@ -25,16 +25,21 @@
 //! Deliberately absent: trees and blobs (`shelf`), when a task is archived (`ops`).
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use toml::{Table, Value};
 
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::store::codec::{decode_task, put};
 use crate::store::join::join_task;
 use crate::store::layout;
 
 /// Archived tasks, each as its file has it.
 pub(super) type Tasks = BTreeMap<TaskId, Table>;
+
+/// Archived tasks that were read, by the id of their blob.
+pub(super) type Read = BTreeMap<Oid, Rc<Tasks>>;
 
 const MANY: &str = "tasks";
 const ONE: &str = "task-";

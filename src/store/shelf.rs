@@ -25,9 +25,6 @@ pub(super) type Files = BTreeMap<String, Option<Vec<u8>>>;
 /// What becomes of tasks in an archive: what is stored of each; None: it is not there any more.
 pub(super) type Moves = BTreeMap<TaskId, Option<Table>>;
 
-/// Archived tasks that were read, by the id of their blob.
-pub(super) type Read = BTreeMap<Oid, Rc<Tasks>>;
-
 /// A file that can't be read: its path and what is wrong with it.
 type Damaged = (String, String);
 

@@ -15,12 +15,11 @@ use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
 use crate::git::{Entry, EntryKind, Repo, TreeChange};
-use crate::store::archive::Tasks;
+use crate::store::archive::{Read, Tasks};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
 use crate::store::records::{self, Approval, FORMAT, Meta};
-use crate::store::shelf::Read;
 
 /// Every task that can be read, and what can't.
 #[derive(Clone, Debug, Default)]

@@ -38,6 +38,8 @@ mod hostile;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod maintain;
+#[cfg(test)]
 mod merge;
 #[cfg(test)]
 mod network;
