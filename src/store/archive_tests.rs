@@ -280,6 +280,20 @@ fn a_text_is_changed_in_the_archive_and_what_is_reopened_leaves_it() {
     assert_eq!(reopened.task(first).expect("readable").expect("there").title.value, "other");
 }
 
+#[test]
+fn the_archive_of_format_1_is_written_as_it_was() {
+    let file = "archive/2026-q4/tasks.toml";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/store/v1").join(file);
+    let text = fs::read_string(&path).expect("the fixture");
+    let tasks = archive::parse(&archive::holds(file).expect("one of ours"), &text).expect("readable");
+    for table in tasks.values() {
+        let task = decode_task(&table.to_string()).expect("a task");
+        assert_eq!(encode_task(&task), table.to_string());
+        assert_eq!(task.register.since.quarter(), "2026-q4");
+    }
+    assert_eq!(archive::files("2026-q4", &tasks), BTreeMap::from([(file.to_owned(), text)]));
+}
+
 /// A finished task with a body of that many bytes.
 fn stored(id: &str, bytes: usize) -> (TaskId, Table) {
     let mut task = act(origin(), &Deed::Close, 0, 1, 5);
