@@ -3,7 +3,7 @@
 //! Called by `doctor` and `maintain`. What comes by a small fetch is loose: git's own `gc` counts it among the user's
 //! objects, and every look for an object that is not there opens its directory. `pack_loose` makes one pack of it, with a
 //! `.keep`, so that the user's `git gc` leaves it alone. The pack is complete and durable before the first loose object
-//! goes; a kill leaves both. Refs that lead to the user's own commits (`backup/wip`) are left out: what they keep is not
+//! goes; a kill leaves both. Refs that lead to the user's own commits (`backup/wip`, `backup/rewritten`) are left out: what they keep is not
 //! ours.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability};
 
 /// Every ref of ours but those to the user's commits, as arguments of `git rev-list`.
-const OURS: [&str; 2] = ["--exclude=refs/orch/backup/wip/*", "--glob=refs/orch/*"];
+const OURS: [&str; 3] =
+    ["--exclude=refs/orch/backup/wip/*", "--exclude=refs/orch/backup/rewritten/*", "--glob=refs/orch/*"];
 
 /// What the `.keep` file of a pack of ours says.
 const KEEP: &str = "git-orch\n";

@@ -6,6 +6,15 @@ use crate::view::MaintainView;
 /// A sentence for each thing that was done; one if there was nothing to do.
 pub fn maintain(view: &MaintainView) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(commits) = view.let_go {
+        let commits = plural(commits, "commit");
+        lines.push(match &view.backup {
+            Some(backup) => {
+                format!("Let {commits} go (epoch {}); for a while they are at {backup}", view.epoch)
+            }
+            None => format!("Would let {commits} go."),
+        });
+    }
     let (archived, packed) = (view.archived.len(), view.packed);
     if archived > 0 {
         let tasks = plural(archived, "finished task");

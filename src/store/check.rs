@@ -7,9 +7,9 @@ use crate::git::{Entry, EntryKind};
 use crate::store::archive;
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
-use crate::store::layout;
 use crate::store::records::{self, Approval, Meta};
 use crate::store::snapshot::Snapshot;
+use crate::store::{layout, ledger};
 
 /// A file of the state that can't be read as what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ fn problem(path: &str, bytes: &[u8]) -> Option<String> {
             },
         },
         layout::ARCHIVE => {
-            let tasks = archive::parse(&archive::holds(path)?, text);
+            let Some(holds) = archive::holds(path) else { return ledger::problem(path, text) };
+            let tasks = archive::parse(&holds, text);
             let bad = |(id, table): (TaskId, Table)| match decode_task(&table.to_string()) {
                 Ok(task) if task.id == id => None,
                 Ok(task) => Some(format!("task {id} says it is {}", task.id)),

@@ -81,13 +81,16 @@ fn join_meta(one: &str, two: &str) -> Result<String, Unrelated> {
     if a.repository != b.repository {
         return Err(Unrelated { ours: a.repository, theirs: b.repository });
     }
+    // Of two histories that were squashed apart, each clone has to name the same.
+    let (epoch, previous) = (a.epoch, a.previous).max((b.epoch, b.previous));
     let joined = Meta {
         format: a.format.max(b.format),
         min_reader: a.min_reader.max(b.min_reader),
         min_writer: a.min_writer.max(b.min_writer),
-        epoch: a.epoch.max(b.epoch),
+        epoch,
+        previous,
         repository: a.repository,
         trunk: a.trunk.max(b.trunk),
     };
-    Ok(records::over(&joined.encode(), &[], [one, two]))
+    Ok(records::over(&joined.encode(), &["previous"], [one, two]))
 }

@@ -15,6 +15,7 @@ mod archive_tests;
 mod check;
 mod claim;
 mod codec;
+mod epoch;
 mod error;
 mod history;
 mod join;
@@ -22,6 +23,7 @@ mod join;
 mod join_tests;
 mod joining;
 mod layout;
+mod ledger;
 mod records;
 mod shelf;
 mod snapshot;
@@ -30,14 +32,16 @@ mod transaction;
 pub use check::Damage;
 pub use claim::{ClaimRecord, Revocation};
 pub use codec::{decode_task, encode_task};
+pub use epoch::{Squashed, Young};
 pub use error::{StoreError, TransactError};
-pub use history::{At, AuditEntry, Go, Recorded, audit, audit_where, walk};
-pub use joining::{Conflict, Joined};
+pub use history::{At, AuditEntry, Go, Recorded};
+pub use joining::{Conflict, Epochs, Joined};
 pub(crate) use layout::task_of as task_of_path;
 pub use layout::{
     CLAIMS, STATE_REF, claim as claim_place, fetched_state_ref, remote_claims, remote_state_ref,
     task_of_claim,
 };
+pub use ledger::{audit, audit_where, walk};
 pub use records::{Approval, Meta};
 pub use snapshot::{Found, Listing, Snapshot, TaskChanges};
 pub use transaction::{Author, Change, Edit, Store};

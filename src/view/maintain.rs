@@ -15,6 +15,10 @@ pub struct MaintainView {
     pub packed: usize,
     /// Objects of ours that lie loose and were left so.
     pub loose: usize,
+    /// How many commits were let go; null: that was not asked.
+    pub let_go: Option<usize>,
+    /// The ref that keeps them in this clone for a while; null: none were let go.
+    pub backup: Option<String>,
     /// The state's epoch.
     pub epoch: u64,
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json as value};
 
 use crate::env::{TestEnv, TestRepo};
+use crate::project::refused;
 use crate::sync::{Team, json, shown};
 
 /// Archives whatever is finished.
@@ -179,4 +180,164 @@ fn doctor_says_what_the_state_costs() {
     for part in ["3 commits", "KiB", "loose objects", "packs", "largest file", "widest directory"] {
         assert!(what.contains(part), "{part}: {what}");
     }
+}
+
+/// Lets the history go, however young it is.
+fn squash(repo: &TestRepo) -> Value {
+    repo.git(&["config", "orch.maxOffline", "0s"]).success();
+    json(repo, &["maintain", "--squash", "--json"])
+}
+
+/// Every change on record as action, subject and note, each as often as it is there.
+fn record(repo: &TestRepo) -> Vec<String> {
+    let log = json(repo, &["log", "--limit", "10000", "--json"]);
+    let mut all: Vec<String> = log["entries"].as_array().expect("entries").iter().map(Value::to_string).collect();
+    all.sort();
+    all
+}
+
+fn commits(repo: &TestRepo) -> usize {
+    repo.git(&["rev-list", "refs/orch/state"]).success().lines().len()
+}
+
+#[test]
+fn a_squash_keeps_all_but_the_commits() {
+    let repo = alone();
+    let id = add(&repo, "kept");
+    repo.orch(&["edit", &id, "--title", "changed"]).success();
+    let list: Vec<String> =
+        (0..600).map(|n| format!("- [ ] task {n} {}", "with a long title ".repeat(8))).collect();
+    repo.write("list.md", &list.join("\n"));
+    repo.orch(&["add", "--from", "list.md"]).success();
+    let told = refused(repo.orch(&["maintain", "--squash"]), 4, "squash.young");
+    assert!(told.stderr.contains("orch.maxOffline"), "{}", told.stderr);
+    let by_action = || json(&repo, &["log", "--action", "task", "--limit", "10000", "--json"]);
+    let tasks = || json(&repo, &["list", "--json"]);
+    let before = (record(&repo), by_action(), tasks(), commits(&repo));
+    let tip = repo.rev("refs/orch/state");
+    let done = squash(&repo);
+    assert_eq!((&done["epoch"], &done["let_go"]), (&value!(1), &value!(before.3)));
+    assert_eq!(commits(&repo), 1);
+    assert_eq!(repo.rev(done["backup"].as_str().expect("a ref")), tip, "kept for a while");
+    let meta = repo.git(&["show", "refs/orch/state:meta.toml"]).success().stdout;
+    assert!(meta.contains(&format!("previous = \"{tip}\"")), "{meta}");
+    // All that was on record is, under the ids and times that it had; with the table of events and without.
+    let squashes = |entry: &&String| entry.contains("state.squash");
+    let now = record(&repo);
+    assert_eq!(now.iter().filter(|entry| squashes(entry)).count(), 1);
+    assert_eq!(now.into_iter().filter(|entry| !squashes(&entry)).collect::<Vec<_>>(), before.0);
+    assert_eq!(by_action(), before.1);
+    repo.sh("rm -f .git/orch/events-* .git/orch/index-*").success();
+    assert_eq!((by_action(), tasks()), (before.1, before.2));
+    assert_eq!(shown(&repo, &id)["title"], "changed");
+    is_sound(&repo);
+    // No file of the archive is too large; only the last backups stay.
+    for _ in 0..9 {
+        squash(&repo);
+    }
+    assert_eq!(repo.git(&["for-each-ref", "refs/orch/backup/"]).success().lines().len(), 8);
+    is_sound(&repo);
+}
+
+#[test]
+fn unpushed_work_of_a_stale_clone_is_joined_to_a_squashed_state() {
+    let team = Team::of(3);
+    let [a, b, c] = team.clones.as_slice() else { panic!("BUG: three") };
+    let (one, two) = (add(a, "one"), add(a, "two"));
+    team.sync();
+    team.sync();
+    // Nobody else has these.
+    b.orch(&["edit", &one, "--title", "by b"]).success();
+    let new = add(b, "new in b");
+    c.git(&["config", "orch.sync", "manual"]).success();
+    c.orch(&["close", &two, "--reason", "by c"]).success();
+    let mut all: Vec<String> = [a, b, c].into_iter().flat_map(record).collect();
+    let old = a.rev("refs/orch/state");
+    let done = squash(a);
+    assert_eq!((&done["epoch"], done["let_go"].as_u64() > Some(2)), (&value!(1), true), "{done}");
+    assert_eq!(team.hub.repo().rev("refs/orch/state"), a.rev("refs/orch/state"), "the remote has it");
+    assert_eq!(commits(a), 1);
+    for clone in [b, c] {
+        let synced = json(clone, &["sync", "--json"]);
+        assert_eq!(synced["squashed"], true, "{synced}");
+        assert_eq!(clone.git(&["merge-base", "--is-ancestor", &old, "refs/orch/state"]).any().status(), 1);
+    }
+    team.sync();
+    team.sync();
+    assert_eq!(team.trees().len(), 1);
+    all.sort();
+    all.dedup();
+    for clone in [a, b, c] {
+        assert_eq!(shown(clone, &one)["title"], "by b");
+        assert_eq!(shown(clone, &new)["title"], "new in b");
+        assert_eq!(shown(clone, &two)["status"], "closed");
+        let now = record(clone);
+        for entry in &all {
+            assert_eq!(now.iter().filter(|now| *now == entry).count(), 1, "{entry}");
+        }
+        is_sound(clone);
+    }
+    assert!(commits(a) < 8, "the old history is gone: {}", commits(a));
+    assert_eq!(json(a, &["sync", "--json"])["squashed"], false, "once");
+}
+
+#[test]
+fn an_old_state_that_a_stale_clone_pushed_back_is_healed() {
+    let team = Team::of(3);
+    let [a, b, c] = team.clones.as_slice() else { panic!("BUG: three") };
+    let one = add(a, "one");
+    team.sync();
+    team.sync();
+    squash(a);
+    b.orch(&["sync"]).success();
+    // As a program pushes that knows nothing of epochs.
+    c.orch(&["edit", &one, "--title", "by c"]).success();
+    let stale = c.rev("refs/orch/state");
+    c.git(&["push", "--no-verify", "hub", "+refs/orch/state:refs/orch/state"]).success();
+    let healed = json(a, &["sync", "--json"]);
+    assert_eq!(healed["stale"], true, "{healed}");
+    assert_eq!(team.hub.repo().rev("refs/orch/state"), a.rev("refs/orch/state"), "put back");
+    assert_eq!(
+        a.git(&["merge-base", "--is-ancestor", &stale, "refs/orch/state"]).any().status(),
+        1,
+        "no parent"
+    );
+    let again = a.rev("refs/orch/state");
+    a.orch(&["sync"]).success();
+    assert_eq!(a.rev("refs/orch/state"), again, "once");
+    for clone in [b, c] {
+        clone.orch(&["sync"]).success();
+        assert_eq!(shown(clone, &one)["title"], "by c");
+        assert_eq!(clone.rev("refs/orch/state"), again, "nothing of its own is left to add");
+        assert!(clone.orch(&["log", &one]).success().to_string().contains("task.edit"));
+        is_sound(clone);
+    }
+    assert_eq!(team.trees().len(), 1);
+    // What is put back within an epoch is still told.
+    add(a, "more");
+    a.orch(&["sync"]).success();
+    team.hub.repo().git(&["update-ref", "refs/orch/state", &again]).success();
+    refused(a.orch(&["sync"]), 8, "sync.rewound");
+}
+
+#[test]
+fn two_squashes_made_apart_are_joined() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    add(a, "one");
+    team.sync();
+    team.sync();
+    for (clone, title) in [(a, "in a"), (b, "in b")] {
+        clone.git(&["config", "orch.sync", "manual"]).success();
+        add(clone, title);
+        assert_eq!(squash(clone)["epoch"], 1);
+    }
+    team.sync();
+    team.sync();
+    assert_eq!(team.trees().len(), 1);
+    for clone in [a, b] {
+        assert_eq!(json(clone, &["list", "--json"]).as_array().map(Vec::len), Some(3));
+        is_sound(clone);
+    }
+    assert_eq!(record(a), record(b));
 }
