@@ -51,7 +51,7 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
     ("Fill the queue", &["add", "list", "show", "edit", "dep", "block", "unblock", "close", "reopen"]),
     ("Work on a task", &["next", "start", "release", "worktree"]),
     ("Verify and merge", &["ralph", "push", "merge", "approve", "override"]),
-    ("Let it run", &["run", "sync", "mode", "log", "metrics"]),
+    ("Let it run", &["run", "sync", "mode", "log", "metrics", "maintain"]),
     ("Shell and manual", &["man", "completions"]),
 ];
 
@@ -249,6 +249,7 @@ mod tests {
           mode         Show or set the kill switch
           log          Show who changed what
           metrics      Show what was done, and how long it took
+          maintain     Keep the state small: archive what is long finished, pack what lies loose
 
         Shell and manual:
           man          Print the manual page, or install all of them

@@ -34,6 +34,10 @@ pub struct Local {
     pub takeover_grace: Period,
     /// `orch.networkTimeout`: how long a remote may take to answer; zero: for ever.
     pub network_timeout: Period,
+    /// `orch.archiveAfter`: how long a finished task stays as it was before `maintain` archives it.
+    pub archive_after: Period,
+    /// `orch.maxOffline`: how old the newest change must be before `maintain --squash` lets the history go.
+    pub max_offline: Period,
 }
 
 /// `orch.sync`: when state travels to and from the remote.
@@ -69,6 +73,8 @@ impl Default for Local {
             worker_lease: Period::from_secs(30 * 60),
             takeover_grace: Period::from_secs(2 * 60),
             network_timeout: Period::from_secs(5 * 60),
+            archive_after: Period::from_secs(90 * 24 * 3600),
+            max_offline: Period::from_secs(30 * 24 * 3600),
         }
     }
 }
@@ -106,7 +112,7 @@ impl LocalError {
     }
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "orch.remote",
     "orch.jobs",
     "orch.worktrees",
@@ -119,6 +125,8 @@ const KEYS: [&str; 12] = [
     "orch.workerLease",
     "orch.takeoverGrace",
     "orch.networkTimeout",
+    "orch.archiveAfter",
+    "orch.maxOffline",
 ];
 
 impl Local {
@@ -185,10 +193,6 @@ impl Local {
                     _ => return Err(wrong("`refs` or `batched`")),
                 }
             }
-            "orch.networkTimeout" => {
-                self.network_timeout =
-                    Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
-            }
             "orch.personLease" | "orch.workerLease" => {
                 let lease = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
                 let lease = Some(lease).filter(|l| !l.is_zero()).ok_or_else(|| wrong("longer than zero"))?;
@@ -198,9 +202,14 @@ impl Local {
                     self.person_lease = lease;
                 }
             }
-            "orch.takeoverGrace" => {
-                self.takeover_grace =
-                    Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
+            "orch.networkTimeout" | "orch.takeoverGrace" | "orch.archiveAfter" | "orch.maxOffline" => {
+                let period = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
+                match key {
+                    "orch.networkTimeout" => self.network_timeout = period,
+                    "orch.takeoverGrace" => self.takeover_grace = period,
+                    "orch.archiveAfter" => self.archive_after = period,
+                    _ => self.max_offline = period,
+                }
             }
             _ => {}
         }

@@ -41,6 +41,14 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(ms))
     }
 
+    /// The quarter of the year that it is in, in UTC: `2026-q3`. Sorts as time does.
+    pub fn quarter(self) -> String {
+        // Clamped to jiff's range when made.
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        let date = jiff::tz::Offset::UTC.to_datetime(time);
+        format!("{:04}-q{}", date.year().max(0), (date.month() + 2) / 3)
+    }
+
     /// Milliseconds from `earlier` to this time; negative if it is later.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -65,6 +73,16 @@ mod tests {
         assert_eq!(t.to_string(), "2001-09-09T01:46:40.123Z");
         assert_eq!(Timestamp::parse(&t.to_string()), Ok(t));
         assert!(Timestamp::parse("yesterday").is_err());
+    }
+
+    #[test]
+    fn quarters_begin_in_january_april_july_and_october() {
+        let quarter = |text: &str| Timestamp::parse(text).expect("valid").quarter();
+        assert_eq!(quarter("2026-01-01T00:00:00Z"), "2026-q1");
+        assert_eq!(quarter("2026-03-31T23:59:59Z"), "2026-q1");
+        assert_eq!(quarter("2026-04-01T00:00:00Z"), "2026-q2");
+        assert_eq!(quarter("2026-12-31T23:59:59Z"), "2026-q4");
+        assert_eq!(Timestamp::from_millis(i64::MIN).quarter(), "0000-q1");
     }
 
     #[test]

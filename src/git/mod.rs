@@ -22,6 +22,7 @@ mod program;
 mod read;
 mod refs;
 mod repo;
+mod stock;
 mod worktree;
 
 pub use commit::MergeTree;
@@ -37,4 +38,5 @@ pub use program::{LOCAL_VARIABLES, scrubbed};
 pub use read::{CommitInfo, Entry, EntryKind, TreeChange};
 pub use refs::{Cas, RefChange};
 pub use repo::Repo;
+pub use stock::Stock;
 pub use worktree::{Dirt, Worktree};

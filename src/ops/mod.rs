@@ -23,6 +23,7 @@ mod held;
 pub mod hooks;
 mod landed;
 mod lease;
+pub mod maintain;
 mod making;
 pub mod merge;
 pub mod metrics;

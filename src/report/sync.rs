@@ -48,6 +48,19 @@ pub fn sync_warnings(view: &SyncView) -> Vec<(String, Option<String>)> {
         );
         warnings.push((fact, None));
     }
+    if view.stale {
+        let fact = format!(
+            "the state of {} was from before a squash: a clone that did not know of it pushed; what it had is joined, and \
+             the newer history is back there",
+            view.remote
+        );
+        warnings.push((fact, Some("git orch sync   (in the other clones)".to_owned())));
+    }
+    if view.squashed {
+        let fact =
+            "another clone let the state's old history go; what this one did since is joined to the new one";
+        warnings.push((fact.to_owned(), Some("git orch log   (has all of it)".to_owned())));
+    }
     if let Some(said) = &view.refused {
         let fact = format!("{} does not take this: {}", view.remote, harmless(said));
         let next = "git config orch.ref refs/heads/orch/state   (for hosts that take only branches)";

@@ -2,12 +2,14 @@
 
 use toml::Table;
 
+use crate::domain::id::TaskId;
 use crate::git::{Entry, EntryKind};
+use crate::store::archive;
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
-use crate::store::layout;
 use crate::store::records::{self, Approval, Meta};
 use crate::store::snapshot::Snapshot;
+use crate::store::{layout, ledger};
 
 /// A file of the state that can't be read as what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,16 @@ fn problem(path: &str, bytes: &[u8]) -> Option<String> {
                 Err(what) => Some(what),
             },
         },
+        layout::ARCHIVE => {
+            let Some(holds) = archive::holds(path) else { return ledger::problem(path, text) };
+            let tasks = archive::parse(&holds, text);
+            let bad = |(id, table): (TaskId, Table)| match decode_task(&table.to_string()) {
+                Ok(task) if task.id == id => None,
+                Ok(task) => Some(format!("task {id} says it is {}", task.id)),
+                Err(what) => Some(format!("task {id}: {what}")),
+            };
+            tasks.map_or_else(Some, |tasks| tasks.into_iter().find_map(bad))
+        }
         "sessions" if toml => record(&|r| records::decode_session(r).err()),
         "verdicts" if toml => record(&|r| records::decode_verdict(r).err()),
         "decisions" if toml => record(&|r| Approval::decode(r).err()),

@@ -100,7 +100,7 @@ pub type Go = ControlFlow<()>;
 /// Gives `each` the changes of every commit that `tip` contains, the latest commit first, without those that are
 /// `known` and what only these contain. A commit's changes are in their order. All parents are followed: a join of
 /// two clones' states has several.
-pub fn walk(
+pub(super) fn walk_commits(
     repo: &Repo,
     tip: &Oid,
     known: &mut dyn FnMut(&Oid) -> bool,
@@ -128,35 +128,4 @@ pub fn walk(
         many |= commit.parents.len() > 1;
         todo = commit.parents;
     }
-}
-
-/// The last `limit` changes, newest first.
-pub fn audit(repo: &Repo, tip: &Oid, limit: usize) -> Result<Vec<Recorded>, GitError> {
-    audit_where(repo, tip, limit, |_| true)
-}
-
-/// The last `limit` changes that are `wanted`, as `audit`; each once, however many commits have it.
-pub fn audit_where(
-    repo: &Repo,
-    tip: &Oid,
-    limit: usize,
-    wanted: impl Fn(&Recorded) -> bool,
-) -> Result<Vec<Recorded>, GitError> {
-    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
-    if limit == 0 {
-        return Ok(found);
-    }
-    walk(repo, tip, &mut |_| false, &mut |at, changes| {
-        for (place, entry) in changes.into_iter().enumerate().collect::<Vec<_>>().into_iter().rev() {
-            let recorded = Recorded { at: at.clone(), entry };
-            if wanted(&recorded) && ids.insert((recorded.entry.id.clone(), place)) {
-                found.push(recorded);
-                if found.len() == limit {
-                    return Go::Break(());
-                }
-            }
-        }
-        Go::Continue(())
-    })?;
-    Ok(found)
 }

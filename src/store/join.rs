@@ -59,7 +59,8 @@ fn session_rank(r: &Reader<'_>) -> Option<impl Ord + use<>> {
     Some((ended, tasks.len(), iterations))
 }
 
-fn join_task(one: &str, two: &str) -> String {
+/// What a task's file becomes of two versions of it.
+pub(super) fn join_task(one: &str, two: &str) -> String {
     match (decode_task(one), decode_task(two)) {
         (Ok(a), Ok(b)) if a.id == b.id => encode_task(&a.join(b, register_text)),
         (Ok(_), Err(_)) => one.to_owned(),
@@ -80,13 +81,16 @@ fn join_meta(one: &str, two: &str) -> Result<String, Unrelated> {
     if a.repository != b.repository {
         return Err(Unrelated { ours: a.repository, theirs: b.repository });
     }
+    // Of two histories that were squashed apart, each clone has to name the same.
+    let (epoch, previous) = (a.epoch, a.previous).max((b.epoch, b.previous));
     let joined = Meta {
         format: a.format.max(b.format),
         min_reader: a.min_reader.max(b.min_reader),
         min_writer: a.min_writer.max(b.min_writer),
-        epoch: a.epoch.max(b.epoch),
+        epoch,
+        previous,
         repository: a.repository,
         trunk: a.trunk.max(b.trunk),
     };
-    Ok(records::over(&joined.encode(), &[], [one, two]))
+    Ok(records::over(&joined.encode(), &["previous"], [one, two]))
 }

@@ -21,7 +21,7 @@ fn id() -> TaskId {
 
 /// What one clone does at one time.
 #[derive(Clone, Debug)]
-enum Deed {
+pub(super) enum Deed {
     Title(u8),
     Body(u8),
     Label(u8),
@@ -40,7 +40,7 @@ enum Deed {
     Hear(Index),
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+pub(super) fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         any::<u8>().prop_map(Deed::Title),
         any::<u8>().prop_map(Deed::Body),
@@ -62,7 +62,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 /// The task as it was when all clones had the same.
-fn origin() -> Task {
+pub(super) fn origin() -> Task {
     let change = ChangeId::from_bits(1);
     let stamp = Stamp { ms: 1, seq: 0, actor: "ann".into(), change: change.clone() };
     let at = Move { change: &change, now: Timestamp::from_millis(1), clock: Hlc { ms: 1, seq: 0 }, epoch: 0 };
@@ -86,7 +86,7 @@ fn origin() -> Task {
 }
 
 /// One clone's deed, the `n`th of all, at the time that its clock shows.
-fn act(mut task: Task, deed: &Deed, clone: usize, n: u64, ms: i64) -> Task {
+pub(super) fn act(mut task: Task, deed: &Deed, clone: usize, n: u64, ms: i64) -> Task {
     let change = ChangeId::from_bits(100 + n);
     let clock = Hlc { ms, seq: 0 };
     let stamp = Stamp { ms, seq: 0, actor: format!("c{clone}"), change: change.clone() };

@@ -2,7 +2,8 @@
 //!
 //! The other tree is hostile input: everything that differs from ours is looked at before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use crate::domain::id::{ChangeId, TaskId};
 use crate::domain::oid::{MaybeOid, Oid};
@@ -11,14 +12,17 @@ use crate::domain::task::{Register, Task};
 use crate::domain::time::Timestamp;
 use crate::git::{Cas, Entry, EntryKind, RefChange};
 use crate::policy::grant::Action;
+use crate::store::archive;
 use crate::store::codec::decode_task;
 use crate::store::error::{StoreError, TransactError};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::join::{Unrelated, join_file};
 use crate::store::layout::{self, STATE_REF};
-use crate::store::records::FORMAT;
+use crate::store::ledger;
+use crate::store::records::{FORMAT, Meta};
+use crate::store::shelf::{self, Files, Shelves};
 use crate::store::snapshot::Snapshot;
-use crate::store::transaction::{Author, Edit, Signed, Store};
+use crate::store::transaction::{Author, Edit, Store};
 use crate::sys::clock::Clock;
 use crate::sys::lock::FileLock;
 use crate::sys::random;
@@ -38,8 +42,22 @@ pub struct Joined {
     pub replaced: Vec<(TaskId, Register, Register)>,
     /// Texts that two clones changed at the same time: the task, the field, the one that was not kept.
     pub conflicts: Vec<Conflict>,
+    /// How the other state's epoch stands to ours.
+    pub epochs: Epochs,
     /// Tasks with stamps that are more than five minutes ahead of this machine's clock.
     pub ahead: BTreeSet<TaskId>,
+}
+
+/// How the epoch of another state stands to ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Epochs {
+    /// The same: both histories go on.
+    #[default]
+    Same,
+    /// It is of a later one: ours goes on from its history, and from no other.
+    Later,
+    /// It is of an earlier one: what it has is taken over, its history is not.
+    Earlier,
 }
 
 /// A text that two clones changed, neither knowing of the other.
@@ -62,17 +80,23 @@ struct Found {
     theirs: String,
 }
 
-/// All that differs, checked; and whether we have a file that the other has not.
-fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, bool), StoreError> {
-    let (mut found, mut more) = (Vec::new(), false);
+/// All that differs, checked, without the files of archived tasks; and which files we have and the other has not.
+fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, Vec<String>), StoreError> {
+    let (mut found, mut more) = (Vec::new(), Vec::new());
     for change in ours.repo().tree_changes(Some(ours.tree()), Some(theirs.tree()))? {
         let Some(entry) = &change.new else {
-            more = true;
+            if archive::holds(&change.path).is_none() {
+                more.push(change.path);
+            }
             continue;
         };
         let hostile = |what: String| StoreError::Hostile { path: change.path.clone(), what };
         check_place(&change.path, entry).map_err(&hostile)?;
         let text = theirs.text_at(entry).map_err(&hostile)?;
+        if let Some(holds) = archive::holds(&change.path) {
+            archive::parse(&holds, &text).map_err(&hostile)?;
+            continue;
+        }
         // What of ours can't be read counts for nothing.
         let mine = change.old.as_ref().map(|entry| ours.text_at(entry));
         let mine = mine.and_then(Result::ok);
@@ -156,16 +180,122 @@ impl<'r> Store<'r> {
         if meta.min_writer > FORMAT {
             return Err(StoreError::TooNew { found: meta.min_writer, known: FORMAT });
         }
-        let base = match repo.merge_base(ours.commit(), theirs)? {
-            Some(base) => Some(self.at(&base)?),
-            None => None,
+        let own = match ours.meta() {
+            // What of ours can't be read counts for nothing.
+            Err(StoreError::Corrupt { .. }) => meta.clone(),
+            own => own?,
         };
+        let base = self.base(ours.commit(), theirs, &own, &meta)?;
         let now = Clock.now();
-        let mut joined = Joined { changed: true, ..Joined::default() };
-        let mut files = BTreeMap::new();
-        let (different, more) = differences(ours, &other)?;
-        let mut all_theirs = !more;
-        for found in different {
+        let mut joined = Joined { changed: true, epochs: epochs(&own, &meta), ..Joined::default() };
+        let Together { mut files, all_theirs } =
+            joined.contents(ours, &other, base.as_ref(), (now, adopt))?;
+        let is_behind =
+            joined.epochs == Epochs::Same && base.as_ref().is_some_and(|base| base.commit() == ours.commit());
+        // What is not in the history that goes on is in the archive.
+        let carried = match joined.epochs {
+            Epochs::Same => Files::new(),
+            Epochs::Later => self.carried(ours.commit(), &other)?,
+            Epochs::Earlier => self.carried(theirs, ours)?,
+        };
+        if joined.epochs == Epochs::Earlier && files.is_empty() && carried.is_empty() {
+            return Ok(Some(Joined { tip: Some(ours.commit().clone()), changed: false, ..joined }));
+        }
+        let is_theirs = all_theirs && (is_behind || (joined.epochs == Epochs::Later && carried.is_empty()));
+        files.extend(carried);
+        let clock = clock_of(&repo.commit(ours.commit())?.message);
+        let clock = clock.max(clock_of(&repo.commit(theirs)?.message));
+        let entries = joined.entries(author, theirs, cause);
+        let message = history::message(&entries, history::next_clock(now, clock))?;
+        let parents = match joined.epochs {
+            Epochs::Same => vec![ours.commit().clone(), theirs.clone()],
+            Epochs::Later => vec![theirs.clone()],
+            Epochs::Earlier => vec![ours.commit().clone()],
+        };
+        let commit = if is_theirs {
+            theirs.clone()
+        } else {
+            self.onto(ours, &files, parents, (author, now, message))?
+        };
+        if joined.epochs == Epochs::Later {
+            self.back_up(ours.commit())?;
+        }
+        let old = MaybeOid::Id(ours.commit().clone());
+        let change = RefChange { name: STATE_REF.into(), old, new: commit.clone() };
+        match repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(Some(Joined { tip: Some(commit), ..joined })),
+            Cas::Lost(_) => Ok(None),
+        }
+    }
+}
+
+impl<'r> Store<'r> {
+    /// The state that two come from. A squash removes it from the one's history: then that of what was let go.
+    fn base(
+        &self,
+        ours: &Oid,
+        theirs: &Oid,
+        own: &Meta,
+        other: &Meta,
+    ) -> Result<Option<Snapshot<'r>>, StoreError> {
+        let before = |meta: &Meta| meta.previous.clone().filter(|oid| self.repo.has_object(oid));
+        let (one, two) = match epochs(own, other) {
+            Epochs::Same => (Some(ours.clone()), Some(theirs.clone())),
+            Epochs::Later => (Some(ours.clone()), before(other)),
+            Epochs::Earlier => (before(own), Some(theirs.clone())),
+        };
+        let (Some(one), Some(two)) = (one, two) else { return Ok(None) };
+        let base = self.repo.merge_base(&one, &two)?;
+        base.map(|base| self.at(&base)).transpose()
+    }
+
+    /// The audit of what `tip` contains and the state `on` neither let go nor has.
+    fn carried(&self, tip: &Oid, on: &Snapshot<'_>) -> Result<Files, StoreError> {
+        let entries = ledger::collect(self.repo, tip, &on.let_go()?)?;
+        ledger::files(tip, entries)
+    }
+}
+
+/// What a tree becomes of two.
+struct Together {
+    /// What changes in ours.
+    files: Files,
+    /// Whether the other one has all of it already.
+    all_theirs: bool,
+}
+
+/// How the epoch of the state with the meta `other` stands to that of the one with `own`. Epochs of different repositories
+/// have nothing to do with each other.
+fn epochs(own: &Meta, other: &Meta) -> Epochs {
+    match other.epoch.cmp(&own.epoch) {
+        _ if own.repository != other.repository => Epochs::Same,
+        Ordering::Less => Epochs::Earlier,
+        Ordering::Equal => Epochs::Same,
+        Ordering::Greater => Epochs::Later,
+    }
+}
+
+impl Joined {
+    /// Joins the files of two states, and notes what becomes of them.
+    fn contents(
+        &mut self,
+        ours: &Snapshot<'_>,
+        other: &Snapshot<'_>,
+        base: Option<&Snapshot<'_>>,
+        (now, adopt): (Timestamp, bool),
+    ) -> Result<Together, StoreError> {
+        let (different, more) = differences(ours, other)?;
+        let Shelves { joints, mut files, mut all_theirs } = shelf::join(ours, other)?;
+        let archived: BTreeSet<String> = joints.iter().map(|joint| layout::task(&joint.id)).collect();
+        all_theirs &= more.iter().all(|path| archived.contains(path));
+        for joint in joints {
+            let (Some(theirs), true) = (joint.theirs, joint.ours.as_ref() != Some(&joint.text)) else {
+                continue;
+            };
+            let found = Found { path: layout::task(&joint.id), ours: joint.ours, theirs };
+            self.note(&found, &joint.text, base, now);
+        }
+        for found in different.into_iter().filter(|found| !archived.contains(&found.path)) {
             let text = match &found.ours {
                 Some(mine) => match join_file(&found.path, mine, &found.theirs) {
                     Ok(text) => text,
@@ -178,32 +308,12 @@ impl<'r> Store<'r> {
             if found.ours.as_ref() == Some(&text) {
                 continue;
             }
-            joined.note(&found, &text, base.as_ref(), now);
+            self.note(&found, &text, base, now);
             files.insert(found.path, Some(text.into_bytes()));
         }
-        let is_behind = base.as_ref().is_some_and(|base| base.commit() == ours.commit());
-        let clock = clock_of(&repo.commit(ours.commit())?.message);
-        let clock = clock.max(clock_of(&repo.commit(theirs)?.message));
-        let entries = joined.entries(author, theirs, cause);
-        let message = history::message(&entries, history::next_clock(now, clock))?;
-        let signed = Signed { author, now, message, joins: vec![theirs.clone()] };
-        let commit = if is_behind && all_theirs {
-            theirs.clone()
-        } else {
-            let (commit, written) = self.write(Some(ours), &files, signed)?;
-            self.repo.persist(&[written], self.durability)?;
-            commit
-        };
-        let old = MaybeOid::Id(ours.commit().clone());
-        let change = RefChange { name: STATE_REF.into(), old, new: commit.clone() };
-        match repo.cas(&change, self.durability)? {
-            Cas::Moved => Ok(Some(Joined { tip: Some(commit), ..joined })),
-            Cas::Lost(_) => Ok(None),
-        }
+        Ok(Together { files, all_theirs })
     }
-}
 
-impl Joined {
     /// Notes what became of one file.
     fn note(&mut self, found: &Found, text: &str, base: Option<&Snapshot<'_>>, now: Timestamp) {
         let Some(id) = layout::task_of(&found.path) else { return };

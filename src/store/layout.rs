@@ -46,6 +46,8 @@ pub fn fetched_state_ref(remote: &str, name: &str) -> String {
 }
 
 pub(crate) const META: &str = "meta.toml";
+/// The directory of what is finished for long.
+pub(crate) const ARCHIVE: &str = "archive";
 pub(crate) const CONTROL: &str = "control.toml";
 
 /// No file of the state may be larger, in bytes.

@@ -9,9 +9,13 @@
 //! meaning raises `format` in `meta.toml`, and with it `min_writer`: an older program reads on and writes no
 //! more. Every format ever written has a frozen fixture in `tests/corpus/store/`.
 
+mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod check;
 mod claim;
 mod codec;
+mod epoch;
 mod error;
 mod group;
 mod history;
@@ -20,21 +24,25 @@ mod join;
 mod join_tests;
 mod joining;
 mod layout;
+mod ledger;
 mod records;
+mod shelf;
 mod snapshot;
 mod transaction;
 
 pub use check::Damage;
 pub use claim::{ClaimRecord, Revocation};
 pub use codec::{decode_task, encode_task};
+pub use epoch::{Squashed, Young};
 pub use error::{StoreError, TransactError};
-pub use history::{At, AuditEntry, Go, Recorded, audit, audit_where, walk};
-pub use joining::{Conflict, Joined};
+pub use history::{At, AuditEntry, Go, Recorded};
+pub use joining::{Conflict, Epochs, Joined};
 pub(crate) use layout::task_of as task_of_path;
 pub use layout::{
     CLAIMS, STATE_REF, claim as claim_place, fetched_state_ref, remote_claims, remote_state_ref,
     task_of_claim,
 };
+pub use ledger::{audit, audit_where, walk};
 pub use records::{Approval, Meta};
 pub use snapshot::{Found, Listing, Snapshot, TaskChanges};
 pub use transaction::{Author, Change, Edit, Store};

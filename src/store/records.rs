@@ -24,6 +24,8 @@ pub struct Meta {
     pub min_writer: u32,
     /// Rises with every squash of the history.
     pub epoch: u64,
+    /// The tip of the history that the last squash let go.
+    pub previous: Option<Oid>,
     /// Random; the same in every clone.
     pub repository: String,
     /// The protected branch's short name.
@@ -33,7 +35,7 @@ pub struct Meta {
 impl Meta {
     /// The meta of a new state.
     pub fn new(repository: String, trunk: String) -> Self {
-        Self { format: FORMAT, min_reader: 1, min_writer: 1, epoch: 0, repository, trunk }
+        Self { format: FORMAT, min_reader: 1, min_writer: 1, epoch: 0, previous: None, repository, trunk }
     }
 
     pub(crate) fn encode(&self) -> Table {
@@ -42,6 +44,7 @@ impl Meta {
         put(&mut t, "min_reader", i64::from(self.min_reader));
         put(&mut t, "min_writer", i64::from(self.min_writer));
         put(&mut t, "epoch", i64::try_from(self.epoch).unwrap_or(i64::MAX));
+        put_opt(&mut t, "previous", self.previous.as_ref().map(Oid::as_str));
         put(&mut t, "repository", self.repository.as_str());
         put(&mut t, "trunk", self.trunk.as_str());
         t
@@ -55,6 +58,7 @@ impl Meta {
             min_reader: small("min_reader")?,
             min_writer: small("min_writer")?,
             epoch: u64::try_from(r.int("epoch")?).map_err(|_| "epoch is negative".to_owned())?,
+            previous: r.optional("previous", Reader::oid)?,
             repository: r.text("repository")?,
             trunk: r.text("trunk")?,
         })

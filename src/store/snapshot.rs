@@ -1,6 +1,8 @@
 //! One commit of the state, read lazily and without a lock.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -13,6 +15,7 @@ use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
 use crate::git::{Entry, EntryKind, GitError, Repo, TreeChange};
+use crate::store::archive::{Read, Tasks};
 use crate::store::codec::{Reader, decode_task};
 use crate::store::error::StoreError;
 use crate::store::layout;
@@ -33,12 +36,14 @@ pub struct Snapshot<'r> {
     repo: &'r Repo,
     commit: Oid,
     tree: Oid,
+    /// Archived tasks are many to a file: each is read once.
+    archived: RefCell<Read>,
 }
 
 impl<'r> Snapshot<'r> {
     pub(crate) fn at(repo: &'r Repo, commit: Oid) -> Result<Self, StoreError> {
         let tree = repo.tree_of(&commit)?;
-        Ok(Self { repo, commit, tree })
+        Ok(Self { repo, commit, tree, archived: RefCell::default() })
     }
 
     pub(crate) fn repo(&self) -> &'r Repo {
@@ -91,10 +96,10 @@ impl<'r> Snapshot<'r> {
         Ok(self.record(layout::CONTROL, records::decode_control)?.unwrap_or_default())
     }
 
-    /// A task.
+    /// A task, wherever it is.
     pub fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
         let path = layout::task(id);
-        let Some(text) = self.file(&path)? else { return Ok(None) };
+        let Some(text) = self.file(&path)? else { return self.archived(id) };
         let task = decode_task(&text).and_then(|task| {
             if task.id == *id { Ok(task) } else { Err(format!("it says it is {}", task.id)) }
         });
@@ -130,15 +135,25 @@ impl<'r> Snapshot<'r> {
         self.record(&layout::approval(tree), Approval::decode)
     }
 
-    /// The ids of all tasks, in order, without reading their files.
+    /// The ids of all tasks, in order.
     pub fn task_ids(&self) -> Result<Vec<TaskId>, StoreError> {
-        let mut ids = Vec::new();
-        for path in self.task_paths("")? {
-            if let Some(id) = layout::task_of(&path) {
-                ids.push(id);
-            }
-        }
-        Ok(ids)
+        let mut ids = self.live_ids("")?;
+        ids.extend(self.archived_ids("")?);
+        Ok(ids.into_iter().collect())
+    }
+
+    /// The ids of the tasks that are not archived, only of the shard `shard` unless it is empty; without reading their
+    /// files.
+    pub fn live_ids(&self, shard: &str) -> Result<BTreeSet<TaskId>, StoreError> {
+        Ok(self.task_paths(shard)?.iter().filter_map(|path| layout::task_of(path)).collect())
+    }
+
+    pub(super) fn read_before(&self, blob: &Oid) -> Option<Rc<Tasks>> {
+        self.archived.borrow().get(blob).cloned()
+    }
+
+    pub(super) fn note_read(&self, blob: &Oid, tasks: &Rc<Tasks>) {
+        self.archived.borrow_mut().insert(blob.clone(), Rc::clone(tasks));
     }
 
     /// Paths of files below `tasks/`, only of the shard `shard` unless it is empty.
@@ -183,8 +198,10 @@ impl<'r> Snapshot<'r> {
         let tasks = self.tasks_tree(&self.tree)?;
         let files = self.repo.tree_changes(None, tasks.as_ref())?;
         let readers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS);
+        let live = files.iter().filter_map(|file| layout::task_of(&path_of(file))).collect();
+        let archived = self.all_archived(live)?;
         if files.len() < MANY || readers == 1 {
-            return Ok(take(&mut files.iter().filter_map(|file| read(self.repo, file))));
+            return Ok(take(&mut files.iter().filter_map(|file| read(self.repo, file)).chain(archived)));
         }
         let (files, next) = (files.as_slice(), &AtomicUsize::new(0));
         let (git_dir, env) = (self.repo.git_dir(), self.repo.user_env());
@@ -208,7 +225,7 @@ impl<'r> Snapshot<'r> {
             drop(found);
             // What no thread took, because none could open the repository again, is read here.
             let rest = std::iter::from_fn(|| part(files, next)).map(|part| read_part(self.repo, part));
-            take(&mut all.into_iter().chain(rest).flatten())
+            take(&mut all.into_iter().chain(rest).flatten().chain(archived))
         }))
     }
 
@@ -216,25 +233,40 @@ impl<'r> Snapshot<'r> {
         Ok(self.repo.entry_at(root, "tasks")?.filter(|e| e.kind == EntryKind::Tree).map(|e| e.oid))
     }
 
-    /// The tasks that differ from those at `base` (None: all).
+    /// The tasks that differ from those at `base` (None: all). One that went to the archive or came from there is one
+    /// that differs.
     pub fn changes_since(&self, base: Option<&Oid>) -> Result<TaskChanges, StoreError> {
-        let old = match base {
-            Some(commit) => self.tasks_tree(&self.repo.tree_of(commit)?)?,
-            None => None,
-        };
+        let base = base.map(|commit| Snapshot::at(self.repo, commit.clone())).transpose()?;
+        let old = base.as_ref().map_or(Ok(None), |base| self.tasks_tree(&base.tree))?;
         let new = self.tasks_tree(&self.tree)?;
+        let (mut upserts, mut gone) = (BTreeMap::new(), BTreeSet::new());
         let mut changes = TaskChanges::default();
         for change in self.repo.tree_changes(old.as_ref(), new.as_ref())? {
             let id = layout::task_of(&path_of(&change));
             match read(self.repo, &change) {
-                Some(Ok(task)) => changes.upserts.push(task),
+                Some(Ok(task)) => drop(upserts.insert(task.id.clone(), task)),
                 Some(Err(damaged)) => {
                     changes.removed.extend(id);
                     changes.damaged.push(damaged);
                 }
-                None => changes.removed.extend(id),
+                None => gone.extend(id),
             }
         }
+        let (moved, damaged) = self.archive_changes(base.as_ref())?;
+        changes.damaged.extend(damaged);
+        gone.extend(moved);
+        for id in gone.into_iter().filter(|id| !upserts.contains_key(id)).collect::<Vec<_>>() {
+            match self.task(&id) {
+                Ok(Some(task)) => drop(upserts.insert(id, task)),
+                Ok(None) => changes.removed.push(id),
+                Err(StoreError::Corrupt { what, .. }) => {
+                    changes.damaged.push((layout::task(&id), what));
+                    changes.removed.push(id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        changes.upserts = upserts.into_values().collect();
         Ok(changes)
     }
 
@@ -245,13 +277,14 @@ impl<'r> Snapshot<'r> {
     /// Tasks whose id starts with what a person typed, in order.
     pub fn resolve(&self, prefix: &IdPrefix) -> Result<Vec<TaskId>, StoreError> {
         if let Ok(id) = TaskId::parse(&prefix.prefix)
-            && self.repo.entry_at(&self.tree, &layout::task(&id))?.is_some()
+            && (self.repo.entry_at(&self.tree, &layout::task(&id))?.is_some() || self.shelved(&id)?.is_some())
         {
             return Ok(vec![id]);
         }
-        let shard = prefix.prefix.get(..2).unwrap_or("");
-        let ids = self.task_paths(shard)?.iter().filter_map(|path| layout::task_of(path)).collect::<Vec<_>>();
-        Ok(ids.into_iter().filter(|id| id.as_str().starts_with(&prefix.prefix)).collect())
+        let mut ids = self.live_ids(prefix.prefix.get(..2).unwrap_or(""))?;
+        ids.extend(self.archived_ids(&prefix.prefix)?);
+        ids.retain(|id| id.as_str().starts_with(&prefix.prefix));
+        Ok(ids.into_iter().collect())
     }
 }
 

@@ -171,6 +171,13 @@ impl<'s, 'r> Edit<'s, 'r> {
         self.changes.push(change);
     }
 
+    /// Moves finished tasks to the archive as they are.
+    pub fn archive(&mut self, ids: &[TaskId], change: Change) -> Result<(), StoreError> {
+        self.files.extend(self.snapshot.put_away(ids)?);
+        self.changes.push(change);
+        Ok(())
+    }
+
     /// Records something that changes no file, e.g. an override.
     pub fn note(&mut self, change: Change) {
         self.changes.push(change);
@@ -354,7 +361,8 @@ impl<'r> Store<'r> {
             return Ok((value, snapshot.commit().clone(), None));
         }
         let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
-        let (commit, written) = self.write(Some(snapshot), &edit.files, signed)?;
+        let files = snapshot.settle(&edit.tasks, std::mem::take(&mut edit.files))?;
+        let (commit, written) = self.write(Some(snapshot), &files, signed)?;
         Ok((value, commit, Some(written)))
     }
 

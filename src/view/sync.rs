@@ -21,6 +21,10 @@ pub struct SyncView {
     pub conflicts: Vec<ConflictView>,
     /// Ids of tasks that were changed by a clock which is more than five minutes ahead.
     pub ahead: Vec<String>,
+    /// Whether the remote had a state from before a squash; it was joined, and this clone's put back.
+    pub stale: bool,
+    /// Whether another clone squashed the history, and this one's goes on from there.
+    pub squashed: bool,
     /// What the remote does not take, in its words; null if it takes all.
     pub refused: Option<String>,
 }

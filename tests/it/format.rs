@@ -83,6 +83,21 @@ fn a_change_keeps_what_a_newer_program_wrote() {
 }
 
 #[test]
+fn an_archived_task_keeps_what_a_newer_program_wrote() {
+    let repo = with_state("v1");
+    repo.orch(&["mode", "normal"]).success();
+    repo.orch(&["edit", "10jm866k", "--title", "changed"]).success();
+    let archive = repo.git(&["show", "refs/orch/state:archive/2026-q4/tasks.toml"]).success().stdout;
+    repo.orch(&["reopen", "10jm866k"]).success();
+    let task = repo.git(&["show", "refs/orch/state:tasks/10/10jm866k.toml"]).success().stdout;
+    for text in [archive, task] {
+        for part in ["later = [1, 2]", "attempts = 7", "title = \"changed\""] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_newer_format_is_refused_with_what_to_do() {
     let repo = with_state("v1");
     let meta = |key: &str| {

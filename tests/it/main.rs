@@ -40,6 +40,8 @@ mod kills;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod maintain;
+#[cfg(test)]
 mod merge;
 #[cfg(test)]
 mod network;

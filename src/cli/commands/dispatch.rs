@@ -13,6 +13,7 @@ use crate::cli::commands::hook::HookArgs;
 use crate::cli::commands::init::InitArgs;
 use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::log::LogArgs;
+use crate::cli::commands::maintain::MaintainArgs;
 use crate::cli::commands::man::ManArgs;
 use crate::cli::commands::merge::MergeArgs;
 use crate::cli::commands::metrics::MetricsArgs;
@@ -32,8 +33,9 @@ use crate::cli::commands::uninstall::UninstallArgs;
 use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
-    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, man, merge, metrics, mode,
-    moves, next, override_, push, ralph, run as run_command, show, start, status, sync, uninstall, worktree,
+    add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, maintain, man, merge, metrics,
+    mode, moves, next, override_, push, ralph, run as run_command, show, start, status, sync, uninstall,
+    worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -74,6 +76,7 @@ pub enum Command {
     Log(LogArgs),
     /// Show what was done, and how long it took
     Metrics(MetricsArgs),
+    Maintain(MaintainArgs),
     Man(ManArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -117,6 +120,7 @@ impl Command {
             Self::Sync(args) => args.output.json,
             Self::Log(args) => args.output.json,
             Self::Metrics(args) => args.output.json,
+            Self::Maintain(args) => args.output.json,
             Self::Run(args) => args.json_events,
             Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
             Self::Ralph(args) => match &args.action {
@@ -173,6 +177,7 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Uninstall(args) => uninstall::run(cx, out, args),
         Command::Log(args) => log::run(cx, out, args),
         Command::Metrics(args) => metrics::run(cx, out, args),
+        Command::Maintain(args) => maintain::run(cx, out, args),
         Command::Mode(args) => mode::run(cx, out, args),
         Command::Status(args) => status::run(cx, out, args),
         Command::Hook(args) => hook::run(cx, out, args),

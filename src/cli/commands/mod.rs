@@ -13,6 +13,7 @@ pub mod hook;
 pub mod init;
 pub mod list;
 pub mod log;
+pub mod maintain;
 pub mod man;
 pub mod merge;
 pub mod metrics;

@@ -71,6 +71,8 @@ fn view(report: Report) -> SyncView {
         lost: report.lost.into_iter().map(lost).collect(),
         conflicts: report.conflicts.into_iter().map(conflict).collect(),
         ahead: words(report.ahead),
+        stale: report.stale,
+        squashed: report.squashed,
         refused: report.refused,
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::doctor::check::{Check, Mend};
-use crate::ops::doctor::{configuration, environment, hooks, locks, remotes, state, tasks, trunk, worktrees};
+use crate::ops::doctor::{
+    configuration, environment, hooks, locks, remotes, state, stock, tasks, trunk, worktrees,
+};
 use crate::ops::error::OpError;
 use crate::ops::setup::Programs;
 
@@ -22,6 +24,7 @@ pub fn doctor_with(cx: &Ctx, mend: Mend, programs: &Programs) -> Vec<Check> {
     // Before the state: a lock that is left behind would stop its repair.
     add("locks", locks::check(cx, mend));
     add("state", state::check(cx, mend));
+    add("size", stock::check(cx));
     let Some(trunk) = trunk_of(cx) else { return checks };
     add("trunk", trunk::check(cx, &trunk, mend));
     add("hooks", hooks::check(cx, &trunk, programs, mend));

@@ -15,6 +15,7 @@ mod hooks;
 mod locks;
 mod remotes;
 mod state;
+mod stock;
 mod tasks;
 mod trunk;
 mod worktrees;

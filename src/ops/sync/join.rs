@@ -7,7 +7,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::sync::claims;
 use crate::ops::sync::report::{Options, Report};
 use crate::ops::sync::track::track;
-use crate::store::StoreError;
+use crate::store::{Epochs, Snapshot, StoreError};
 
 /// What somebody did to a remote's state. Ours is as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,8 @@ pub(super) fn take_in(
                 for (id, before, after) in &joined.replaced {
                     claims::replaced(cx, id, before, after, report)?;
                 }
+                report.stale |= joined.epochs == Epochs::Earlier;
+                report.squashed |= joined.epochs == Epochs::Later;
                 report.received = joined.tasks;
                 report.conflicts = joined.conflicts;
                 report.ahead = joined.ahead.into_iter().collect();
@@ -156,6 +158,22 @@ pub(super) fn take_in(
     Ok(None)
 }
 
+/// Whether the state at `now` goes on from the one at `last` by way of a squash; or is older than a squash that this
+/// clone knows of, because a clone that did not know of it pushed: its content is taken over then, and nothing else.
+fn is_squash(cx: &Ctx, last: &Oid, now: &Oid) -> Result<bool, OpError> {
+    let epoch = |snapshot: &Snapshot<'_>| match snapshot.meta() {
+        Ok(meta) => Ok(Some(meta.epoch)),
+        // What is wrong with it is told by who joins it.
+        Err(StoreError::Corrupt { .. } | StoreError::TooNew { .. }) => Ok(None),
+        Err(error) => Err(OpError::from(error)),
+    };
+    let (there, ours, before) = (cx.store().at(now)?, cx.snapshot()?, cx.store().at(last)?);
+    let (Some(now), Some(ours), Some(last_epoch)) = (epoch(&there)?, epoch(&ours)?, epoch(&before)?) else {
+        return Ok(false);
+    };
+    Ok(now < ours || (now > last_epoch && there.has_let_go(last)?))
+}
+
 /// Whether the remote's state goes on from where it was last seen.
 fn suspicious(
     cx: &Ctx,
@@ -165,7 +183,7 @@ fn suspicious(
     options: Options,
 ) -> Result<Option<Trouble>, OpError> {
     let Some(last) = last.filter(|_| !options.restore) else { return Ok(None) };
-    if cx.repo.is_ancestor(last, now)? {
+    if cx.repo.is_ancestor(last, now)? || is_squash(cx, last, now)? {
         return Ok(None);
     }
     let range = format!("{now}..{last}");

@@ -29,6 +29,10 @@ pub struct Report {
     pub conflicts: Vec<Conflict>,
     /// Tasks with stamps of a clock that is ahead.
     pub ahead: Vec<TaskId>,
+    /// Whether the remote had a state from before a squash, which a clone pushed that did not know of it.
+    pub stale: bool,
+    /// Whether another clone squashed the history, and this one's goes on from there.
+    pub squashed: bool,
     /// What the remote does not take, in its words.
     pub refused: Option<String>,
 }
