@@ -7,6 +7,8 @@
 mod claims;
 mod confirm;
 mod join;
+#[cfg(test)]
+mod model;
 mod report;
 mod rules;
 mod share;
