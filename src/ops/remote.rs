@@ -158,7 +158,9 @@ fn push_of(cx: &Ctx, remote: &str, updates: &[Update], how: &[&str]) -> Cmd {
         |u: &Update| format!("--force-with-lease={}:{}", u.name, u.expected.as_ref().map_or("", Oid::as_str));
     let refspec = |u: &Update| format!("{}:{}", u.new.as_ref().map_or("", Oid::as_str), u.name);
     cx.repo
-        .git(["push", "--quiet", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"])
+        // A mirror takes no names; what it would delete is not asked.
+        .git(["-c", &format!("remote.{remote}.mirror=false")])
+        .args(["push", "--quiet", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"])
         .args(how)
         .args(updates.iter().map(lease))
         .args([remote])

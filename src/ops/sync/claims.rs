@@ -224,14 +224,16 @@ pub(super) fn prepare(
     if !may_replace(there.as_ref().map(|(_, record)| record), register, is_taken_over) {
         return Ok(None);
     }
-    let record = ClaimRecord {
-        repository: cx.snapshot()?.meta()?.repository,
-        task: id.clone(),
-        register: register.confirmed(),
-        revoked: None,
-    };
+    let repository = cx.snapshot()?.meta()?.repository;
+    let record = ClaimRecord { repository, task: id.clone(), register: register.confirmed(), revoked: None };
     let expected = there.map(|(oid, _)| oid);
     written(cx, &record, expected).map(Some)
+}
+
+/// A task's register as a claim.
+fn record_of(cx: &Ctx, task: &Task) -> Result<ClaimRecord, OpError> {
+    let (repository, register) = (cx.snapshot()?.meta()?.repository, task.register.clone());
+    Ok(ClaimRecord { repository, task: task.id.clone(), register, revoked: None })
 }
 
 /// Whether the remote has the right of a register already.
@@ -260,7 +262,10 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
         if !lease::is_local(cx, &mine.owner)? || lease::is_dead(cx, &task)? {
             continue;
         }
-        let Some((oid, record)) = observed(cx, remote, &id)? else { continue };
+        let Some((oid, record)) = observed(cx, remote, &id)? else {
+            updates.extend(again(cx, remote, &task)?.map(|update| (id, update)));
+            continue;
+        };
         let Some(theirs) = record.register.state.lease() else { continue };
         if !is_same_right(&record.register, &task.register) {
             continue;
@@ -283,6 +288,15 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
         }
     }
     Ok(())
+}
+
+/// What puts a claim back that the remote confirmed and does not have any more: somebody deleted it.
+fn again(cx: &Ctx, remote: &str, task: &Task) -> Result<Option<Update>, OpError> {
+    let is_confirmed = task.register.anchor >= task.register.fence;
+    match is_confirmed {
+        true => prepare(cx, remote, &task.id, &task.register, None),
+        false => Ok(None),
+    }
 }
 
 /// How far a task of another clone may be taken over.
@@ -311,8 +325,13 @@ pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, Op
     if lease::is_local(cx, &held.owner)? || !lease::is_dead(cx, &task)? {
         return Ok(free);
     }
-    // One that the remote never confirmed has nobody who could object there.
-    let Some((oid, record)) = observed(cx, remote, id)? else { return Ok(free) };
+    let (oid, record) = match observed(cx, remote, id)? {
+        Some((oid, record)) => (Some(oid), record),
+        // Somebody deleted it: its owner hears of it as of any other.
+        None if task.register.anchor >= task.register.fence => (None, record_of(cx, &task)?),
+        // One that the remote never confirmed has nobody who could object there.
+        None => return Ok(free),
+    };
     if record.register.fence != task.register.fence {
         return Ok(free);
     }
@@ -320,13 +339,12 @@ pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, Op
     let (now, owner) = (cx.clock.now(), held.owner.actor.clone());
     if let Some(revoked) = &record.revoked {
         let until = revoked.at.plus_millis(grace);
-        let over = Some(oid);
-        return Ok(if now >= until { Takeover::Free { over } } else { Takeover::Told { until, owner } });
+        return Ok(if now >= until { Takeover::Free { over: oid } } else { Takeover::Told { until, owner } });
     }
     let revoked = Some(Revocation { by: cx.actor.to_string(), at: now });
     let commit = cx.store().write_claim(&cx.author(), now, &ClaimRecord { revoked, ..record })?;
     let name = format!("{CLAIMS}{}", claim_place(id));
-    let update = Update { name, expected: Some(oid), new: Some(commit.clone()) };
+    let update = Update { name, expected: oid, new: Some(commit.clone()) };
     if let Pushed::Answered(answers) = remote::push(cx, remote, &[update])?
         && answers.first() == Some(&Answer::Done)
     {
