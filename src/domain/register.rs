@@ -17,7 +17,7 @@ use crate::domain::stamp::Hlc;
 use crate::domain::time::Timestamp;
 
 /// Who holds a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The actor as `person:ann@example.com` or `agent:autofix`.
     pub actor: String,
@@ -28,7 +28,7 @@ pub struct Owner {
 }
 
 /// How sure a claim is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Claim {
     /// Recorded in this clone only.
     Local,
@@ -55,7 +55,7 @@ impl Claim {
 }
 
 /// The time-bounded right that a claim gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// Who holds it.
     pub owner: Owner,
@@ -66,7 +66,7 @@ pub struct Lease {
 }
 
 /// Why a task counts as done: machine-written, for a tree that trunk contains.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Evidence {
     /// The commit that trunk was moved to.
     pub commit: Oid,
@@ -79,7 +79,7 @@ pub struct Evidence {
 }
 
 /// Where a task stands, with what belongs to that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// In the queue.
     Open,
@@ -125,7 +125,7 @@ impl State {
 }
 
 /// Where a task's work is. Outlives its owner: a branch is handed to the next one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Work {
     /// The short name of the branch.
     pub branch: String,
@@ -134,7 +134,7 @@ pub struct Work {
 }
 
 /// Status, owner and fence: one register, never merged field by field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Register {
     /// Where the task stands.
     pub state: State,
@@ -339,6 +339,13 @@ impl Register {
         }
     }
 
+    /// The same from an owner of another clone. What the remote gave to that one outranks this until the remote gives it
+    /// to the new owner: the right of the old one is not inherited.
+    pub fn take_from(&self, id: &TaskId, at: &Move<'_>, lease: Lease) -> Result<Self, Refusal> {
+        let next = self.take_over(id, at, lease)?;
+        Ok(Self { anchor: self.anchor.min(self.fence.saturating_sub(1)), ..next })
+    }
+
     /// Gives a claimed task back to the queue. Raises the fence; branch and worktree stay.
     pub fn release(&self, id: &TaskId, at: &Move<'_>) -> Result<Self, Refusal> {
         match self.state {
@@ -408,10 +415,17 @@ impl Register {
         }
     }
 
-    /// The merge did not happen: back to the owner as it was, or to review if there was none.
+    /// The merge did not happen: back to the owner as it was, or to review if there was none. What the remote confirmed
+    /// meanwhile stays confirmed.
     pub fn abort_merge(&self, id: &TaskId, at: &Move<'_>, back: State) -> Result<Self, Refusal> {
-        match self.state {
-            State::Merging(_) => Ok(self.moved(at, back, self.fence)),
+        match &self.state {
+            State::Merging(Lease { claim, .. }) => {
+                let back = match back {
+                    State::Claimed(lease) => State::Claimed(Lease { claim: *claim, ..lease }),
+                    other => other,
+                };
+                Ok(self.moved(at, back, self.fence))
+            }
             State::Open
             | State::Claimed(_)
             | State::Blocked(_)

@@ -12,7 +12,7 @@ use crate::domain::id::ChangeId;
 
 /// A hybrid clock: the time, or just after what was seen before where that is later (Kulkarni et al., "Logical Physical
 /// Clocks", 2014).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hlc {
     /// Milliseconds since the epoch.
     pub ms: i64,

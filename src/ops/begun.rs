@@ -51,7 +51,7 @@ pub fn start_here(cx: &Ctx, draft: &Draft) -> Result<Taken, OpError> {
     };
     switch_here(cx, &here.head, &work.branch, &head)?;
     lease::remember(cx, &task.id, task.register.fence)?;
-    let claimed = match arbitrated(cx, task, Checkout::Worktree.into(), None)? {
+    let claimed = match arbitrated(cx, task, Checkout::Worktree.into(), None, None)? {
         Ok(claimed) => claimed,
         Err(lost) => return Err(lost_to(&lost).into()),
     };

@@ -132,17 +132,7 @@ pub(crate) fn push_within(
     updates: &[Update],
     limit: Period,
 ) -> Result<Pushed, OpError> {
-    let lease =
-        |u: &Update| format!("--force-with-lease={}:{}", u.name, u.expected.as_ref().map_or("", Oid::as_str));
-    let refspec = |u: &Update| format!("{}:{}", u.new.as_ref().map_or("", Oid::as_str), u.name);
-    let push = cx
-        .repo
-        .git(["push", "--quiet", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"])
-        .args(updates.iter().map(lease))
-        .args([remote])
-        .args(updates.iter().map(refspec))
-        .env("GIT_TERMINAL_PROMPT", "0");
-    let output = match ask_within(&push, limit)? {
+    let output = match ask_within(&push_of(cx, remote, updates, &[]), limit)? {
         Asked::Answered(output) => output,
         Asked::Silent(said) => return Ok(Pushed::Unknown(said)),
     };
@@ -152,6 +142,39 @@ pub(crate) fn push_within(
     let stdout = output.text();
     let answers: Option<Vec<Answer>> = updates.iter().map(|u| answer(&stdout, &u.name)).collect();
     Ok(answers.map_or_else(|| Pushed::Unknown(output.stderr.clone()), Pushed::Answered))
+}
+
+/// Moves refs of a remote by compare-and-swap, all or none. A remote that can't do that is asked for one after the other,
+/// the first one last.
+pub(crate) fn push_all(cx: &Ctx, remote: &str, updates: &[Update]) -> Result<Asked, OpError> {
+    let atomic: &[&str] = if updates.len() > 1 { &["--atomic"] } else { &[] };
+    let asked = ask(cx, &push_of(cx, remote, updates, atomic))?;
+    match &asked {
+        Asked::Answered(output) if !output.status.success() && output.stderr.contains("--atomic") => {}
+        Asked::Answered(_) | Asked::Silent(_) => return Ok(asked),
+    }
+    for update in updates.iter().skip(1) {
+        match ask(cx, &push_of(cx, remote, std::slice::from_ref(update), &[]))? {
+            Asked::Answered(output) if output.status.success() => {}
+            failed => return Ok(failed),
+        }
+    }
+    ask(cx, &push_of(cx, remote, &updates[..1], &[]))
+}
+
+fn push_of(cx: &Ctx, remote: &str, updates: &[Update], how: &[&str]) -> Cmd {
+    let lease =
+        |u: &Update| format!("--force-with-lease={}:{}", u.name, u.expected.as_ref().map_or("", Oid::as_str));
+    let refspec = |u: &Update| format!("{}:{}", u.new.as_ref().map_or("", Oid::as_str), u.name);
+    cx.repo
+        // A mirror takes no names; what it would delete is not asked.
+        .git(["-c", &format!("remote.{remote}.mirror=false")])
+        .args(["push", "--quiet", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"])
+        .args(how)
+        .args(updates.iter().map(lease))
+        .args([remote])
+        .args(updates.iter().map(refspec))
+        .env("GIT_TERMINAL_PROMPT", "0")
 }
 
 /// Words of servers for: another push was faster than this one.

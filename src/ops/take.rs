@@ -173,7 +173,7 @@ pub(crate) fn next_of(
                 Err(idle) => return Ok(Next::Nothing(idle)),
             },
         };
-        match arbitrated(cx, task, how, brought.as_ref())? {
+        match arbitrated(cx, task, how, brought.as_ref(), None)? {
             Ok(claimed) => {
                 let brought = brought.unwrap_or_default();
                 return checked_out(cx, claimed, how.checkout, brought).map(|t| Next::Taken(Box::new(t)));
@@ -210,17 +210,19 @@ pub(super) struct Claimed {
     pub(super) standing: Option<Standing>,
 }
 
-/// Has the remote arbitrate a fresh claim. One that could not be reached just now is not asked again.
+/// Has the remote arbitrate a fresh claim. One that could not be reached just now is not asked again. `over`: the claim
+/// of another clone that it takes over.
 pub(super) fn arbitrated(
     cx: &Ctx,
     task: Task,
     how: How,
     brought: Option<&Brought>,
+    over: Option<&Oid>,
 ) -> Result<Result<Claimed, Lost>, OpError> {
     lease::remember(cx, &task.id, task.register.fence)?;
     let standing = match brought.and_then(|brought| brought.offline.clone()) {
         Some(said) => Standing::Unconfirmed(said),
-        None => match sync::claim(cx, &task)? {
+        None => match sync::claim(cx, &task, over)? {
             Ok(standing) => standing,
             Err(lost) => return Ok(Err(lost)),
         },
@@ -409,9 +411,7 @@ pub fn start(cx: &Ctx, id: &TaskId, how: How, cause: &str) -> Result<Taken, OpEr
     let claiming = Claiming { cx, lease: lease::lease(cx)?, base: base_of(&trunk)?, cause };
     loop {
         let secured = takeover::secure(cx, id)?;
-        if secured.is_some() {
-            sync::refuse_unheard(cx, id)?;
-        }
+        let over = if secured.is_some() { sync::refuse_unheard(cx, id)? } else { None };
         let (taken, _) = cx.store().transact(&cx.author(), Action::Claim, |edit| {
             claim_named(&claiming, edit, id, secured.as_ref())
         })?;
@@ -419,7 +419,7 @@ pub fn start(cx: &Ctx, id: &TaskId, how: How, cause: &str) -> Result<Taken, OpEr
         let kept = secured.is_some_and(|secured| secured.kept) && since == Since::Now;
         let claimed = match since {
             Since::Before => Claimed { task, since, standing: None },
-            Since::Now => match arbitrated(cx, task, how, Some(&brought))? {
+            Since::Now => match arbitrated(cx, task, how, Some(&brought), over.as_ref())? {
                 Ok(claimed) => claimed,
                 Err(lost) => return Err(lost_to(&lost).into()),
             },
@@ -444,7 +444,11 @@ fn claim_named(
             if secured.is_none_or(|secured| !secured.covers(&task)) {
                 return Ok(None);
             }
-            task.register = task.register.take_over(id, &edit.at(), how.lease.clone())?;
+            let (at, lease) = (edit.at(), how.lease.clone());
+            task.register = match lease::is_local(how.cx, &held.owner)? {
+                true => task.register.take_over(id, &at, lease)?,
+                false => task.register.take_from(id, &at, lease)?,
+            };
             let note = format!("fence {}", task.register.fence);
             let change = change("task.takeover", id, how.cause, Some(note));
             return Ok(Some((edit.put_task(task, change), Since::Now)));

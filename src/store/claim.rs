@@ -17,7 +17,7 @@ use crate::store::error::StoreError;
 use crate::store::transaction::{Author, Store};
 
 /// That another clone is about to take over a task whose owner does not seem to live.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Revocation {
     /// Who, as the owner of a register is written.
     pub by: String,
@@ -26,7 +26,7 @@ pub struct Revocation {
 }
 
 /// What the remote knows of who holds a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimRecord {
     /// The id of the state that the task is in.
     pub repository: String,

@@ -17,7 +17,7 @@ use crate::ops::merge::target::{self, Target};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::sync;
+use crate::ops::sync::{self, Standing};
 use crate::ops::tasks::{change, get};
 use crate::ops::{accounted, attested, rebranch, worktrees};
 use crate::policy::grant::Action;
@@ -167,11 +167,17 @@ fn confirm(cx: &Ctx, task: &Task, options: &Options) -> Result<(), OpError> {
     if options.landing == Landing::Local || register.anchor >= register.fence {
         return Ok(());
     }
-    match sync::claim(cx, task)? {
-        Ok(standing) => {
-            tracing::debug!(?standing, "asked the remote whose task it is");
-            Ok(())
+    match sync::claim(cx, task, None)? {
+        Ok(Standing::Unconfirmed(said)) if cx.trunk(&cx.snapshot()?)?.tracking.is_some() => {
+            let said = said.lines().next().unwrap_or_default().trim();
+            let fact = format!("whether task {} is this clone's can't be asked: {said}", task.id);
+            Err(Refused::new(Because::Environment, "merge.offline", fact)
+                .next("git orch merge   (again)")
+                .next("git orch merge --no-push   (moves only this clone's trunk)")
+                .into())
         }
+        // No remote arbitrates: there is none, it takes no claims, or this clone does not ask.
+        Ok(Standing::Alone | Standing::Confirmed | Standing::Refused(_) | Standing::Unconfirmed(_)) => Ok(()),
         Err(lost) => {
             let holder = lost.holder.unwrap_or_else(|| "another clone".to_owned());
             let fact = format!("task {} is {holder}'s: its claim came first", task.id);

@@ -10,7 +10,8 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::merge::land::{Candidate, Landing, Run};
 use crate::ops::merge::queue;
 use crate::ops::progress::Sink;
-use crate::ops::remote::{self, Asked, Fetched};
+use crate::ops::remote::{self, Asked, Update};
+use crate::ops::sync::{self, Stake};
 use crate::ops::{accounted, attested};
 use crate::sys::lock::FileLock;
 
@@ -62,12 +63,25 @@ impl Run<'_> {
         let Some(remote) = &now.remote else {
             return Err(OpError::Bug("a shared landing has no remote".into()));
         };
-        let lease = format!("--force-with-lease=refs/heads/{}:{}", now.name, candidate.base);
-        let refspec = format!("{}:refs/heads/{}", candidate.commit, now.name);
+        let trunk = Update {
+            name: format!("refs/heads/{}", now.name),
+            expected: Some(candidate.base.clone()),
+            new: Some(candidate.commit.clone()),
+        };
+        // Both or none: who has lost the task meanwhile does not merge it, however long it was judged.
+        let claim = match &self.target.task {
+            Some(task) => match sync::stake(cx, remote, &task.id)? {
+                Stake::Claim(update) => Some((&task.id, update)),
+                Stake::NotAsked => None,
+                Stake::Moved => return self.moved(now),
+            },
+            None => None,
+        };
         // Before the move, and left where it may have happened: our own commit must not look like one from outside.
         let before = accounted::add(cx, &candidate.commit)?;
-        let push = cx.repo.git(["push", "--quiet", "--porcelain", "--no-verify", &lease, remote, &refspec]);
-        let output = match remote::ask(cx, &push)? {
+        let all: Vec<Update> =
+            [Some(&trunk), claim.as_ref().map(|(_, update)| update)].into_iter().flatten().cloned().collect();
+        let output = match remote::push_all(cx, remote, &all)? {
             Asked::Answered(output) => output,
             Asked::Silent(said) => return Err(unanswered(remote, &now.name, &said).into()),
         };
@@ -75,8 +89,12 @@ impl Run<'_> {
             accounted::set(cx, &before)?;
             // Whether the race was lost is asked of the remote: servers say it in many words.
             remote::forget_fetch(cx)?;
-            let fetched = remote::fetch(cx, now)?;
-            if fetched == Fetched::Fresh && self.base(&cx.trunk_named(&now.name)?)? != candidate.base {
+            let brought = sync::fetch(cx, now)?;
+            self.recheck_fence()?;
+            let moved = self.base(&cx.trunk_named(&now.name)?)? != candidate.base;
+            let told =
+                claim.is_some_and(|(id, update)| sync::has_moved(cx, remote, id, &update).unwrap_or(false));
+            if brought.offline.is_none() && (moved || told) {
                 return Ok(None);
             }
             let fact = format!("{remote} refused the push of {}: {}", now.name, output.stderr);
@@ -84,7 +102,18 @@ impl Run<'_> {
                 .next("git orch merge --no-push   (moves only this clone's trunk)")
                 .into());
         }
+        if let Some((id, update)) = &claim {
+            sync::staked(cx, remote, id, update);
+        }
         self.bring_home(now, &candidate.commit, queue).map(Some)
+    }
+
+    /// The claim is not at what this clone knows: looked at again before another round.
+    fn moved(&self, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
+        remote::forget_fetch(self.cx)?;
+        sync::fetch(self.cx, now)?;
+        self.recheck_fence()?;
+        Ok(None)
     }
 
     /// Local trunk and its checkouts follow the remote's. One that is not behind is left alone.

@@ -138,7 +138,12 @@ pub(crate) fn take(cx: &Ctx, id: &TaskId) -> Result<(Task, State), OpError> {
     let lease = lease::lease(cx)?;
     let (taken, _) = cx.store().transact(&cx.author(), Action::Work, |edit| {
         let mut task = get(edit, id)?;
-        let dead_merge = matches!(task.register.state, State::Merging(_)) && lease::is_dead(cx, &task)?;
+        // Another clone's is taken over first, which tells it.
+        let merging = task.register.state.lease().filter(|_| task.register.state.status() == "merging");
+        let dead_merge = match merging {
+            Some(held) => lease::is_local(cx, &held.owner)? && lease::is_dead(cx, &task)?,
+            None => false,
+        };
         if !dead_merge {
             lease::refuse_others(cx, &task)?;
         }

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use crate::config::Period;
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
-use crate::domain::task::{Claim, Register, State};
+use crate::domain::task::{Claim, Register, Task};
 use crate::domain::time::Timestamp;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Pushed, Update};
 use crate::ops::sync::report::{Lost, Report};
+use crate::ops::sync::rules::{after, is_over, is_renewal, is_same_right, is_settled, may_replace};
 use crate::ops::sync::track::track;
 use crate::policy::grant::Action;
 use crate::store::{
@@ -34,8 +35,29 @@ fn pending(cx: &Ctx, id: &TaskId) -> PathBuf {
     cx.file("pending").join(id.as_str())
 }
 
+/// How many pushes of a claim may be without an answer.
+const PENDING: usize = 16;
+
+/// The commits that this clone pushed for a task and that the remote may have, or get yet.
+fn noted(cx: &Ctx, id: &TaskId) -> Result<Vec<Oid>, OpError> {
+    let text = fs::read_optional(&pending(cx, id))?.unwrap_or_default();
+    Ok(text.lines().filter_map(|line| Oid::parse(line.trim()).ok()).collect())
+}
+
+fn note(cx: &Ctx, id: &TaskId, commits: &[Oid]) -> Result<(), OpError> {
+    fs::create_dir_all(&cx.file("pending"))?;
+    let lines: Vec<&str> = commits.iter().map(Oid::as_str).collect();
+    let text = lines.join("\n") + "\n";
+    Ok(fs::write_atomic(&pending(cx, id), text.as_bytes(), 0o644, cx.durability())?)
+}
+
 fn tracking(remote: &str, id: &TaskId) -> String {
     remote_claims(remote) + &claim_place(id)
+}
+
+/// Where the remote was last seen to have the claim of a task.
+pub(super) fn at(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<Oid>, OpError> {
+    Ok(cx.repo.ref_target(&tracking(remote, id))?)
 }
 
 /// The claims of a remote as they were last fetched. What is no claim of this state is passed over.
@@ -59,60 +81,70 @@ fn fetched(cx: &Ctx, remote: &str) -> Result<Vec<(TaskId, Oid, ClaimRecord)>, Op
     Ok(found)
 }
 
-/// What a register becomes by what the remote has; None: what it was.
-fn after(register: &Register, record: &Register, is_ours: bool) -> Option<Register> {
-    if is_ours {
-        return (register.anchor < record.fence).then(|| register.confirmed_at(record.fence));
-    }
-    (record.standing() > register.standing() && !is_renewal(register, record))
-        .then(|| register.clone().join(record.clone(), |_| String::new()))
-}
-
-/// Whether the one differs from the other only by how long it lasts: no change of state.
-fn is_renewal(register: &Register, record: &Register) -> bool {
-    let holder = |r: &Register| r.state.lease().map(|lease| (lease.owner.session.clone(), r.state.status()));
-    let alike = record.fence == register.fence && record.anchor == register.anchor;
-    alike && holder(record).is_some() && holder(record) == holder(register)
-}
-
 /// Joins the claims that were fetched into the state.
 pub(super) fn take_in(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
     let snapshot = cx.snapshot()?;
     let mut news = Vec::new();
     for (id, oid, record) in fetched(cx, remote)? {
         let Ok(Some(task)) = snapshot.task(&id) else { continue };
-        let note = fs::read_optional(&pending(cx, &id))?;
-        let is_ours = note.is_some_and(|note| note.trim() == oid.as_str());
+        let is_ours = noted(cx, &id)?.contains(&oid);
         if let Some(lease) =
             record.register.state.lease().filter(|_| is_renewal(&task.register, &record.register))
         {
             lease::note_renewal(cx, &id, record.register.fence, lease.expires)?;
         }
         if after(&task.register, &record.register, is_ours).is_some() {
-            news.push((id, record.register, is_ours));
+            news.push((id, oid, record.register, is_ours));
         }
     }
     if news.is_empty() {
         return Ok(());
     }
+    for (id, _, record, is_ours) in &news {
+        let Ok(Some(task)) = snapshot.task(id) else { continue };
+        if !is_ours && record.change != task.register.change {
+            fs::remove_file_if_there(&pending(cx, id))?;
+        }
+    }
     let (done, _) = cx.store().transact(&cx.author(), Action::Sync, |edit| {
         let mut done = Vec::new();
-        for (id, record, is_ours) in &news {
+        for (id, oid, record, is_ours) in &news {
             let Some(mut task) = edit.task(id)? else { continue };
             let Some(next) = after(&task.register, record, *is_ours) else { continue };
             let before = std::mem::replace(&mut task.register, next.clone());
             let note = format!("fence {} by {remote}", next.fence);
             let action = if *is_ours { "task.confirm" } else { "task.heard" };
             edit.put_task(task, change(action, id, note));
-            done.push((id.clone(), before, next, *is_ours));
+            done.push((id.clone(), oid.clone(), before, next, *is_ours));
         }
         Ok::<_, OpError>(done)
     })?;
-    for (id, before, next, is_ours) in done {
+    for (id, oid, before, next, is_ours) in done {
         if is_ours {
+            note(cx, &id, &[oid])?;
             report.confirmed.push(id);
         } else {
             replaced(cx, &id, &before, &next, report)?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets what was pushed of tasks whose registers another clone's are about to replace. Before they do: a kill in
+/// between must not make another's register look like one that came from ours.
+pub(super) fn forget_replaced(cx: &Ctx, theirs: &Oid) -> Result<(), OpError> {
+    let dir = cx.file("pending");
+    if !fs::exists(&dir) {
+        return Ok(());
+    }
+    let (ours, theirs) = (cx.snapshot()?, cx.store().at(theirs)?);
+    for path in fs::list(&dir)? {
+        let Some(id) = path.file_name().and_then(|name| TaskId::parse(name.to_str()?).ok()) else { continue };
+        let (Ok(Some(mine)), Ok(Some(other))) = (ours.task(&id), theirs.task(&id)) else { continue };
+        if other.register.standing() > mine.register.standing()
+            && other.register.change != mine.register.change
+        {
+            fs::remove_file_if_there(&path)?;
         }
     }
     Ok(())
@@ -139,39 +171,83 @@ pub(super) fn replaced(
 
 /// The claim of a task that the remote was last seen to have.
 fn observed(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<(Oid, ClaimRecord)>, OpError> {
-    let Some(oid) = cx.repo.ref_target(&tracking(remote, id))? else { return Ok(None) };
+    let Some(oid) = at(cx, remote, id)? else { return Ok(None) };
     let record = cx.store().read_claim(&oid)?;
     Ok(Some((oid, record)))
 }
 
+/// What a merge puts at stake together with trunk.
+#[derive(Clone, Debug)]
+pub(crate) enum Stake {
+    /// The task's claim, which must be what this clone knows it to be, and is renewed.
+    Claim(Update),
+    /// No remote arbitrates whose task it is.
+    NotAsked,
+    /// The claim is another's, or not known well enough.
+    Moved,
+}
+
+/// The claim of a task that is about to be merged, renewed.
+pub(super) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpError> {
+    let (snapshot, now) = (cx.snapshot()?, cx.clock.now());
+    let Some(task) = snapshot.task(id)? else { return Ok(Stake::Moved) };
+    let register = &task.register;
+    let Some(lease) = register.state.lease() else { return Ok(Stake::Moved) };
+    // The remote takes no claims, or this would have been confirmed before.
+    if register.anchor < register.fence {
+        return Ok(Stake::NotAsked);
+    }
+    let there = observed(cx, remote, id)?;
+    if there.as_ref().is_some_and(|(_, there)| !is_same_right(&there.register, register)) {
+        return Ok(Stake::Moved);
+    }
+    let expires = now.plus_millis(lease::length(cx, lease.owner.worker));
+    let record = ClaimRecord {
+        repository: snapshot.meta()?.repository,
+        task: id.clone(),
+        register: register.renewed(expires),
+        revoked: None,
+    };
+    Ok(Stake::Claim(written(cx, &record, there.map(|(oid, _)| oid))?))
+}
+
 /// Writes a claim's commit, and notes that it is ours before anybody else can see it. None if what the remote has
-/// outranks it: that has to be joined first, never pushed over.
+/// outranks it: that has to be joined first, never pushed over. `over`: the claim that is taken over by it.
 pub(super) fn prepare(
     cx: &Ctx,
     remote: &str,
     id: &TaskId,
     register: &Register,
+    over: Option<&Oid>,
 ) -> Result<Option<Update>, OpError> {
     let there = observed(cx, remote, id)?;
-    if there.as_ref().is_some_and(|(_, record)| record.register.standing() >= register.standing()) {
+    let is_taken_over = over.is_some() && there.as_ref().map(|(oid, _)| oid) == over;
+    if !may_replace(there.as_ref().map(|(_, record)| record), register, is_taken_over) {
         return Ok(None);
     }
-    let record = ClaimRecord {
-        repository: cx.snapshot()?.meta()?.repository,
-        task: id.clone(),
-        register: register.confirmed(),
-        revoked: None,
-    };
+    let repository = cx.snapshot()?.meta()?.repository;
+    let record = ClaimRecord { repository, task: id.clone(), register: register.confirmed(), revoked: None };
     let expected = there.map(|(oid, _)| oid);
     written(cx, &record, expected).map(Some)
+}
+
+/// A task's register as a claim.
+fn record_of(cx: &Ctx, task: &Task) -> Result<ClaimRecord, OpError> {
+    let (repository, register) = (cx.snapshot()?.meta()?.repository, task.register.clone());
+    Ok(ClaimRecord { repository, task: task.id.clone(), register, revoked: None })
+}
+
+/// Whether the remote has the right of a register already.
+pub(super) fn is_there(cx: &Ctx, remote: &str, id: &TaskId, register: &Register) -> Result<bool, OpError> {
+    Ok(observed(cx, remote, id)?.is_some_and(|(_, record)| is_settled(&record, register)))
 }
 
 /// Writes a claim's commit and notes that it is ours.
 fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Update, OpError> {
     let commit = cx.store().write_claim(&cx.author(), cx.clock.now(), record)?;
-    fs::create_dir_all(&cx.file("pending"))?;
-    let note = format!("{commit}\n");
-    fs::write_atomic(&pending(cx, &record.task), note.as_bytes(), 0o644, cx.durability())?;
+    let mut commits = noted(cx, &record.task)?;
+    commits.push(commit.clone());
+    note(cx, &record.task, &commits[commits.len().saturating_sub(PENDING)..])?;
     let name = format!("{CLAIMS}{}", claim_place(&record.task));
     Ok(Update { name, expected, new: Some(commit) })
 }
@@ -187,9 +263,12 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
         if !lease::is_local(cx, &mine.owner)? || lease::is_dead(cx, &task)? {
             continue;
         }
-        let Some((oid, record)) = observed(cx, remote, &id)? else { continue };
+        let Some((oid, record)) = observed(cx, remote, &id)? else {
+            updates.extend(again(cx, remote, &task)?.map(|update| (id, update)));
+            continue;
+        };
         let Some(theirs) = record.register.state.lease() else { continue };
-        if !is_renewal(&record.register, &task.register) {
+        if !is_same_right(&record.register, &task.register) {
             continue;
         }
         let length = lease::length(cx, mine.owner.worker);
@@ -223,7 +302,7 @@ pub(super) fn tell(cx: &Ctx, remote: &str, ids: &[TaskId]) -> Result<(), OpError
         if observed(cx, remote, id)?.is_some()
             && let Some(task) = snapshot.task(id)?
         {
-            updates.extend(prepare(cx, remote, id, &task.register)?.map(|update| (id.clone(), update)));
+            updates.extend(prepare(cx, remote, id, &task.register, None)?.map(|update| (id.clone(), update)));
         }
     }
     if updates.is_empty() {
@@ -240,11 +319,23 @@ pub(super) fn tell(cx: &Ctx, remote: &str, ids: &[TaskId]) -> Result<(), OpError
     Ok(())
 }
 
+/// What puts a claim back that the remote confirmed and does not have any more: somebody deleted it.
+fn again(cx: &Ctx, remote: &str, task: &Task) -> Result<Option<Update>, OpError> {
+    let is_confirmed = task.register.anchor >= task.register.fence;
+    match is_confirmed {
+        true => prepare(cx, remote, &task.id, &task.register, None),
+        false => Ok(None),
+    }
+}
+
 /// How far a task of another clone may be taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Takeover {
-    /// Nobody has to be told: it is not another clone's, or its owner lives.
-    Free,
+    /// Nobody has to be told any more.
+    Free {
+        /// The claim whose owner was told and has not objected; None: the remote has none of it.
+        over: Option<Oid>,
+    },
     /// Its owner was told, and may object until then.
     Told {
         /// Until when.
@@ -257,26 +348,32 @@ pub(super) enum Takeover {
 /// Tells the owner of a task, another clone's whose lease is over, that it will be taken over; a living one objects by
 /// its next renewal.
 pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, OpError> {
-    let Ok(Some(task)) = cx.snapshot()?.task(id) else { return Ok(Takeover::Free) };
-    let Some(held) = task.register.state.lease() else { return Ok(Takeover::Free) };
+    let free = Takeover::Free { over: None };
+    let Ok(Some(task)) = cx.snapshot()?.task(id) else { return Ok(free) };
+    let Some(held) = task.register.state.lease() else { return Ok(free) };
     if lease::is_local(cx, &held.owner)? || !lease::is_dead(cx, &task)? {
-        return Ok(Takeover::Free);
+        return Ok(free);
     }
-    // One that the remote never confirmed has nobody who could object there.
-    let Some((oid, record)) = observed(cx, remote, id)? else { return Ok(Takeover::Free) };
+    let (oid, record) = match observed(cx, remote, id)? {
+        Some((oid, record)) => (Some(oid), record),
+        // Somebody deleted it: its owner hears of it as of any other.
+        None if task.register.anchor >= task.register.fence => (None, record_of(cx, &task)?),
+        // One that the remote never confirmed has nobody who could object there.
+        None => return Ok(free),
+    };
     if record.register.fence != task.register.fence {
-        return Ok(Takeover::Free);
+        return Ok(free);
     }
     let grace = i64::try_from(cx.local.takeover_grace.millis()).unwrap_or(i64::MAX);
     let (now, owner) = (cx.clock.now(), held.owner.actor.clone());
     if let Some(revoked) = &record.revoked {
         let until = revoked.at.plus_millis(grace);
-        return Ok(if now >= until { Takeover::Free } else { Takeover::Told { until, owner } });
+        return Ok(if now >= until { Takeover::Free { over: oid } } else { Takeover::Told { until, owner } });
     }
     let revoked = Some(Revocation { by: cx.actor.to_string(), at: now });
     let commit = cx.store().write_claim(&cx.author(), now, &ClaimRecord { revoked, ..record })?;
     let name = format!("{CLAIMS}{}", claim_place(id));
-    let update = Update { name, expected: Some(oid), new: Some(commit.clone()) };
+    let update = Update { name, expected: oid, new: Some(commit.clone()) };
     if let Pushed::Answered(answers) = remote::push(cx, remote, &[update])?
         && answers.first() == Some(&Answer::Done)
     {
@@ -290,6 +387,7 @@ pub(super) fn arrived(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) -> R
     let Some(commit) = &update.new else { return Ok(()) };
     track(cx, &tracking(remote, id), commit)?;
     let record = cx.store().read_claim(commit)?;
+    note(cx, id, std::slice::from_ref(commit))?;
     cx.store().transact(&cx.author(), Action::Sync, |edit| {
         let Some(mut task) = edit.task(id)? else { return Ok(()) };
         let Some(next) = after(&task.register, &record.register, true) else { return Ok(()) };
@@ -301,19 +399,28 @@ pub(super) fn arrived(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) -> R
     Ok(())
 }
 
-/// Whether the state that the remote has says that a task is finished: then nothing needs its claim.
-fn is_finished(tracked: Option<&Snapshot<'_>>, id: &TaskId) -> Result<bool, OpError> {
+/// Whether the state that the remote has says that nothing needs a task's claim any more.
+fn is_unneeded(cx: &Ctx, tracked: Option<&Snapshot<'_>>, id: &TaskId) -> Result<bool, OpError> {
     let Some(tracked) = tracked else { return Ok(false) };
     let task = match tracked.task(id) {
         Ok(task) => task,
         Err(StoreError::Corrupt { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(task.is_some_and(|task| matches!(task.register.state, State::Done(_) | State::Closed(_))))
+    Ok(task.is_some_and(|task| is_over(&task.register, cx.clock.now())))
+}
+
+/// Whether a task, whose claim on the remote is at `there`, is this clone's to speak for.
+fn is_own(cx: &Ctx, task: &Task, there: &Oid) -> Result<bool, OpError> {
+    match task.register.state.lease() {
+        Some(lease) => lease::is_local(cx, &lease.owner),
+        None => Ok(noted(cx, &task.id)?.contains(there)),
+    }
 }
 
 /// Brings the remote's claims up to what the state says: claims that were made offline, and what became of claims since.
-/// Those of finished tasks go; the state, which the remote has by now, says it.
+/// This clone's only: whoever else made a claim may have gone on from it meanwhile. Those of tasks that were finished a
+/// while ago go; the state, which the remote has by now, says it.
 pub(super) fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
     let snapshot = cx.snapshot()?;
     let tracked = cx.repo.ref_target(&cx.tracked_state(remote))?;
@@ -323,18 +430,18 @@ pub(super) fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result
         known.insert(id.clone());
         let Ok(Some(task)) = snapshot.task(&id) else { continue };
         let newer = task.register.standing() > record.register.standing();
-        if is_finished(tracked.as_ref(), &id)? {
+        if is_unneeded(cx, tracked.as_ref(), &id)? {
             let name = format!("{CLAIMS}{}", claim_place(&id));
             updates.push((id, Update { name, expected: Some(oid), new: None }));
-        } else if newer && !is_renewal(&record.register, &task.register) {
-            updates.extend(prepare(cx, remote, &id, &task.register)?.map(|update| (id, update)));
+        } else if newer && !is_renewal(&record.register, &task.register) && is_own(cx, &task, &oid)? {
+            updates.extend(prepare(cx, remote, &id, &task.register, None)?.map(|update| (id, update)));
         }
     }
     for id in lease::all(cx)?.into_iter().filter(|id| !known.contains(id)) {
         let Ok(Some(task)) = snapshot.task(&id) else { continue };
         let local = |lease: &crate::domain::task::Lease| lease.claim == Claim::Local;
         if task.register.state.lease().is_some_and(local) {
-            updates.extend(prepare(cx, remote, &id, &task.register)?.map(|update| (id, update)));
+            updates.extend(prepare(cx, remote, &id, &task.register, None)?.map(|update| (id, update)));
         }
     }
     for some in updates.chunks(AT_ONCE) {

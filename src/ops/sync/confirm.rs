@@ -1,12 +1,14 @@
 //! Having the remote arbitrate one claim.
 
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::domain::task::Register;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Fetched, Pushed};
 use crate::ops::sync::report::{Lost, Options, Report};
+use crate::ops::sync::rules::has_gone;
 use crate::ops::sync::{claims, join};
 
 /// How often a claim is tried against clones that are faster.
@@ -26,8 +28,14 @@ pub enum Published {
 }
 
 /// Has the remote arbitrate who owns a task. `ours` is the register that this clone wrote: what is in the state by now
-/// may be another clone's already.
-pub(crate) fn publish(cx: &Ctx, remote: &str, id: &TaskId, ours: &Register) -> Result<Published, OpError> {
+/// may be another clone's already. `over`: the claim that it takes over.
+pub(crate) fn publish(
+    cx: &Ctx,
+    remote: &str,
+    id: &TaskId,
+    ours: &Register,
+    over: Option<&Oid>,
+) -> Result<Published, OpError> {
     let mut said = String::new();
     for _ in 0..TRIES {
         let Some(task) = cx.snapshot()?.task(id)? else {
@@ -36,7 +44,11 @@ pub(crate) fn publish(cx: &Ctx, remote: &str, id: &TaskId, ours: &Register) -> R
         if let Some(lost) = lost(cx, ours, &task.register, id)? {
             return Ok(Published::Lost(lost));
         }
-        let Some(update) = claims::prepare(cx, remote, id, &task.register)? else {
+        let Some(update) = claims::prepare(cx, remote, id, &task.register, over)? else {
+            // What was pushed in vain, or so it seemed, may be there by now; a renewal may have come after it.
+            if claims::is_there(cx, remote, id, &task.register)? {
+                return Ok(Published::Confirmed);
+            }
             // It was fetched, and not joined yet.
             claims::take_in(cx, remote, &mut Report::default())?;
             "what the remote has outranks it".clone_into(&mut said);
@@ -80,11 +92,10 @@ pub(super) fn lost(
     now: &Register,
     id: &TaskId,
 ) -> Result<Option<Lost>, OpError> {
-    let holder = now.state.lease();
-    let ours = |register: &Register| register.state.lease().map(|lease| lease.owner.session.clone());
-    if before.change == now.change || (ours(before).is_some() && ours(before) == ours(now)) {
+    if !has_gone(before, now) {
         return Ok(None);
     }
     lease::forget(cx, id)?;
+    let holder = now.state.lease();
     Ok(Some(Lost { id: id.clone(), holder: holder.map(|lease| lease.owner.actor.clone()) }))
 }

@@ -133,6 +133,7 @@ pub(super) fn take_in(
         if let Some(trouble) = suspicious(cx, remote, last.as_ref(), &now, options)? {
             return Ok(Some(trouble));
         }
+        claims::forget_replaced(cx, &now)?;
         match cx.store().join(&cx.author(), &now, "sync", options.adopt) {
             Ok(joined) => {
                 for (id, before, after) in &joined.replaced {

@@ -8,10 +8,14 @@ mod batched;
 mod claims;
 mod confirm;
 mod join;
+#[cfg(test)]
+mod model;
 mod report;
+mod rules;
 mod share;
 mod track;
 
+pub(crate) use claims::Stake;
 use claims::Takeover;
 pub use confirm::Published;
 pub use join::Trouble;
@@ -23,10 +27,11 @@ use std::time::Duration;
 
 use crate::config::{Claims, StateSync};
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::remote::{self, Fetched};
+use crate::ops::remote::{self, Fetched, Update};
 use crate::sys::fs::{self, Durability};
 
 /// What bringing trunk and state here came to.
@@ -126,18 +131,22 @@ pub fn arbiter(cx: &Ctx) -> Option<&str> {
     cx.remote().filter(|_| cx.local.sync == StateSync::Auto)
 }
 
-/// Has the remote arbitrate a claim that was just made: `task` as it was written.
-pub(crate) fn claim(cx: &Ctx, task: &Task) -> Result<Result<Standing, Lost>, OpError> {
+/// Has the remote arbitrate a claim that was just made: `task` as it was written. `over`: the claim of another clone
+/// that it takes over.
+pub(crate) fn claim(cx: &Ctx, task: &Task, over: Option<&Oid>) -> Result<Result<Standing, Lost>, OpError> {
     let Some(remote) = arbiter(cx) else { return Ok(Ok(Standing::Alone)) };
-    // Who hears of a claim has to know the task.
-    match share_now_and_then(cx, remote)? {
-        // Claims go on: they outlive what is done to the state.
-        Shared::Done | Shared::Troubled => {}
-        Shared::Refused(said) => return Ok(Ok(Standing::Refused(said))),
-        Shared::Offline(said) => return Ok(Ok(Standing::Unconfirmed(said))),
+    // Who hears of a claim has to know the task. One that is taken over is known, and outranks what takes it over until
+    // the remote has that: whoever shares first may lose to the dead.
+    if over.is_none() {
+        match share_now_and_then(cx, remote)? {
+            // Claims go on: they outlive what is done to the state.
+            Shared::Done | Shared::Troubled => {}
+            Shared::Refused(said) => return Ok(Ok(Standing::Refused(said))),
+            Shared::Offline(said) => return Ok(Ok(Standing::Unconfirmed(said))),
+        }
     }
     let published = match cx.local.claims {
-        Claims::Refs => confirm::publish(cx, remote, &task.id, &task.register)?,
+        Claims::Refs => confirm::publish(cx, remote, &task.id, &task.register, over)?,
         Claims::Batched => batched::publish(cx, remote, task)?,
     };
     Ok(match published {
@@ -208,10 +217,34 @@ pub(crate) fn after_merge(cx: &Ctx) {
     }
 }
 
-/// Refuses to take over the task of another clone before its owner could object: tells it first.
-pub(crate) fn refuse_unheard(cx: &Ctx, id: &TaskId) -> Result<(), OpError> {
-    let Some(remote) = arbiter(cx) else { return Ok(()) };
-    let Takeover::Told { until, owner } = claims::revoke(cx, remote, id)? else { return Ok(()) };
+/// The claim of a task that is about to be merged.
+pub(crate) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpError> {
+    if arbiter(cx) != Some(remote) {
+        return Ok(Stake::NotAsked);
+    }
+    claims::stake(cx, remote, id)
+}
+
+/// The remote took trunk, and the claim with it.
+pub(crate) fn staked(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) {
+    if let Err(error) = claims::arrived(cx, remote, id, update) {
+        tracing::debug!(%id, %error, "the next sync finds out that the claim was renewed");
+    }
+}
+
+/// Whether the remote has a task's claim at something else than what `update` expected.
+pub(crate) fn has_moved(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) -> Result<bool, OpError> {
+    Ok(claims::at(cx, remote, id)? != update.expected)
+}
+
+/// Refuses to take over the task of another clone before its owner could object: tells it first. The claim that may be
+/// taken over, where the remote has one.
+pub(crate) fn refuse_unheard(cx: &Ctx, id: &TaskId) -> Result<Option<Oid>, OpError> {
+    let Some(remote) = arbiter(cx) else { return Ok(None) };
+    let (until, owner) = match claims::revoke(cx, remote, id)? {
+        Takeover::Told { until, owner } => (until, owner),
+        Takeover::Free { over } => return Ok(over),
+    };
     let fact = format!(
         "{owner}, who has task {id}, was not heard of in time and is told; it may object until {until}"
     );
