@@ -191,7 +191,8 @@ fn squash(repo: &TestRepo) -> Value {
 /// Every change on record as action, subject and note, each as often as it is there.
 fn record(repo: &TestRepo) -> Vec<String> {
     let log = json(repo, &["log", "--limit", "10000", "--json"]);
-    let mut all: Vec<String> = log["entries"].as_array().expect("entries").iter().map(Value::to_string).collect();
+    let mut all: Vec<String> =
+        log["entries"].as_array().expect("entries").iter().map(Value::to_string).collect();
     all.sort();
     all
 }
