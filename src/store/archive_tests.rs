@@ -355,3 +355,45 @@ fn what_is_no_file_of_archived_tasks_is_none() {
         assert!(archive::parse(&many, text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn states_of_two_epochs_join_alike_whoever_joins() {
+    let bare = Bare::new();
+    let store = bare.store();
+    let old = bare.commit(&start());
+    let mut changed = start();
+    change(&mut changed, 0, &Deed::Close, 0, (1, 5));
+    change(&mut changed, 1, &Deed::Title(7), 0, (2, 6));
+    let stale = bare.join(&old, &bare.commit(&changed));
+    bare.join(&old, &old);
+    let squashed =
+        store.squash(&author(), Timestamp::from_millis(i64::MAX)).expect("done").expect("old enough");
+    assert_eq!((squashed.epoch, &squashed.previous, squashed.commits), (1, &old, 1));
+    assert!(bare.repo.commit(&squashed.root).expect("there").parents.is_empty());
+    let there = store.at(&squashed.root).expect("there");
+    assert!(there.has_let_go(&old).expect("readable") && !there.has_let_go(&stale).expect("readable"));
+    // The one by whom the old history goes on, and the one who hears of it.
+    let (one, two) = (bare.join(&squashed.root, &stale), bare.join(&stale, &squashed.root));
+    assert_eq!(bare.tree(&one), bare.tree(&two));
+    for joined in [one, two] {
+        let parents = bare.repo.commit(&joined).expect("there").parents;
+        assert!(
+            parents.len() == 1 && parents.first() == Some(&squashed.root),
+            "no other parent: {parents:?}"
+        );
+        let snapshot = store.at(&joined).expect("there");
+        assert_eq!(snapshot.meta().expect("readable").epoch, 1);
+        assert!(snapshot.has_let_go(&stale).expect("readable"));
+        for (id, copy) in &changed {
+            assert_eq!(
+                snapshot.task(id).expect("readable").map(|task| encode_task(&task)).as_ref(),
+                Some(&copy.text)
+            );
+        }
+        assert_eq!(bare.join(&joined, &stale), joined, "once");
+        assert_eq!(bare.join(&stale, &joined), joined, "all of it is there");
+    }
+    // A history with anything that is younger stays.
+    let young = store.squash(&author(), Timestamp::from_millis(0)).expect("looked");
+    assert!(young.is_err());
+}

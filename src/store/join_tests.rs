@@ -240,4 +240,13 @@ fn states_of_two_repositories_are_not_joined() {
     assert_eq!((error.ours.as_str(), error.theirs.as_str()), ("a", "b"));
     let newer = meta("a").replace("epoch = 0", "epoch = 4").replace("min_reader", "later = true\nmin_reader");
     assert_eq!(join_file("meta.toml", &meta("a"), &newer).expect("related"), newer);
+    // Of squashes of one epoch all name the same.
+    let squashed = |epoch: u8, previous: &str| {
+        let line = format!("min_writer = 1\nprevious = \"{}\"", previous.repeat(40));
+        meta("a").replace("epoch = 0", &format!("epoch = {epoch}")).replace("min_writer = 1", &line)
+    };
+    let (one, two, three) = (squashed(1, "b"), squashed(1, "c"), squashed(2, "a"));
+    let join = |one: &str, two: &str| join_file("meta.toml", one, two).expect("related");
+    assert_eq!((join(&one, &two), join(&two, &one)), (two.clone(), two.clone()));
+    assert_eq!((join(&two, &three), join(&meta("a"), &one)), (three, one));
 }
