@@ -70,6 +70,8 @@ mod store;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]
+mod sync_chaos;
+#[cfg(test)]
 mod sync_faults;
 #[cfg(test)]
 mod tidy;
