@@ -13,6 +13,8 @@ mod check;
 mod claim;
 mod codec;
 mod error;
+#[cfg(test)]
+mod fuzz_tests;
 mod history;
 mod join;
 #[cfg(test)]
