@@ -21,7 +21,7 @@ pub struct Damage {
 }
 
 /// Why these bytes can't be what belongs at `path`; None if they can, or if this program knows no such file.
-fn problem(path: &str, bytes: &[u8]) -> Option<String> {
+pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
     if bytes.len() > layout::MAX_FILE {
         return Some(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
     }

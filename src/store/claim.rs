@@ -41,7 +41,7 @@ pub struct ClaimRecord {
 const FILE: &str = "claim.toml";
 
 impl ClaimRecord {
-    fn encode(&self) -> String {
+    pub(super) fn encode(&self) -> String {
         let mut t = Table::new();
         put(&mut t, "schema", 1);
         put(&mut t, "repository", self.repository.as_str());
@@ -56,7 +56,7 @@ impl ClaimRecord {
         t.to_string()
     }
 
-    fn decode(text: &str) -> Result<Self, String> {
+    pub(super) fn decode(text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
         let r = Reader::new(&table);
         let revoked = match r.sub("revoked")?.map(Reader::new) {

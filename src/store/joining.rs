@@ -106,7 +106,7 @@ fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>
 }
 
 /// What no git-orch writes is refused before it gets into a tree of ours, where every git of every clone would meet it.
-fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
+pub(super) fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
     if entry.kind != EntryKind::Blob {
         return Err("it is no file".to_owned());
     }

@@ -17,6 +17,8 @@ mod claim;
 mod codec;
 mod epoch;
 mod error;
+#[cfg(test)]
+mod fuzz_tests;
 mod group;
 mod history;
 mod join;

@@ -74,6 +74,8 @@ mod store;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]
+mod sync_chaos;
+#[cfg(test)]
 mod sync_faults;
 #[cfg(test)]
 mod tidy;

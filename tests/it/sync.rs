@@ -459,6 +459,19 @@ fn a_host_that_takes_only_branches_arbitrates_by_the_state() {
         "seen by all alike: {claims:?}"
     );
     assert!(hub.git(&["for-each-ref", "refs/orch"]).success().stdout.is_empty());
+    // Made offline, and confirmed by the next sync; merged by who has it.
+    let other = a.orch(&["add", "offline", "--kind", "feature"]).success().line();
+    let url = team.hub.url();
+    a.git(&["config", "remote.hub.url", "/nowhere"]).success();
+    let taken = json(a, &["start", &other, "--json"]);
+    assert_eq!(taken["claim"], "local");
+    a.git(&["config", "remote.hub.url", &url]).success();
+    a.orch(&["sync"]).success();
+    assert_eq!(shown(a, &other)["claim"], "confirmed");
+    a.env().at(taken["path"].as_str().expect("path")).commit("work", &[("new", "x\n")]);
+    a.orch(&["merge", &other]).success();
+    b.orch(&["sync"]).success();
+    assert_eq!(shown(b, &other)["status"], "done");
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub fn maintain(cx: &Ctx, options: Options) -> Result<Report, OpError> {
         MANY_LOOSE.. => cx.repo.pack_loose(cx.durability())?,
         _ => 0,
     };
+    if !options.dry_run {
+        cx.repo.pack_down(cx.durability())?;
+    }
     let epoch = cx.snapshot()?.meta()?.epoch;
     Ok(Report {
         dry_run: options.dry_run,

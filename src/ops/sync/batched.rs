@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use crate::domain::task::Task;
+use crate::domain::task::{Claim, Lease, Task};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Fetched, Pushed, Update};
 use crate::ops::sync::confirm::{Published, lost};
 use crate::ops::sync::join;
@@ -67,6 +68,24 @@ pub(super) fn publish(cx: &Ctx, remote: &str, ours: &Task) -> Result<Published, 
         }
     }
     Ok(Published::Unconfirmed(said))
+}
+
+/// Has the remote arbitrate the claims of this clone that it was not asked about yet.
+pub(super) fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
+    for id in lease::all(cx)? {
+        let Ok(Some(task)) = cx.snapshot()?.task(&id) else { continue };
+        let is_local = |lease: &Lease| lease.claim == Claim::Local;
+        if !task.register.state.lease().is_some_and(is_local) {
+            continue;
+        }
+        match publish(cx, remote, &task)? {
+            Published::Confirmed => report.confirmed.push(id),
+            Published::Lost(lost) => report.lost.push(lost),
+            // It is asked again by the next sync.
+            Published::Refused(_) | Published::Unconfirmed(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Our state with the claim confirmed.

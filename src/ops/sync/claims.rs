@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::Period;
+use crate::config::{Claims, Period};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::task::{Claim, Register, Task};
@@ -255,6 +255,9 @@ fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Upda
 /// Renews the claims of this clone whose time is more than a third over, and objects to those who are about to take
 /// over. On the remote only: a renewal is no change of state.
 pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
+    if cx.local.claims == Claims::Batched {
+        return Ok(());
+    }
     let (snapshot, now) = (cx.snapshot()?, cx.clock.now());
     let mut updates = Vec::new();
     for id in lease::all(cx)? {

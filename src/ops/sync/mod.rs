@@ -77,13 +77,21 @@ pub fn sync(cx: &Ctx, remote: Option<&str>, options: Options) -> Result<Report, 
     }
     claims::renew(cx, &remote)?;
     // Claims first: what the remote says to them is a part of the state that it gets.
-    claims::publish_all(cx, &remote, &mut report)?;
+    publish_all(cx, &remote, &mut report)?;
     match share::share(cx, &remote, options, &mut report)? {
         Shared::Done | Shared::Troubled => {}
         Shared::Refused(said) => report.refused = Some(said),
         Shared::Offline(said) => return Err(offline(&remote, &said).into()),
     }
     Ok(report)
+}
+
+/// Brings what the remote knows of claims up to what the state says.
+fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result<(), OpError> {
+    match cx.local.claims {
+        Claims::Refs => claims::publish_all(cx, remote, report),
+        Claims::Batched => batched::publish_all(cx, remote, report),
+    }
 }
 
 fn offline(remote: &str, said: &str) -> Refused {
@@ -207,7 +215,7 @@ pub(crate) fn after_merge(cx: &Ctx) {
     let mut report = Report::default();
     let shared = share::share(cx, remote, Options::default(), &mut report).and_then(|shared| {
         if shared == Shared::Done {
-            claims::publish_all(cx, remote, &mut report)?;
+            publish_all(cx, remote, &mut report)?;
         }
         Ok(shared)
     });
@@ -219,7 +227,7 @@ pub(crate) fn after_merge(cx: &Ctx) {
 
 /// The claim of a task that is about to be merged.
 pub(crate) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpError> {
-    if arbiter(cx) != Some(remote) {
+    if arbiter(cx) != Some(remote) || cx.local.claims == Claims::Batched {
         return Ok(Stake::NotAsked);
     }
     claims::stake(cx, remote, id)
