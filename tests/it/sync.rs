@@ -239,6 +239,8 @@ fn a_state_that_was_deleted_is_told_and_put_back_when_asked() {
     let told = a.orch(&["next"]).success();
     assert!(told.stderr.contains("somebody deleted it"), "{}", told.stderr);
     assert!(team.hub.repo().try_rev("refs/orch/state").is_none(), "not put back unasked");
+    let agent = a.cmd(ORCH).args(&["sync", "--restore"]).var("ORCH_TASK", &id);
+    refused(agent.run(), 4, "person.only");
     a.orch(&["sync", "--restore"]).success();
     b.orch(&["sync"]).success();
     assert_eq!(shown(b, &id)["status"], "claimed");

@@ -31,6 +31,7 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::people;
 use crate::ops::remote::{self, Fetched, Update};
 use crate::sys::fs::{self, Durability};
 
@@ -64,6 +65,12 @@ pub(crate) fn fetch(cx: &Ctx, trunk: &Trunk) -> Result<Brought, OpError> {
 /// Brings this clone and a remote together.
 pub fn sync(cx: &Ctx, remote: Option<&str>, options: Options) -> Result<Report, OpError> {
     cx.snapshot()?;
+    if options.restore {
+        people::refuse_agents(cx, "put a remote's state back")?;
+    }
+    if options.adopt {
+        people::refuse_agents(cx, "make this clone's state a part of another one")?;
+    }
     let remote = named(cx, remote)?;
     let trunk = cx.trunk(&cx.snapshot()?)?;
     let trunk = (trunk.remote.as_deref() == Some(remote.as_str())).then_some(&trunk);
