@@ -68,24 +68,48 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
     let trunk_refspec = tracked.map(|(name, tracking)| format!("+refs/heads/{name}:{tracking}"));
     let fetch = cx
         .repo
-        .git(["-c", "core.fsync=all"])
+        // A git of a killed command may still be at the same refs.
+        .git([
+            "-c",
+            "core.fsync=all",
+            "-c",
+            "core.filesRefLockTimeout=5000",
+            "-c",
+            "core.packedRefsTimeout=5000",
+        ])
         .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"])
         .args(["--no-recurse-submodules", "--no-filter", "--refmap=", remote])
         .args(state_refspecs(cx, remote))
         .args(&trunk_refspec)
         .env("GIT_TERMINAL_PROMPT", "0");
-    let output = match ask(cx, &fetch)? {
-        Asked::Answered(output) => output,
-        Asked::Silent(said) => return Ok(Fetched::Offline(said)),
+    let mut tries = 0;
+    let output = loop {
+        let output = match ask(cx, &fetch)? {
+            Asked::Answered(output) => output,
+            Asked::Silent(said) => return Ok(Fetched::Offline(said)),
+        };
+        tries += 1;
+        if output.status.success() {
+            return Ok(Fetched::Fresh);
+        }
+        if tries == LOCKED_TRIES || !output.stderr.contains("cannot lock ref") {
+            break output;
+        }
     };
-    if output.status.success() {
-        return Ok(Fetched::Fresh);
-    }
     // An empty remote has no trunk yet: nothing is wrong, but git has brought nothing else either.
     if trunk_refspec.is_some() && output.stderr.contains("couldn't find remote ref") {
         return fetch_refs(cx, remote, None);
     }
-    Ok(Fetched::Offline(output.stderr))
+    Ok(Fetched::Offline(without_hints(&output.stderr)))
+}
+
+/// How often a fetch is tried that met another git at its refs.
+const LOCKED_TRIES: u32 = 4;
+
+/// What git said, without its advice: what went wrong comes after that.
+fn without_hints(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("hint:")).collect();
+    lines.join("\n").trim().to_owned()
 }
 
 /// One ref of a remote that is to be moved.
@@ -141,7 +165,7 @@ pub(crate) fn push_within(
     }
     let stdout = output.text();
     let answers: Option<Vec<Answer>> = updates.iter().map(|u| answer(&stdout, &u.name)).collect();
-    Ok(answers.map_or_else(|| Pushed::Unknown(output.stderr.clone()), Pushed::Answered))
+    Ok(answers.map_or_else(|| Pushed::Unknown(without_hints(&output.stderr)), Pushed::Answered))
 }
 
 /// Moves refs of a remote by compare-and-swap, all or none. A remote that can't do that is asked for one after the other,
@@ -209,7 +233,7 @@ pub(crate) fn look(cx: &Ctx, remote: &str, name: &str) -> Result<Result<Option<O
         Asked::Silent(said) => return Ok(Err(said)),
     };
     if !output.status.success() {
-        return Ok(Err(output.stderr));
+        return Ok(Err(without_hints(&output.stderr)));
     }
     let text = output.text();
     let line = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
