@@ -384,11 +384,12 @@ fn a_living_worker_of_another_clone_keeps_its_task() {
     b.git(&["config", "orch.takeoverGrace", "1s"]).success();
     let claimed = a.rev("refs/orch/state");
     // Several leases long; each try would tell an owner that is not heard of, and take over the next time.
-    let held = |_: usize| {
+    let place = format!("refs/orch/claims/{}/{id}", &id[..2]);
+    for _ in 0..8 {
+        let seen = team.hub.repo().rev(&place);
         refused(b.orch(&["start", &id, "--no-worktree"]), 6, "task.held");
-        b.sh("sleep 1").success();
-    };
-    (0..5).for_each(held);
+        wait_for("a renewal", || team.hub.repo().rev(&place) != seen);
+    }
     let renewals =
         a.git(&["rev-list", "--count", &format!("{before}..{}", a.rev("refs/orch/state"))]).success();
     let at_claim = a.git(&["rev-list", "--count", &format!("{before}..{claimed}")]).success();
