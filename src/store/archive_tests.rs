@@ -155,7 +155,7 @@ impl Bare {
         let all = files(state).into_iter().chain([(layout::META.to_owned(), meta)]);
         let files: Files = all.map(|(path, text)| (path, Some(text.into_bytes()))).collect();
         let now = Timestamp::from_millis(1);
-        let signed = Signed { author: &author(), now, message: "x\n".into(), joins: Vec::new() };
+        let signed = Signed { author: &author(), now, message: "x\n".into(), parents: Vec::new() };
         let (commit, written) = self.store().write(None, &files, signed).expect("written");
         self.repo.persist(&[written], Durability::None).expect("persisted");
         commit

@@ -19,12 +19,12 @@
 //! Before the ref moves, the old tip has a name below `refs/orch/backup/`, and the new tree was read back: the same files
 //! with the same content, as many tasks, every change of the old history in the audit. Of such backups the last 8 stay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::id::ChangeId;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::time::Timestamp;
-use crate::git::{Batch, Cas, NewCommit, Object, RefChange};
+use crate::git::{Cas, RefChange};
 use crate::store::error::StoreError;
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
@@ -32,7 +32,7 @@ use crate::store::ledger;
 use crate::store::records::{self, FORMAT, Meta};
 use crate::store::shelf::Files;
 use crate::store::snapshot::Snapshot;
-use crate::store::transaction::{Author, LOCK_PATIENCE, Store};
+use crate::store::transaction::{Author, LOCK_PATIENCE, Signed, Store};
 use crate::sys::clock::Clock;
 use crate::sys::lock::FileLock;
 use crate::sys::random;
@@ -146,25 +146,11 @@ impl<'r> Store<'r> {
         ours: &Snapshot<'_>,
         files: &Files,
         parents: Vec<Oid>,
-        (author, time, message): (&Author, Timestamp, String),
+        (author, now, message): (&Author, Timestamp, String),
     ) -> Result<Oid, StoreError> {
-        let mut batch = Batch::packed(self.repo);
-        let mut edits = BTreeMap::new();
-        for (path, bytes) in files {
-            let blob = match bytes {
-                Some(bytes) if bytes.len() > layout::MAX_FILE => {
-                    let (bytes, limit) = (bytes.len(), layout::MAX_FILE);
-                    return Err(StoreError::TooLarge { path: path.clone(), bytes, limit });
-                }
-                Some(bytes) => Some(batch.add(Object::Blob, bytes)?),
-                None => None,
-            };
-            edits.insert(path.clone(), blob);
-        }
-        let tree = batch.edit_tree(Some(ours.tree()), &edits)?;
-        let (name, email) = (author.name.clone(), author.email.clone());
-        let commit = batch.commit(&NewCommit { tree, parents, name, email, time, message })?;
-        self.repo.persist(&[batch.pend()?], self.durability)?;
+        let signed = Signed { author, now, message, parents };
+        let (commit, written) = self.write(Some(ours), files, signed)?;
+        self.repo.persist(&[written], self.durability)?;
         Ok(commit)
     }
 

@@ -66,8 +66,8 @@ pub(super) struct Signed<'a> {
     pub(super) author: &'a Author,
     pub(super) now: Timestamp,
     pub(super) message: String,
-    /// Parents beside the one that it changes.
-    pub(super) joins: Vec<Oid>,
+    /// What it comes after, which need not be the state that it changes.
+    pub(super) parents: Vec<Oid>,
 }
 
 /// The state of one clone.
@@ -253,7 +253,7 @@ impl<'r> Store<'r> {
             ),
         ]);
         let message = history::message(&[entry], Hlc { ms: now.millis(), seq: 0 })?;
-        let signed = Signed { author, now, message, joins: Vec::new() };
+        let signed = Signed { author, now, message, parents: Vec::new() };
         let (commit, written) = self.write(None, &files, signed)?;
         self.repo.persist(&[written], self.durability)?;
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
@@ -360,7 +360,8 @@ impl<'r> Store<'r> {
         if edit.changes.is_empty() {
             return Ok((value, snapshot.commit().clone(), None));
         }
-        let signed = Signed { author, now: edit.now, message: edit.message()?, joins: Vec::new() };
+        let parents = vec![snapshot.commit().clone()];
+        let signed = Signed { author, now: edit.now, message: edit.message()?, parents };
         let files = snapshot.settle(&edit.tasks, std::mem::take(&mut edit.files))?;
         let (commit, written) = self.write(Some(snapshot), &files, signed)?;
         Ok((value, commit, Some(written)))
@@ -451,9 +452,10 @@ impl<'r> Store<'r> {
         }
     }
 
+    /// A commit of the tree of `base` (None: an empty one) with `files` changed. Durable once its objects are persisted.
     pub(super) fn write(
         &self,
-        parent: Option<&Snapshot<'r>>,
+        base: Option<&Snapshot<'_>>,
         files: &BTreeMap<String, Option<Vec<u8>>>,
         signed: Signed<'_>,
     ) -> Result<(Oid, Pending), StoreError> {
@@ -470,10 +472,10 @@ impl<'r> Store<'r> {
             };
             edits.insert(path.clone(), blob);
         }
-        let tree = batch.edit_tree(parent.map(Snapshot::tree), &edits)?;
+        let tree = batch.edit_tree(base.map(Snapshot::tree), &edits)?;
         let commit = batch.commit(&NewCommit {
             tree,
-            parents: parent.map(|s| s.commit().clone()).into_iter().chain(signed.joins).collect(),
+            parents: signed.parents,
             name: signed.author.name.clone(),
             email: signed.author.email.clone(),
             time: signed.now,
