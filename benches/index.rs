@@ -122,6 +122,7 @@ fn bench(settings: &Settings) -> Outcome<()> {
             figures.add(size, CLAIM, world.time(queue, &["next", "--no-worktree"])?);
             let peak = world.peak_kib(queue, &["next", "--no-worktree"])?;
             figures.0.entry((size, MEMORY)).or_default().push(peak);
+            world.give_back(queue)?;
         }
     }
     show(settings, &figures)
@@ -205,6 +206,13 @@ impl World {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "not measured")]
+    fn output(&self, dir: &Path, args: &[&str]) -> Outcome<Vec<u8>> {
+        let mut command = Command::new(ORCH);
+        let output = command.current_dir(dir).env_clear().envs(self.env.iter()).args(args).output()?;
+        Ok(output.stdout)
+    }
+
     fn time(&self, dir: &Path, args: &[&str]) -> Outcome<Duration> {
         let start = Clock.monotonic();
         self.run(ORCH, dir, args)?;
@@ -244,6 +252,15 @@ impl World {
         })?;
         self.run("git", &dir, &["gc", "--quiet"])?;
         Ok(dir)
+    }
+
+    /// Gives back what was claimed: a small queue would be empty before the last round.
+    fn give_back(&self, queue: &Path) -> Outcome<()> {
+        let json = self.output(queue, &["list", "--mine", "--json"])?;
+        let tasks: serde_json::Value = serde_json::from_slice(&json)?;
+        let ids = tasks.as_array().into_iter().flatten().filter_map(|task| task["id"].as_str());
+        let args: Vec<&str> = std::iter::once("release").chain(ids).collect();
+        self.run(ORCH, queue, &args)
     }
 
     /// Changes one task, past the index.

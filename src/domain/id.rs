@@ -23,49 +23,71 @@ fn normalise(c: char) -> Option<char> {
     }
 }
 
-fn encode(bits: u64, chars: u32) -> String {
-    (0..chars)
-        .rev()
-        .map(|i| {
-            let digit = usize::try_from((bits >> (5 * i)) & 31).expect("five bits fit any usize");
-            char::from(ALPHABET[digit])
-        })
-        .collect()
+/// The most characters of an id.
+const MOST: usize = 16;
+
+/// An id's characters, and zeros after them: its order is the text's. In place, because there are hundreds of thousands.
+type Characters = [u8; MOST];
+
+fn parse(text: &str) -> Option<Characters> {
+    let canonical = (8..=MOST).contains(&text.len()) && text.bytes().all(|b| ALPHABET.contains(&b));
+    let mut characters = [0; MOST];
+    characters.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+    canonical.then_some(characters)
+}
+
+/// The low 40 bits.
+fn encode(bits: u64) -> Characters {
+    let mut characters = [0; MOST];
+    for (place, shift) in (0..8).rev().enumerate() {
+        let digit = usize::try_from((bits >> (5 * shift)) & 31).expect("five bits fit any usize");
+        characters[place] = ALPHABET[digit];
+    }
+    characters
+}
+
+fn text(characters: &Characters) -> &str {
+    let length = characters.iter().position(|c| *c == 0).unwrap_or(MOST);
+    std::str::from_utf8(&characters[..length]).expect("the alphabet is ASCII")
 }
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Characters);
 
         impl $name {
             /// Checks and wraps `text`, which must be in canonical form already.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                let canonical = (8..=16).contains(&text.len())
-                    && text.bytes().all(|b| ALPHABET.contains(&b));
-                if canonical { Ok(Self(text.to_owned())) } else { Err(IdError(text.to_owned())) }
+                parse(text).map(Self).ok_or_else(|| IdError(text.to_owned()))
             }
 
             /// The id made of the low 40 bits of `bits`.
             pub fn from_bits(bits: u64) -> Self {
-                Self(encode(bits, 8))
+                Self(encode(bits))
             }
 
             /// All characters.
             pub fn as_str(&self) -> &str {
-                &self.0
+                text(&self.0)
             }
 
             /// The directory that the object's file is kept in: its first two characters.
             pub fn shard(&self) -> &str {
-                &self.0[..2]
+                &self.as_str()[..2]
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };
@@ -104,7 +126,7 @@ impl IdPrefix {
         };
         let prefix: Option<String> = rest.chars().map(normalise).collect();
         match prefix {
-            Some(prefix) if !prefix.is_empty() && prefix.len() <= 16 => {
+            Some(prefix) if !prefix.is_empty() && prefix.len() <= MOST => {
                 Ok(Self { kind, prefix, typed: text.to_owned() })
             }
             _ => Err(IdError(text.to_owned())),
@@ -132,6 +154,15 @@ mod tests {
         assert!(IdPrefix::parse("").is_err());
         assert!(IdPrefix::parse("bug-").is_err());
         assert!(IdPrefix::parse("7k!").is_err());
+    }
+
+    #[test]
+    fn ids_are_ordered_as_their_text() {
+        let texts = ["0000000z", "00000010", "000000100", "zzzzzzzz", "zzzzzzzz0", "zzzzzzzzzzzzzzzz"];
+        let ids: Vec<TaskId> = texts.iter().map(|text| TaskId::parse(text).expect("canonical")).collect();
+        assert!(ids.is_sorted());
+        assert_eq!(ids.iter().map(TaskId::as_str).collect::<Vec<_>>(), texts);
+        assert_eq!(format!("{:?}", ids[0]), r#"TaskId("0000000z")"#);
     }
 
     #[test]

@@ -77,9 +77,9 @@ fn read(row: &rusqlite::Row<'_>, at: usize) -> Result<TaskId, IndexError> {
 }
 
 /// Fills an empty `ignored`.
-pub(super) fn settle(db: &Connection) -> Result<(), IndexError> {
+pub(super) fn ignore(db: &Connection, edges: &Edges) -> Result<(), IndexError> {
     let mut add = db.prepare("INSERT INTO ignored (task, needed) VALUES (?1, ?2)")?;
-    for (task, all) in computed(db)? {
+    for (task, all) in edges {
         for needed in all {
             add.execute([task.as_str(), needed.as_str()])?;
         }

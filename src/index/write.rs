@@ -1,17 +1,17 @@
 //! Following the state: applying a difference, or building anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::domain::graph;
+use crate::domain::graph::{self, Edge};
 use crate::domain::id::TaskId;
 use crate::domain::kind::Priority;
 use crate::domain::oid::Oid;
 use crate::domain::role::Role;
-use crate::domain::task::{Claim, Task};
+use crate::domain::task::{Claim, State, Task};
 use crate::domain::time::Timestamp;
 use crate::index::cycles::{self, DEPENDENTS, Touched, dependents};
 use crate::index::error::IndexError;
@@ -24,10 +24,13 @@ use crate::sys::{fs, mount};
 /// How long a rebuild waits for the readers of the old file.
 const SWAP_PATIENCE: Duration = Duration::from_millis(500);
 
-const UPSERT: &str = "
+const INSERT: &str = "
 INSERT INTO task (id, kind, priority, status, title, role, doer, labels, needs, owner, claim, expires, reason,
                   fence, branch, created, updated, unmet, guard, words_sum, edges_sum, sum)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ~0, ?18, ?19, ?20)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ~0, ?18, ?19, ?20)";
+
+/// After `INSERT`.
+const ELSE_UPDATE: &str = "
 ON CONFLICT (id) DO UPDATE SET
     kind = excluded.kind, priority = excluded.priority, status = excluded.status, title = excluded.title,
     role = excluded.role, doer = excluded.doer, labels = excluded.labels, needs = excluded.needs,
@@ -155,6 +158,20 @@ impl Index {
     }
 }
 
+/// Writes how many needs of each task `unmet` has, where no task has any yet. What `COUNT_UNMET` says, without asking the
+/// tables about each.
+fn set_unmet<'e>(db: &Connection, unmet: impl Iterator<Item = &'e Edge<'e>>) -> Result<(), IndexError> {
+    let mut counts: BTreeMap<&TaskId, i64> = BTreeMap::new();
+    for edge in unmet {
+        *counts.entry(edge.task).or_default() += 1;
+    }
+    let mut set = db.prepare("UPDATE task SET unmet = ?2, guard = ~?2 WHERE id = ?1")?;
+    for (task, count) in counts {
+        set.execute(params![task.as_str(), count])?;
+    }
+    Ok(())
+}
+
 /// Counts the unmet needs of `tasks` again.
 fn count_unmet(db: &Connection, tasks: &BTreeSet<TaskId>) -> Result<(), IndexError> {
     if tasks.is_empty() {
@@ -210,7 +227,7 @@ fn fill(
     let tx = db.transaction()?;
     open::create_tables(&tx)?;
     let writer = Writer::new(&tx);
-    let (mut edges, mut damaged) = (Vec::new(), Vec::new());
+    let (mut edges, mut done, mut damaged) = (Vec::new(), BTreeSet::new(), Vec::new());
     for task in tasks {
         match task {
             Ok(task) => {
@@ -218,6 +235,9 @@ fn fill(
                 edges.extend(
                     graph::edges_of(&task).map(|e| (e.needed.clone(), e.task.clone(), e.tag.to_owned())),
                 );
+                if matches!(task.register.state, State::Done(_)) {
+                    done.insert(task.id);
+                }
             }
             Err(of) => damaged.push(of),
         }
@@ -225,9 +245,13 @@ fn fill(
     // In order, a table is filled from one end.
     edges.sort_unstable();
     writer.link_all(&edges)?;
-    drop(edges);
-    cycles::settle(&tx)?;
-    tx.execute_batch(&format!("{COUNT_UNMET} WHERE needs <> '[]'"))?;
+    let edges: Vec<Edge<'_>> = edges.iter().map(|(needed, task, tag)| Edge { tag, task, needed }).collect();
+    let ignored = graph::ignored(&edges);
+    cycles::ignore(&tx, &ignored)?;
+    set_unmet(
+        &tx,
+        edges.iter().filter(|e| !done.contains(e.needed) && !graph::has(&ignored, e.task, e.needed)),
+    )?;
     tx.execute_batch(open::CREATE_INDEXES)?;
     add_damage(&tx, &damaged)?;
     open::set_indexed(&tx, to)?;
@@ -246,6 +270,16 @@ fn settle(new: &Path, mount: mount::Mount) -> Result<(), IndexError> {
     db.close().map_err(|(_, error)| IndexError::from(error))
 }
 
+/// How a row is written.
+#[derive(Clone, Copy)]
+enum Write {
+    /// It is not there. Nothing to fall back from: a statement with `ON CONFLICT` or `RETURNING` opens a savepoint, at
+    /// which FTS5 writes down all words that it has collected.
+    New,
+    /// It may be there.
+    Over,
+}
+
 /// Writes tasks. Statements are prepared when they are first needed: a claim needs few of them, and those of the
 /// words open the whole full-text table.
 struct Writer<'c> {
@@ -260,7 +294,7 @@ impl<'c> Writer<'c> {
 
     /// Writes a task that is not there, without its edges.
     fn insert(&self, task: &Task) -> Result<(), IndexError> {
-        let n = self.write(&Row::new(task, 0), words_sum(task), edges_sum(task))?;
+        let n = self.write(Write::New, &Row::new(task, 0), words_sum(task), edges_sum(task))?;
         self.db.prepare_cached(ADD_WORDS)?.execute((n, &task.title.value, &task.body.value))?;
         Ok(())
     }
@@ -279,7 +313,7 @@ impl<'c> Writer<'c> {
         let before = self.find(&task.id)?;
         let row = Row::new(task, 0);
         let (words_sum, edges_sum) = (words_sum(task), edges_sum(task));
-        let n = self.write(&row, words_sum, edges_sum)?;
+        let n = self.write(Write::Over, &row, words_sum, edges_sum)?;
         let old: &[TaskId] = before.as_ref().map_or(&[], |b| &b.row.needs);
         if before.as_ref().map_or(!row.needs.is_empty(), |b| b.edges_sum != edges_sum) {
             self.relink(task, old, edges)?;
@@ -321,7 +355,8 @@ impl<'c> Writer<'c> {
         Ok(Some(Before { row, n: found.get(19)?, words_sum: found.get(20)?, edges_sum: found.get(21)? }))
     }
 
-    fn write(&self, row: &Row, words_sum: i64, edges_sum: i64) -> Result<i64, IndexError> {
+    /// Writes a row; returns its number.
+    fn write(&self, how: Write, row: &Row, words_sum: i64, edges_sum: i64) -> Result<i64, IndexError> {
         let priority = Priority::ALL.iter().position(|p| *p == row.priority);
         let needs: Vec<&str> = row.needs.iter().map(TaskId::as_str).collect();
         let values = params![
@@ -332,8 +367,8 @@ impl<'c> Writer<'c> {
             row.title,
             row.role.map(Role::as_str),
             row.doer().as_str(),
-            serde_json::json!(row.labels).to_string(),
-            serde_json::json!(needs).to_string(),
+            json(&row.labels),
+            json(&needs),
             row.owner,
             row.claim.map(Claim::as_str),
             row.expires.map(Timestamp::millis),
@@ -346,7 +381,12 @@ impl<'c> Writer<'c> {
             edges_sum,
             row.sum(),
         ];
-        Ok(self.db.prepare_cached(UPSERT)?.query_row(values, |r| r.get(0))?)
+        Ok(match how {
+            Write::New => self.db.prepare_cached(INSERT)?.insert(values)?,
+            Write::Over => {
+                self.db.prepare_cached(&format!("{INSERT}{ELSE_UPDATE}"))?.query_row(values, |r| r.get(0))?
+            }
+        })
     }
 
     /// Replaces the edges of `task` to `before` by those that it has now.
@@ -376,6 +416,10 @@ impl<'c> Writer<'c> {
         }
         Ok(())
     }
+}
+
+fn json(words: &impl serde::Serialize) -> String {
+    serde_json::to_string(words).expect("texts are JSON")
 }
 
 fn is_done(row: &Row) -> bool {

@@ -5,8 +5,9 @@ use toml::Table;
 use crate::domain::id::TaskId;
 use crate::git::{Entry, EntryKind};
 use crate::store::archive;
-use crate::store::codec::{Reader, decode_task};
+use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
+use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 use crate::store::snapshot::Snapshot;
 use crate::store::{layout, ledger};
@@ -26,9 +27,9 @@ pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
         return Some(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return Some("it is not UTF-8".to_owned()) };
-    let record = |decode: &dyn Fn(&Reader<'_>) -> Option<String>| match text.parse::<Table>() {
+    let record = |decode: &dyn Fn(&Reader<'_>) -> Option<String>| match parse(text) {
         Ok(table) => decode(&Reader::new(&table)),
-        Err(e) => Some(e.message().to_owned()),
+        Err(what) => Some(what),
     };
     let (dir, name) = path.split_once('/').unwrap_or(("", path));
     let toml = has_extension(name, "toml");
@@ -115,8 +116,8 @@ impl Snapshot<'_> {
     /// `meta.toml` as it was when it could last be read.
     pub(crate) fn last_meta(&self) -> Result<Option<Meta>, StoreError> {
         let Some(bytes) = self.last_readable(layout::META)? else { return Ok(None) };
-        let table: Option<Table> = String::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-        Ok(table.and_then(|table| Meta::decode(&Reader::new(&table)).ok()))
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        Ok(parse(&text).ok().and_then(|table| Meta::decode(&Reader::new(&table)).ok()))
     }
 }
 

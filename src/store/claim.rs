@@ -12,8 +12,9 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Register;
 use crate::domain::time::Timestamp;
 use crate::git::{Batch, NewCommit, Object};
-use crate::store::codec::{Reader, decode_register, encode_register, put};
+use crate::store::codec::{decode_register, encode_register, put};
 use crate::store::error::StoreError;
+use crate::store::reader::{Reader, parse};
 use crate::store::transaction::{Author, Store};
 
 /// That another clone is about to take over a task whose owner does not seem to live.
@@ -57,9 +58,9 @@ impl ClaimRecord {
     }
 
     pub(super) fn decode(text: &str) -> Result<Self, String> {
-        let table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        let table = parse(text)?;
         let r = Reader::new(&table);
-        let revoked = match r.sub("revoked")?.map(Reader::new) {
+        let revoked = match r.sub("revoked")? {
             Some(r) => Some(Revocation { by: r.text("by")?, at: r.time("at")? }),
             None => None,
         };

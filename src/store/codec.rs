@@ -7,12 +7,11 @@ use toml::{Table, Value};
 use crate::domain::branch;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
-use crate::domain::oid::Oid;
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
 use crate::domain::task::{Claim, Evidence, Lease, Owner, Register, State, Task, Work};
-use crate::domain::time::Timestamp;
 use crate::domain::unknown::Unknown;
+use crate::store::reader::{Reader, parse, written};
 
 pub(crate) fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
     table.insert(key.to_owned(), value.into());
@@ -21,93 +20,6 @@ pub(crate) fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
 pub(crate) fn put_opt(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         put(table, key, value);
-    }
-}
-
-/// Reads typed values from a table; errors name the key.
-pub(crate) struct Reader<'t> {
-    table: &'t Table,
-}
-
-impl<'t> Reader<'t> {
-    pub(crate) fn new(table: &'t Table) -> Self {
-        Self { table }
-    }
-
-    fn get(&self, key: &str) -> Result<&'t Value, String> {
-        self.table.get(key).ok_or_else(|| format!("`{key}` is missing"))
-    }
-
-    pub(crate) fn text(&self, key: &str) -> Result<String, String> {
-        self.get(key)?.as_str().map(str::to_owned).ok_or_else(|| format!("`{key}` is no text"))
-    }
-
-    /// Text that a terminal shows as it is.
-    fn line(&self, key: &str) -> Result<String, String> {
-        let text = self.text(key)?;
-        if text.contains(char::is_control) {
-            Err(format!("`{key}` has control characters"))
-        } else {
-            Ok(text)
-        }
-    }
-
-    pub(crate) fn int(&self, key: &str) -> Result<i64, String> {
-        self.get(key)?.as_integer().ok_or_else(|| format!("`{key}` is no integer"))
-    }
-
-    pub(crate) fn flag(&self, key: &str) -> Result<bool, String> {
-        self.get(key)?.as_bool().ok_or_else(|| format!("`{key}` is no boolean"))
-    }
-
-    pub(crate) fn time(&self, key: &str) -> Result<Timestamp, String> {
-        Timestamp::parse(&self.text(key)?).map_err(|e| format!("`{key}`: {e}"))
-    }
-
-    pub(crate) fn oid(&self, key: &str) -> Result<Oid, String> {
-        Oid::parse(&self.text(key)?).map_err(|e| format!("`{key}`: {e}"))
-    }
-
-    pub(crate) fn word<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-        let word = self.text(key)?;
-        parse(&word).ok_or_else(|| format!("`{key}` has the unknown value `{word}`"))
-    }
-
-    pub(crate) fn optional<T>(
-        &self,
-        key: &str,
-        read: impl Fn(&Self, &str) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
-        if self.table.contains_key(key) { read(self, key).map(Some) } else { Ok(None) }
-    }
-
-    pub(crate) fn optional_text(&self, key: &str) -> Result<Option<String>, String> {
-        self.optional(key, Self::text)
-    }
-
-    /// An array; one that is missing is empty.
-    pub(crate) fn array(&self, key: &str) -> Result<&'t [Value], String> {
-        match self.table.get(key) {
-            None => Ok(&[]),
-            Some(value) => value.as_array().map(Vec::as_slice).ok_or_else(|| format!("`{key}` is no array")),
-        }
-    }
-
-    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
-        let text = |v: &Value| v.as_str().map(str::to_owned).ok_or_else(|| format!("`{key}` holds no text"));
-        self.array(key)?.iter().map(text).collect()
-    }
-
-    /// A table; one that is missing is empty.
-    pub(crate) fn sub(&self, key: &str) -> Result<Option<&'t Table>, String> {
-        match self.table.get(key) {
-            None => Ok(None),
-            Some(value) => value.as_table().map(Some).ok_or_else(|| format!("`{key}` is no table")),
-        }
-    }
-
-    pub(crate) fn required_sub(&self, key: &str) -> Result<Self, String> {
-        self.sub(key)?.map(Reader::new).ok_or_else(|| format!("[{key}] is missing"))
     }
 }
 
@@ -175,25 +87,26 @@ const REGISTER_KEYS: [&str; 18] = [
 ];
 
 /// The keys of a task's file that this program does not know.
-fn unknown_keys(table: &Table) -> Unknown {
+fn unknown_keys(r: &Reader<'_>) -> Result<Unknown, String> {
     let mut unknown = Unknown::default();
-    let mut look = |path: &[&str], table: &Table, known: &[&[&str]]| {
-        for (key, value) in table {
-            if !known.iter().any(|keys| keys.contains(&key.as_str())) {
-                let path = path.iter().copied().chain([key.as_str()]).map(str::to_owned).collect();
-                unknown.insert(path, value.to_string());
+    let mut look = |path: &[&str], table: &Reader<'_>, known: &[&[&str]]| {
+        for (key, item) in table.items() {
+            if !known.iter().any(|keys| keys.contains(&key)) {
+                let path = path.iter().copied().chain([key]).map(str::to_owned).collect();
+                unknown.insert(path, written(item)?);
             }
         }
+        Ok::<(), String>(())
     };
-    look(&[], table, &[&TASK_KEYS, &["stamps", "gone"]]);
+    look(&[], r, &[&TASK_KEYS, &["stamps", "gone"]])?;
     let subs: [(&str, &[&[&str]]); 3] =
         [("stamps", &[&STAMPED]), ("gone", &[&SETS]), ("register", &[&REGISTER_KEYS, &["verdict", "local"]])];
     for (name, known) in subs {
-        if let Some(sub) = table.get(name).and_then(Value::as_table) {
-            look(&[name], sub, known);
+        if let Some(sub) = r.sub(name)? {
+            look(&[name], &sub, known)?;
         }
     }
-    unknown
+    Ok(unknown)
 }
 
 /// Writes keys that this program does not know, except over one that it has come to know.
@@ -273,13 +186,13 @@ pub(crate) fn encode_register(register: &Register) -> Table {
 
 /// Reads the file of a task. The error says what is wrong with it.
 pub fn decode_task(text: &str) -> Result<Task, String> {
-    let table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let table = parse(text)?;
     let r = Reader::new(&table);
     let stamps = r.required_sub("stamps")?;
-    let stamp = |key| Stamp::parse(&stamps.text(key)?).map_err(|e| format!("stamps.{key}: {e}"));
+    let stamp = |key| Stamp::parse(stamps.str(key)?).map_err(|e| format!("stamps.{key}: {e}"));
     let gone = r.sub("gone")?;
     Ok(Task {
-        id: TaskId::parse(&r.text("id")?).map_err(|e| e.to_string())?,
+        id: TaskId::parse(r.str("id")?).map_err(|e| e.to_string())?,
         created: r.time("created")?,
         creator: r.text("creator")?,
         updated: r.time("updated")?,
@@ -288,30 +201,35 @@ pub fn decode_task(text: &str) -> Result<Task, String> {
         body: Field { value: r.text("body")?, stamp: stamp("body")? },
         priority: Field { value: r.word("priority", Priority::parse)?, stamp: stamp("priority")? },
         role: Field { value: r.optional("role", |r, key| r.word(key, Role::parse))?, stamp: stamp("role")? },
-        acceptance: Field { value: r.texts("acceptance")?, stamp: stamp("acceptance")? },
-        labels: decode_set(&r, gone, "labels", |text| Ok(text.to_owned()))?,
-        needs: decode_set(&r, gone, "needs", |text| TaskId::parse(text).map_err(|e| e.to_string()))?,
-        files: decode_set(&r, gone, "files", |text| Ok(text.to_owned()))?,
+        acceptance: Field { value: owned(r.texts("acceptance")?)?, stamp: stamp("acceptance")? },
+        labels: decode_set(&r, gone.as_ref(), "labels", |text| Ok(text.to_owned()))?,
+        needs: decode_set(&r, gone.as_ref(), "needs", |text| TaskId::parse(text).map_err(|e| e.to_string()))?,
+        files: decode_set(&r, gone.as_ref(), "files", |text| Ok(text.to_owned()))?,
         register: decode_register(&r.required_sub("register")?)?,
-        unknown: unknown_keys(&table),
+        unknown: unknown_keys(&r)?,
     })
+}
+
+fn owned<'t, C: FromIterator<String>>(
+    texts: impl Iterator<Item = Result<&'t str, String>>,
+) -> Result<C, String> {
+    texts.map(|text| text.map(str::to_owned)).collect()
 }
 
 fn decode_set<T: Ord + Clone>(
     r: &Reader<'_>,
-    gone: Option<&Table>,
+    gone: Option<&Reader<'_>>,
     key: &str,
     member: impl Fn(&str) -> Result<T, String>,
 ) -> Result<TagSet<T>, String> {
     let mut adds: BTreeMap<T, BTreeSet<String>> = BTreeMap::new();
-    if let Some(table) = r.sub(key)? {
-        let tags = Reader::new(table);
-        for name in table.keys() {
-            adds.insert(member(name)?, tags.texts(name)?.into_iter().collect());
+    if let Some(tags) = r.sub(key)? {
+        for (name, _) in tags.items() {
+            adds.insert(member(name)?, owned(tags.texts(name)?)?);
         }
     }
     let tombstones = match gone {
-        Some(table) => Reader::new(table).texts(key)?.into_iter().collect(),
+        Some(gone) => owned(gone.texts(key)?)?,
         None => BTreeSet::new(),
     };
     Ok(TagSet::from_parts(adds, tombstones))
@@ -328,11 +246,11 @@ pub(crate) fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err("register has only one of branch and base".into()),
     };
-    let optional = |key| if r.table.contains_key(key) { natural(key) } else { Ok(0) };
+    let optional = |key| if r.has(key) { natural(key) } else { Ok(0) };
     let (fence, since) = (natural("fence")?, r.time("since")?);
     let clock = r.optional("clock", |r, key| {
-        let text = r.text(key)?;
-        Hlc::parse(&text).ok_or_else(|| format!("register.{key} `{text}` is no clock"))
+        let text = r.str(key)?;
+        Hlc::parse(text).ok_or_else(|| format!("register.{key} `{text}` is no clock"))
     })?;
     Ok(Register {
         state: decode_state(r)?,
@@ -340,7 +258,7 @@ pub(crate) fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
         top: optional("top")?.max(fence),
         anchor: optional("anchor")?,
         epoch: natural("epoch")?,
-        change: ChangeId::parse(&r.text("change")?).map_err(|e| e.to_string())?,
+        change: ChangeId::parse(r.str("change")?).map_err(|e| e.to_string())?,
         clock: clock.unwrap_or(Hlc { ms: since.millis(), seq: 0 }),
         since,
         work,
@@ -348,7 +266,7 @@ pub(crate) fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
 }
 
 fn decode_state(r: &Reader<'_>) -> Result<State, String> {
-    Ok(match r.text("status")?.as_str() {
+    Ok(match r.str("status")? {
         "open" => State::Open,
         "claimed" => State::Claimed(decode_lease(r)?),
         "blocked" => State::Blocked(r.text("reason")?),
@@ -369,7 +287,7 @@ fn decode_lease(r: &Reader<'_>) -> Result<Lease, String> {
     Ok(Lease {
         owner: Owner {
             actor: r.text("owner")?,
-            session: SessionId::parse(&r.text("session")?).map_err(|e| e.to_string())?,
+            session: SessionId::parse(r.str("session")?).map_err(|e| e.to_string())?,
             worker: r.flag("worker")?,
         },
         claim: r.word("claim", Claim::parse)?,

@@ -16,9 +16,10 @@ use crate::domain::stamp::{Hlc, Stamp};
 use crate::git::{Entry, EntryKind};
 use crate::store::check::problem;
 use crate::store::claim::ClaimRecord;
-use crate::store::codec::{Reader, decode_task, encode_task};
+use crate::store::codec::{decode_task, encode_task};
 use crate::store::joining::check_place;
 use crate::store::layout;
+use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 use crate::sys::fs;
 
@@ -145,7 +146,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 /// Reads what belongs at `path`; what was read, written: None if it was refused.
 fn again(path: &str, text: &str) -> Option<String> {
     let table = |decode: &dyn Fn(&Reader<'_>) -> Option<Table>| {
-        let table: Table = text.parse().ok()?;
+        let table = parse(text).ok()?;
         Some(decode(&Reader::new(&table))?.to_string())
     };
     match path.split_once('/').map_or(path, |(dir, _)| dir) {

@@ -4,12 +4,11 @@
 //! associative and idempotent, and every clone that joins the same states has the same bytes. What can't be read is
 //! below all that can: a damaged copy never hides a good one. Deliberately absent: trees, commits, refs (`joining`).
 
-use toml::Table;
-
 use crate::domain::control::Mode;
 use crate::domain::session::Session;
-use crate::store::codec::{Reader, decode_task, encode_task, register_text};
+use crate::store::codec::{decode_task, encode_task, register_text};
 use crate::store::layout;
+use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 
 /// The states of two repositories that have nothing to do with each other.
@@ -40,7 +39,7 @@ pub(super) fn join_file(path: &str, one: &str, two: &str) -> Result<String, Unre
 
 /// The version of greater rank; of two that rank alike, or that can't be read, the one whose bytes are greater.
 fn greater<R: Ord>(one: &str, two: &str, rank: impl Fn(&Reader<'_>) -> Option<R>) -> String {
-    let rank = |text: &str| text.parse::<Table>().ok().and_then(|table| rank(&Reader::new(&table)));
+    let rank = |text: &str| parse(text).ok().and_then(|table| rank(&Reader::new(&table)));
     let order = rank(one).cmp(&rank(two)).then_with(|| one.cmp(two));
     if order.is_lt() { two } else { one }.to_owned()
 }
@@ -71,7 +70,7 @@ pub(super) fn join_task(one: &str, two: &str) -> String {
 
 /// Every number as high as it ever was. The id says whether the two are the same repository's at all.
 fn join_meta(one: &str, two: &str) -> Result<String, Unrelated> {
-    let decode = |text: &str| text.parse::<Table>().ok().and_then(|t| Meta::decode(&Reader::new(&t)).ok());
+    let decode = |text: &str| parse(text).ok().and_then(|t| Meta::decode(&Reader::new(&t)).ok());
     let (a, b) = match (decode(one), decode(two)) {
         (Some(a), Some(b)) => (a, b),
         (Some(_), None) => return Ok(one.to_owned()),

@@ -27,6 +27,7 @@ mod join_tests;
 mod joining;
 mod layout;
 mod ledger;
+mod reader;
 mod records;
 mod shelf;
 mod snapshot;

@@ -1,5 +1,6 @@
 //! The state's small records: `meta.toml`, `control.toml`, approvals, and the conversion of verdicts and sessions.
 
+use toml::de::DeValue;
 use toml::{Table, Value};
 
 use crate::domain::control::{Control, Mode};
@@ -8,7 +9,8 @@ use crate::domain::oid::Oid;
 use crate::domain::session::{Outcome, Session, SessionTask};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
-use crate::store::codec::{Reader, put, put_opt};
+use crate::store::codec::{put, put_opt};
+use crate::store::reader::Reader;
 
 /// The format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -182,7 +184,7 @@ pub(crate) fn encode_verdict(v: &Verdict) -> Table {
     t
 }
 
-fn decode_step(value: &Value) -> Result<StepResult, String> {
+fn decode_step(value: &DeValue<'_>) -> Result<StepResult, String> {
     let r = Reader::new(value.as_table().ok_or("a step is no table")?);
     let exit = r.optional("exit", Reader::int)?;
     Ok(StepResult {
@@ -206,7 +208,7 @@ pub(crate) fn decode_verdict(r: &Reader<'_>) -> Result<Verdict, String> {
         rule: r.optional_text("rule")?,
         fact: r.optional_text("fact")?,
         trust: r.word("trust", Trust::parse)?,
-        steps: r.array("step")?.iter().map(decode_step).collect::<Result<_, _>>()?,
+        steps: r.array("step")?.map(decode_step).collect::<Result<_, _>>()?,
         made: r.time("made")?,
         run: match r.optional("run", Reader::int)? {
             Some(run) => u32::try_from(run).map_err(|_| "run is out of range".to_owned())?,
@@ -236,7 +238,7 @@ pub(crate) fn encode_session(s: &Session) -> Table {
     t
 }
 
-fn decode_session_task(value: &Value) -> Result<SessionTask, String> {
+fn decode_session_task(value: &DeValue<'_>) -> Result<SessionTask, String> {
     let r = Reader::new(value.as_table().ok_or("a task is no table")?);
     Ok(SessionTask {
         id: TaskId::parse(&r.text("id")?).map_err(|e| e.to_string())?,
@@ -253,6 +255,6 @@ pub(crate) fn decode_session(r: &Reader<'_>) -> Result<Session, String> {
         by: r.text("by")?,
         started: r.time("started")?,
         ended: r.optional("ended", Reader::time)?,
-        tasks: r.array("task")?.iter().map(decode_session_task).collect::<Result<_, _>>()?,
+        tasks: r.array("task")?.map(decode_session_task).collect::<Result<_, _>>()?,
     })
 }

@@ -6,8 +6,6 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use toml::Table;
-
 use crate::domain::control::Control;
 use crate::domain::id::{IdPrefix, SessionId, TaskId};
 use crate::domain::oid::Oid;
@@ -16,9 +14,10 @@ use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
 use crate::git::{Entry, EntryKind, GitError, Repo, TreeChange};
 use crate::store::archive::{Read, Tasks};
-use crate::store::codec::{Reader, decode_task};
+use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
 use crate::store::layout;
+use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, FORMAT, Meta};
 
 /// Every task that can be read, and what can't.
@@ -76,7 +75,7 @@ impl<'r> Snapshot<'r> {
         let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
         // Records are few, and some are what each change begins with.
         let text = text_of(&entry, || self.repo.blob_kept(&entry.oid, layout::MAX_FILE)).map_err(corrupt)?;
-        let table: Table = text.parse().map_err(|e: toml::de::Error| corrupt(e.message().to_owned()))?;
+        let table = parse(&text).map_err(corrupt)?;
         decode(&Reader::new(&table)).map(Some).map_err(corrupt)
     }
 
