@@ -16,10 +16,12 @@ use git_orch::sys::process::Cmd;
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The benches, in the order of the page, with what each is about.
-const BENCHES: [(&str, &str); 4] = [
+const BENCHES: [(&str, &str); 6] = [
     ("store", "Changes of the state"),
     ("index", "The index as the queue grows"),
     ("clones", "Claims from several clones"),
+    ("history", "A long history"),
+    ("peers", "Other task queues"),
     ("floors", "Commands and hooks against the least that they could take"),
 ];
 

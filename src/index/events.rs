@@ -139,6 +139,31 @@ impl Events {
 
     /// The changes that `filter` wants, newest first, at most `limit`.
     pub fn find(&self, filter: &EventFilter, limit: usize) -> Result<Vec<Recorded>, IndexError> {
+        let mut found = Vec::new();
+        self.walk(filter, "DESC", |recorded| {
+            if found.len() < limit {
+                found.push(recorded);
+            }
+            found.len() < limit
+        })?;
+        Ok(found)
+    }
+
+    /// Gives `take` the changes that `filter` wants, oldest first.
+    pub fn each(&self, filter: &EventFilter, mut take: impl FnMut(Recorded)) -> Result<(), IndexError> {
+        self.walk(filter, "ASC", |recorded| {
+            take(recorded);
+            true
+        })
+    }
+
+    /// Goes through the changes that `filter` wants in an order of SQL, until `take` has enough.
+    fn walk(
+        &self,
+        filter: &EventFilter,
+        order: &'static str,
+        mut take: impl FnMut(Recorded) -> bool,
+    ) -> Result<(), IndexError> {
         // The clock may run ahead of a commit's time, and rarely is behind it: an hour is given.
         let since = filter.since.map_or(i64::MIN, |since| since.saturating_sub(3_600).saturating_mul(1_000));
         let subject = filter.task.as_ref().map(|id| format!("task/{id}"));
@@ -150,19 +175,16 @@ impl Events {
                  WHERE cause = ?2 AND cause GLOB 'task/*' AND ms >= ?1)"
             ),
         };
-        let sql = format!("SELECT {COLUMNS} FROM {from} ORDER BY ms DESC, seq DESC, oid DESC, place DESC");
-        let mut statement = self.db.prepare(&sql)?;
+        let order = ["ms", "seq", "oid", "place"].map(|column| format!("{column} {order}")).join(", ");
+        let mut statement = self.db.prepare(&format!("SELECT {COLUMNS} FROM {from} ORDER BY {order}"))?;
         let mut rows = statement.query(params![since, subject])?;
-        let mut found = Vec::new();
-        while found.len() < limit
-            && let Some(row) = rows.next()?
-        {
+        while let Some(row) = rows.next()? {
             let recorded = read(row)?;
-            if filter.matches(&recorded) {
-                found.push(recorded);
+            if filter.matches(&recorded) && !take(recorded) {
+                break;
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -22,28 +22,59 @@ pub struct Logged {
     pub entry: AuditEntry,
 }
 
+impl From<Recorded> for Logged {
+    fn from(Recorded { at, entry }: Recorded) -> Self {
+        Self { commit: at.commit, at: Timestamp::from_millis(at.seconds.saturating_mul(1000)), entry }
+    }
+}
+
 /// The last `limit` changes that `filter` wants.
 pub fn log(cx: &Ctx, limit: usize, filter: &EventFilter) -> Result<Vec<Logged>, OpError> {
     let tip = cx.snapshot()?.commit().clone();
-    let found = match from_table(cx, &tip, limit, filter) {
+    // Git has the newest at hand.
+    let found = match filter.is_all() {
+        true => None,
+        false => from_table(cx, &tip, |events| events.find(filter, limit)),
+    };
+    let found = match found {
         Some(found) => found,
         None => store::audit_where(&cx.repo, &tip, limit, |recorded| filter.matches(recorded))?,
     };
-    let logged = |Recorded { at, entry }| Logged {
-        commit: at.commit,
-        at: Timestamp::from_millis(at.seconds.saturating_mul(1000)),
-        entry,
-    };
-    Ok(found.into_iter().map(logged).collect())
+    Ok(found.into_iter().map(Logged::from).collect())
 }
 
-/// None where git is faster, or the table does not answer.
-fn from_table(cx: &Ctx, tip: &Oid, limit: usize, filter: &EventFilter) -> Option<Vec<Recorded>> {
+/// Adds up all changes that `filter` wants, oldest first, holding none of them. `begin` makes what they are added to, and
+/// makes it anew where the first reading fails in the midst of it.
+pub fn fold<T>(
+    cx: &Ctx,
+    filter: &EventFilter,
+    begin: impl Fn() -> T,
+    add: impl Fn(&mut T, Logged),
+) -> Result<T, OpError> {
+    let tip = cx.snapshot()?.commit().clone();
+    let read = |events: &Events| {
+        let mut sum = begin();
+        events.each(filter, |recorded| add(&mut sum, recorded.into()))?;
+        Ok(sum)
+    };
+    if let Some(sum) = from_table(cx, &tip, read) {
+        return Ok(sum);
+    }
+    let found = store::audit_where(&cx.repo, &tip, usize::MAX, |recorded| filter.matches(recorded))?;
+    let mut sum = begin();
+    for recorded in found.into_iter().rev() {
+        add(&mut sum, recorded.into());
+    }
+    Ok(sum)
+}
+
+/// What `ask` gets from the table; None where it does not answer.
+fn from_table<T>(cx: &Ctx, tip: &Oid, ask: impl FnOnce(&Events) -> Result<T, IndexError>) -> Option<T> {
+    let dir = cx.repo.orch_dir();
     // Whoever took git-orch out and only looks is left no directory of ours.
-    if filter.is_all() || !fs::exists(&cx.repo.orch_dir()) {
+    if !fs::exists(&dir) {
         return None;
     }
-    let dir = cx.repo.orch_dir();
     let mut events = match Events::open(&dir) {
         Ok(events) => events,
         Err(error) => {
@@ -52,7 +83,7 @@ fn from_table(cx: &Ctx, tip: &Oid, limit: usize, filter: &EventFilter) -> Option
         }
     };
     let found = follow(cx, tip, &mut events).and_then(|follows| match follows {
-        true => events.find(filter, limit),
+        true => ask(&events),
         false => Err(IndexError::Corrupt("it is of another history".into())),
     });
     match found {

@@ -38,19 +38,29 @@ pub fn metrics(cx: &Ctx, since: Option<Timestamp>) -> Result<Metrics, OpError> {
     drop(queue);
     // What was merged may have been claimed before; a filter makes that a question to the table.
     let filter = EventFilter { since: Some(i64::MIN), ..EventFilter::default() };
-    let mut events = audit::log(cx, usize::MAX, &filter)?;
-    events.reverse();
-    let (total, actors) = work(&events, since);
+    let tally = audit::fold(cx, &filter, || Tally::new(since), |tally, logged| tally.add(&logged))?;
+    let (total, actors) = tally.finish();
     Ok(Metrics { since, by_status: counts.by_status, by_kind, ready: counts.ready, total, actors })
 }
 
-/// The work in `events`, oldest first, since `since`: that of all, and of each actor.
-fn work(events: &[Logged], since: Option<Timestamp>) -> (Work, BTreeMap<String, Work>) {
-    // Who claimed a task first since it was last open, and when.
-    let mut claimed: BTreeMap<&str, (&str, Timestamp)> = BTreeMap::new();
-    let mut actors: BTreeMap<String, Work> = BTreeMap::new();
-    let mut leads: Vec<(&str, u64)> = Vec::new();
-    for Logged { at, entry, .. } in events {
+/// What was done, counted while it is read, oldest first.
+#[derive(Default)]
+struct Tally {
+    since: Option<Timestamp>,
+    /// Who claimed a task first since it was last open, and when.
+    claimed: BTreeMap<String, (String, Timestamp)>,
+    actors: BTreeMap<String, Work>,
+    /// Seconds from the first claim to the merge, by who claimed.
+    leads: BTreeMap<String, Vec<u64>>,
+}
+
+impl Tally {
+    fn new(since: Option<Timestamp>) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    fn add(&mut self, Logged { at, entry, .. }: &Logged) {
+        let Self { since, claimed, actors, leads } = self;
         let counts = since.is_none_or(|since| *at >= since);
         let mut count = |what: fn(&mut Work) -> &mut u64| {
             if counts {
@@ -59,18 +69,20 @@ fn work(events: &[Logged], since: Option<Timestamp>) -> (Work, BTreeMap<String, 
         };
         match entry.action.as_str() {
             "task.claim" | "task.takeover" => {
-                claimed.entry(&entry.subject).or_insert((&entry.actor, *at));
+                if !claimed.contains_key(&entry.subject) {
+                    claimed.insert(entry.subject.clone(), (entry.actor.clone(), *at));
+                }
                 count(|work| &mut work.claims);
             }
             "task.done" => {
                 count(|work| &mut work.merges);
-                if let Some((who, from)) = claimed.remove(entry.subject.as_str())
+                if let Some((who, from)) = claimed.remove(&entry.subject)
                     && counts
                 {
-                    leads.push((who, u64::try_from(at.since(from) / 1000).unwrap_or(0)));
+                    leads.entry(who).or_default().push(u64::try_from(at.since(from) / 1000).unwrap_or(0));
                 }
             }
-            "task.release" | "task.close" | "task.reopen" => drop(claimed.remove(entry.subject.as_str())),
+            "task.release" | "task.close" | "task.reopen" => drop(claimed.remove(&entry.subject)),
             "verdict" => match entry.note.as_deref().and_then(|note| note.split(' ').next()) {
                 Some("PASS") => count(|work| &mut work.pass),
                 Some("FAIL") => count(|work| &mut work.fail),
@@ -80,20 +92,24 @@ fn work(events: &[Logged], since: Option<Timestamp>) -> (Work, BTreeMap<String, 
             _ => {}
         }
     }
-    for (who, _) in &leads {
-        actors.entry((*who).to_owned()).or_default();
+
+    /// The work of all, and of each actor.
+    fn finish(self) -> (Work, BTreeMap<String, Work>) {
+        let Self { mut actors, leads, .. } = self;
+        let mut total = Work::default();
+        for work in actors.values() {
+            total.claims += work.claims;
+            total.merges += work.merges;
+            total.pass += work.pass;
+            total.fail += work.fail;
+            total.blocked += work.blocked;
+        }
+        set_leads(&mut total, leads.values().flatten().copied());
+        for (who, leads) in leads {
+            set_leads(actors.entry(who).or_default(), leads.into_iter());
+        }
+        (total, actors)
     }
-    let mut total = Work::default();
-    for (name, work) in &mut actors {
-        set_leads(work, leads.iter().filter(|(who, _)| who == name).map(|(_, lead)| *lead));
-        total.claims += work.claims;
-        total.merges += work.merges;
-        total.pass += work.pass;
-        total.fail += work.fail;
-        total.blocked += work.blocked;
-    }
-    set_leads(&mut total, leads.iter().map(|(_, lead)| *lead));
-    (total, actors)
 }
 
 fn set_leads(work: &mut Work, leads: impl Iterator<Item = u64>) {
@@ -109,6 +125,14 @@ mod tests {
     use super::*;
     use crate::domain::oid::Oid;
     use crate::store::AuditEntry;
+
+    fn work(events: &[Logged], since: Option<Timestamp>) -> (Work, BTreeMap<String, Work>) {
+        let mut tally = Tally::new(since);
+        for logged in events {
+            tally.add(logged);
+        }
+        tally.finish()
+    }
 
     fn event(minute: i64, actor: &str, action: &str, subject: &str, note: &str) -> Logged {
         let entry = AuditEntry {
