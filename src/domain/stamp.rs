@@ -20,6 +20,10 @@ pub struct Hlc {
     pub seq: u32,
 }
 
+/// No clock shows a later time, in milliseconds since the epoch: the year 3000. One at the end of its numbers could not
+/// be followed by any.
+const LAST: i64 = 32_503_680_000_000;
+
 impl Hlc {
     /// The clock of something that happens at this time, or after `seen`.
     #[must_use]
@@ -36,7 +40,8 @@ impl Hlc {
     /// Reads the form that `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (ms, seq) = text.split_once('.')?;
-        Some(Self { ms: ms.parse().ok()?, seq: seq.parse().ok()? })
+        let ms = ms.parse().ok().filter(|ms| *ms <= LAST)?;
+        Some(Self { ms, seq: seq.parse().ok()? })
     }
 }
 
@@ -76,10 +81,10 @@ impl Stamp {
         let mut parts = text.splitn(3, ' ');
         let (clock, change, actor) = (parts.next(), parts.next(), parts.next());
         let (Some(clock), Some(change), Some(actor)) = (clock, change, actor) else { return Err(bad()) };
-        let (ms, seq) = clock.split_once('.').ok_or_else(bad)?;
+        let clock = Hlc::parse(clock).ok_or_else(bad)?;
         Ok(Self {
-            ms: ms.parse().map_err(|_| bad())?,
-            seq: seq.parse().map_err(|_| bad())?,
+            ms: clock.ms,
+            seq: clock.seq,
             actor: actor.to_owned(),
             change: ChangeId::parse(change).map_err(|_| bad())?,
         })

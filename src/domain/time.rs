@@ -32,7 +32,7 @@ impl Timestamp {
     /// Reads RFC 3339.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let time: jiff::Timestamp = text.parse().map_err(|_| TimeError(text.to_owned()))?;
-        Ok(Self(time.as_millisecond()))
+        Ok(Self::from_millis(time.as_millisecond()))
     }
 
     /// This time plus `ms` milliseconds.
@@ -88,5 +88,7 @@ mod tests {
     #[test]
     fn out_of_range_is_clamped_not_a_panic() {
         assert!(!Timestamp::from_millis(i64::MAX).to_string().is_empty());
+        let last = Timestamp::parse("9999-12-30T22:00:00.999Z").expect("a time");
+        assert_eq!(Timestamp::parse(&last.to_string()), Ok(last));
     }
 }

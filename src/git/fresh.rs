@@ -85,6 +85,12 @@ impl Fresh {
         inner.pending.get(oid).map(|(known, _)| known.clone())
     }
 
+    /// Whether it can be read in this process only, as yet.
+    pub(super) fn is_pending(&self, oid: &Oid) -> bool {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.pending.contains_key(oid) && !inner.objects.contains_key(oid)
+    }
+
     /// Shows objects that are about to be written, for as long as what is returned lives.
     pub(super) fn pend(&self, objects: BTreeMap<Oid, Known>) -> Pending {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! Reading objects: blobs, trees, commits, and the difference of two trees.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gix::objs::tree::EntryMode;
@@ -118,6 +119,21 @@ fn by_name<'a>(tree: Option<(&Oid, &'a Found)>) -> Result<Vec<Borrowed<'a>>, Git
     Ok(entries)
 }
 
+/// What is looked for in two trees, and what was found.
+struct Walk {
+    /// How many names a path may have.
+    depth: usize,
+    /// The directories that were met, if that matters.
+    strict: Option<BTreeSet<Oid>>,
+    found: Vec<TreeChange>,
+}
+
+/// Whether the entries are in git's order, each name once.
+fn in_order(entries: &[Borrowed<'_>]) -> bool {
+    let unique: BTreeSet<&[u8]> = entries.iter().map(|entry| &**entry.filename).collect();
+    unique.len() == entries.len() && entries.is_sorted_by(|one, two| one.cmp(two).is_lt())
+}
+
 /// The names whose entries differ, with both, of two lists by name.
 fn different<'a>(
     old: &[Borrowed<'a>],
@@ -176,6 +192,11 @@ impl Repo {
             let object = found.ok_or_else(|| GitError::Missing { oid: oid.to_string() })?.detach();
             Ok(Found { kind: object.kind, data: Bytes::Read(object.data) })
         })
+    }
+
+    /// Whether the object is one of a change that is being made, and not written yet.
+    pub fn is_pending(&self, oid: &Oid) -> bool {
+        self.fresh.is_pending(oid)
     }
 
     /// Whether the object is here.
@@ -334,9 +355,23 @@ impl Repo {
     /// Equal subtrees are not opened: the cost is in the number of changed directories. A tree that is nested
     /// deeper than any that git makes is refused.
     pub fn tree_changes(&self, old: Option<&Oid>, new: Option<&Oid>) -> Result<Vec<TreeChange>, GitError> {
-        let mut changes = Vec::new();
-        self.collect_changes("", old, new, &mut changes)?;
-        Ok(changes)
+        let mut walk = Walk { depth: MAX_DEPTH, strict: None, found: Vec::new() };
+        self.collect_changes("", old, new, &mut walk)?;
+        Ok(walk.found)
+    }
+
+    /// The same for a tree that somebody may have made to do harm: refused are names that are not in git's order or stand
+    /// twice, paths of more than `depth` names, and a directory that stands at two places, by which a few objects make
+    /// millions of paths.
+    pub fn tree_changes_strictly(
+        &self,
+        old: Option<&Oid>,
+        new: &Oid,
+        depth: usize,
+    ) -> Result<Vec<TreeChange>, GitError> {
+        let mut walk = Walk { depth, strict: Some(BTreeSet::new()), found: Vec::new() };
+        self.collect_changes("", old, Some(new), &mut walk)?;
+        Ok(walk.found)
     }
 
     fn collect_changes(
@@ -344,31 +379,40 @@ impl Repo {
         prefix: &str,
         old: Option<&Oid>,
         new: Option<&Oid>,
-        out: &mut Vec<TreeChange>,
+        walk: &mut Walk,
     ) -> Result<(), GitError> {
         if old == new {
             return Ok(());
         }
         let object = |tree: Option<&Oid>| tree.map(|oid| self.tree_object(oid)).transpose();
         let (old_object, new_object) = (object(old)?, object(new)?);
+        if let (Some(seen), Some((oid, object))) = (&mut walk.strict, new.zip(new_object.as_ref())) {
+            let malformed = |what: &str| GitError::Malformed { path: prefix.into(), what: what.to_owned() };
+            if !seen.insert(oid.clone()) {
+                return Err(malformed("the same directory stands at another place, too"));
+            }
+            if !in_order(&entries(oid, object)?) {
+                return Err(malformed("its names are not in order, or one stands twice"));
+            }
+        }
         let before = by_name(old.zip(old_object.as_ref()))?;
         let after = by_name(new.zip(new_object.as_ref()))?;
         for (name, before, after) in different(&before, &after) {
             let (before, after) = (before.map(owned), after.map(owned));
             let path = format!("{prefix}{}", String::from_utf8_lossy(name));
-            if path.matches('/').count() > MAX_DEPTH {
-                let what = format!("it is nested more than {MAX_DEPTH} levels deep");
+            if path.matches('/').count() >= walk.depth {
+                let what = format!("it is nested more than {} levels deep", walk.depth);
                 return Err(GitError::Malformed { path: prefix.into(), what });
             }
             let is_tree = |entry: &&Entry| entry.kind == EntryKind::Tree;
             let tree = |entry: &Option<Entry>| entry.as_ref().filter(is_tree).map(|e| e.oid.clone());
             let (tree_before, tree_after) = (tree(&before), tree(&after));
             if tree_before.is_some() || tree_after.is_some() {
-                self.collect_changes(&format!("{path}/"), tree_before.as_ref(), tree_after.as_ref(), out)?;
+                self.collect_changes(&format!("{path}/"), tree_before.as_ref(), tree_after.as_ref(), walk)?;
             }
             let (before, after) = (before.filter(|e| !is_tree(&e)), after.filter(|e| !is_tree(&e)));
             if before != after {
-                out.push(TreeChange { path, old: before, new: after });
+                walk.found.push(TreeChange { path, old: before, new: after });
             }
         }
         Ok(())

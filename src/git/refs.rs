@@ -137,6 +137,25 @@ impl Repo {
         Ok(Cas::Lost(current))
     }
 
+    /// Removes the lock files of refs below `prefix` (with `/`) that nobody holds: ours of killed processes, which git can't
+    /// tell, and git's that are older than any git works at a ref. Says whether there were any.
+    pub fn remove_abandoned_locks(&self, prefix: &str) -> Result<bool, GitError> {
+        let old = Clock.now().millis() - i64::try_from(ABANDONED.as_millis()).unwrap_or(i64::MAX);
+        let (mut found, mut left) = (false, vec![self.common_dir().join(prefix)]);
+        while let Some(dir) = left.pop().filter(|dir| fs::exists(dir)) {
+            for path in fs::list(&dir)? {
+                if path.is_dir() {
+                    left.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "lock") {
+                    found |= FileLock::remove_abandoned(&path, OURS)?;
+                    let is_old = fs::modified(&path).is_some_and(|at| at.millis() < old);
+                    found |= is_old && fs::remove_file_if_there(&path)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Deletes a ref if it is at `old`, never what a symbolic one leads to; without hooks.
     pub fn delete_ref(&self, name: &str, old: &Oid) -> Result<(), GitError> {
         self.run_git(["update-ref", "--no-deref", "-d", name, old.as_str()]).map(drop)
@@ -152,8 +171,13 @@ struct RefLock {
     lock: PathBuf,
     /// Where the new value is written before it gets the ref's name.
     value: PathBuf,
+    /// Directories that got a new one.
+    made_in: Vec<PathBuf>,
     _held: FileLock,
 }
+
+/// No git works at a ref for longer.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// How the text of our lock files begins; git's are empty or hold an id.
 const OURS: &str = "process ";
@@ -166,10 +190,14 @@ impl RefLock {
         let name = format!("ref-{:010x}", random::bits40());
         let own = scratch.join(&name);
         let held = FileLock::try_acquire(&own)?.ok_or_else(|| GitError::RefLocked { path: own.clone() })?;
+        let dirs: Vec<&Path> = path.ancestors().skip(1).collect();
+        let new = dirs.iter().take_while(|dir| !fs::exists(dir)).count();
+        let made_in = dirs.iter().skip(1).take(new).map(|dir| (*dir).to_owned()).collect();
         let linked = Self::link(&own, &lock, start);
         fs::remove_file(&own)?;
         linked?;
-        Ok(Self { path: path.to_owned(), lock, value: scratch.join(format!("{name}-value")), _held: held })
+        let value = scratch.join(format!("{name}-value"));
+        Ok(Self { path: path.to_owned(), lock, value, made_in, _held: held })
     }
 
     fn link(own: &Path, lock: &Path, start: Instant) -> Result<(), GitError> {
@@ -206,6 +234,7 @@ impl RefLock {
             && let Some(dir) = self.path.parent()
         {
             fs::sync_dir(dir)?;
+            self.made_in.iter().try_for_each(|dir| fs::sync_dir(dir))?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::domain::oid::Oid;
+use crate::git::durable::KEEP;
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
 use crate::sys::fs::{self, Durability};
@@ -17,9 +18,6 @@ use crate::sys::fs::{self, Durability};
 /// Every ref of ours but those to the user's commits, as arguments of `git rev-list`.
 const OURS: [&str; 3] =
     ["--exclude=refs/orch/backup/wip/*", "--exclude=refs/orch/backup/rewritten/*", "--glob=refs/orch/*"];
-
-/// What the `.keep` file of a pack of ours says.
-const KEEP: &str = "git-orch\n";
 
 /// What a history and its newest tree cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

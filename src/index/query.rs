@@ -66,6 +66,12 @@ pub struct Need {
 }
 
 impl Index {
+    /// Whether SQLite finds nothing wrong with the file: all of it is read.
+    pub fn is_whole(&self) -> bool {
+        let said = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        said.is_ok_and(|said| said == "ok")
+    }
+
     /// The ready tasks that `filter` wants, in the order of `next`, at most `limit`. Statuses and owners in
     /// the filter make no difference but to exclude.
     pub fn ready(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, IndexError> {

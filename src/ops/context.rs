@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, FILE, Local};
 use crate::domain::actor::{Actor, ActorKind};
-use crate::domain::id::SessionId;
+use crate::domain::id::{IdError, SessionId};
 use crate::domain::oid::Oid;
 use crate::git::{Repo, Settings};
 use crate::ops::error::{Because, OpError, Refused};
@@ -200,16 +200,21 @@ impl Ctx {
 
     /// The session that a person's claims in this clone belong to. Made on first use.
     pub fn person_session(&self) -> Result<SessionId, OpError> {
-        let path = self.file("session");
+        let (path, new) = (self.file("session"), self.file("session.new"));
+        let here = Place::of(self.repo.common_dir());
         fs::create_dir_all(&self.repo.orch_dir())?;
-        for _ in 0..2 {
-            if let Some(text) = fs::read_optional(&path)? {
-                return Ok(SessionId::parse(text.trim())?);
+        for _ in 0..4 {
+            if let Some(text) = fs::read_optional(&path)?
+                && let Some(session) = here.session_in(&text)
+            {
+                return Ok(session?);
             }
             let fresh = SessionId::from_bits(random::bits40());
             // If another process was faster, its session is ours.
-            if fs::publish_new(&path, format!("{fresh}\n").as_bytes(), 0o644)? {
-                return Ok(fresh);
+            fs::publish_new(&new, format!("{fresh}\n{here}\n").as_bytes(), 0o644)?;
+            match fs::rename(&new, &path) {
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                Ok(()) | Err(_) => {}
             }
         }
         Err(OpError::Bug(format!("{} is neither there nor absent", path.display())))
@@ -292,5 +297,36 @@ fn actor(env: &Env, settings: &Settings) -> Actor {
             let name: String = name.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
             Actor { kind: ActorKind::Person, name, session: None }
         }
+    }
+}
+
+/// Where a clone is. One that was copied has what its original has, and is another one.
+struct Place {
+    path: String,
+    directory: Option<String>,
+}
+
+impl Place {
+    fn of(common_dir: &Path) -> Self {
+        let path = fs::canonical(common_dir).unwrap_or_else(|_| common_dir.to_owned());
+        Self { directory: fs::identity(&path), path: path.display().to_string() }
+    }
+
+    /// The session that a file says is of this place: the same directory, moved or not, or the same path, restored from a
+    /// backup. One without a place is of an older program.
+    fn session_in(&self, text: &str) -> Option<Result<SessionId, IdError>> {
+        let mut lines = text.lines();
+        let session = SessionId::parse(lines.next().unwrap_or_default().trim());
+        let Some((directory, path)) = lines.next().and_then(|place| place.split_once(' ')) else {
+            return Some(session);
+        };
+        let is_here = self.directory.as_deref() == Some(directory) || self.path == path;
+        is_here.then_some(session)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.directory.as_deref().unwrap_or("-"), self.path)
     }
 }

@@ -21,6 +21,7 @@ pub mod error;
 pub mod gateless;
 mod held;
 pub mod hooks;
+mod idle;
 mod landed;
 mod lease;
 pub mod maintain;

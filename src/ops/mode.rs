@@ -28,7 +28,9 @@ pub fn set(cx: &Ctx, mode: Mode, reason: Option<&str>) -> Result<(Control, Contr
             )?;
         }
         let by = Some(cx.actor.to_string());
-        let after = Control { mode, reason: reason.clone(), by, at: Some(edit.now()) };
+        // Whoever sets it has seen what was set, also by a clock that is ahead: what is joined is what was set last.
+        let at = before.at.map_or(edit.now(), |at| edit.now().max(at.plus_millis(1)));
+        let after = Control { mode, reason: reason.clone(), by, at: Some(at) };
         let change = Change {
             action: "mode",
             subject: "control".into(),

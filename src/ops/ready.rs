@@ -34,6 +34,23 @@ pub struct Queue<'s, 'r> {
     listing: OnceCell<Listing>,
 }
 
+/// What an index may have lost.
+trait Answer {
+    fn is_nothing(&self) -> bool;
+}
+
+impl<T> Answer for Vec<T> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Answer for Counts {
+    fn is_nothing(&self) -> bool {
+        self.by_status.iter().all(|(_, count)| *count == 0)
+    }
+}
+
 impl<'s, 'r> Queue<'s, 'r> {
     /// Opens the queue at `snapshot`.
     pub fn open(cx: &Ctx, snapshot: &'s Snapshot<'r>) -> Result<Self, OpError> {
@@ -57,9 +74,16 @@ impl<'s, 'r> Queue<'s, 'r> {
         &self,
         index: impl FnOnce(&Index) -> Result<T, IndexError>,
         listed: impl FnOnce(&Listing) -> T,
-    ) -> Result<T, OpError> {
+    ) -> Result<T, OpError>
+    where
+        T: Answer,
+    {
         match self.index.as_ref().map(index) {
-            Some(Ok(answer)) => return Ok(answer),
+            // An index says yes, and never no without being looked through.
+            Some(Ok(answer)) if !answer.is_nothing() || self.index.as_ref().is_some_and(Index::is_whole) => {
+                return Ok(answer);
+            }
+            Some(Ok(_)) => tracing::debug!("the index is damaged; reading git"),
             Some(Err(error)) => tracing::debug!(%error, "the index is damaged; reading git"),
             None => {}
         }
@@ -210,6 +234,10 @@ fn indexed(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Index>, IndexedEr
             Err(error) => return Err(error.into()),
         };
         if at.as_ref() == Some(tip) {
+            return Ok(Some(index));
+        }
+        // Of a change that is being made, which may be given up: git decides what is taken, the index only proposes.
+        if at.is_some() && cx.repo.is_pending(tip) {
             return Ok(Some(index));
         }
         let Some(base) = at.filter(|base| cx.repo.has_object(base)) else {

@@ -1,5 +1,7 @@
 //! What goes over the network: bringing trunk up to date, and how long a remote may keep us waiting.
 
+use std::path::PathBuf;
+
 use crate::config::{Period, StateSync};
 use crate::domain::oid::Oid;
 use crate::ops::attested;
@@ -40,14 +42,13 @@ fn state_refspecs(cx: &Ctx, remote: &str) -> [String; 2] {
 
 /// Fetches the state of `remote`, and trunk where it is given.
 pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
-    let stamp = cx.file("fetched");
+    let stamp = stamp(cx, remote);
     let asked = cx.clock.now();
     let _lock = match wait_for_others(cx)? {
         Ok(lock) => lock,
         Err(said) => return Ok(Fetched::Offline(said)),
     };
-    let last = fs::read_optional(&stamp)?.and_then(|text| text.trim().parse::<i64>().ok());
-    if last.is_some_and(|last| last >= asked.millis()) {
+    if last_fetch(cx, remote, trunk.is_some())?.is_some_and(|last| last >= asked.millis()) {
         return Ok(Fetched::Fresh);
     }
     let began = cx.clock.now();
@@ -58,9 +59,27 @@ pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Resul
         {
             attested::heard(cx, &there)?;
         }
-        fs::write_atomic(&stamp, format!("{}\n", began.millis()).as_bytes(), 0o644, Durability::None)?;
+        let what = if trunk.is_some() { WITH_TRUNK } else { "state" };
+        let text = format!("{} {what}\n", began.millis());
+        fs::write_atomic(&stamp, text.as_bytes(), 0o644, Durability::None)?;
     }
     Ok(fetched)
+}
+
+/// Where it is noted when a remote was last fetched from, and whether trunk was fetched, too.
+fn stamp(cx: &Ctx, remote: &str) -> PathBuf {
+    let plain =
+        |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("-{:x}", u32::from(c)) };
+    cx.file(&format!("fetched-{}", remote.chars().map(plain).collect::<String>()))
+}
+
+const WITH_TRUNK: &str = "trunk";
+
+/// When a remote was last fetched from, in milliseconds; with trunk, if that is asked for.
+fn last_fetch(cx: &Ctx, remote: &str, with_trunk: bool) -> Result<Option<i64>, OpError> {
+    let text = fs::read_optional(&stamp(cx, remote))?.unwrap_or_default();
+    let Some((at, what)) = text.trim().split_once(' ') else { return Ok(None) };
+    Ok(at.parse().ok().filter(|_| !with_trunk || what == WITH_TRUNK))
 }
 
 fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
@@ -92,7 +111,9 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
         if output.status.success() {
             return Ok(Fetched::Fresh);
         }
-        if tries == LOCKED_TRIES || !output.stderr.contains("cannot lock ref") {
+        let broken = output.stderr.contains(TRACKING)
+            && (forget_broken(cx)? || cx.repo.remove_abandoned_locks(TRACKING)?);
+        if tries == LOCKED_TRIES || !(broken || output.stderr.contains("cannot lock ref")) {
             break output;
         }
     };
@@ -101,6 +122,26 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
         return fetch_refs(cx, remote, None);
     }
     Ok(Fetched::Offline(without_hints(&output.stderr)))
+}
+
+/// Below here is what a fetch brings.
+const TRACKING: &str = "refs/orch/remotes/";
+
+/// Removes empty files of refs that a power cut left: git fetches over none that it can't read. Says whether there were
+/// any.
+fn forget_broken(cx: &Ctx) -> Result<bool, OpError> {
+    let mut found = false;
+    let mut left = vec![cx.repo.common_dir().join(TRACKING)];
+    while let Some(dir) = left.pop().filter(|dir| fs::exists(dir)) {
+        for path in fs::list(&dir)? {
+            if path.is_dir() {
+                left.push(path);
+            } else if fs::size(&path) == Some(0) {
+                found |= fs::remove_file_if_there(&path)?;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// How often a fetch is tried that met another git at its refs.
@@ -128,8 +169,8 @@ pub(crate) struct Update {
 pub(crate) enum Answer {
     /// It is done.
     Done,
-    /// The ref was not at what was expected.
-    Stale,
+    /// The ref was not at what was expected; what it said.
+    Stale(String),
     /// The remote does not take it; what it said.
     Refused(String),
 }
@@ -222,7 +263,8 @@ fn answer(porcelain: &str, name: &str) -> Option<Answer> {
     }
     let summary = line.split('\t').nth(2).unwrap_or_default();
     let faster = FASTER.iter().any(|said| summary.contains(said));
-    Some(if faster { Answer::Stale } else { Answer::Refused(summary.to_owned()) })
+    let summary = summary.to_owned();
+    Some(if faster { Answer::Stale(summary) } else { Answer::Refused(summary) })
 }
 
 /// What a ref of the remote is at; None if it does not exist there.
@@ -264,13 +306,14 @@ const FRESH: i64 = 10_000;
 
 /// Whether this clone fetched just now.
 pub(crate) fn is_fresh(cx: &Ctx) -> Result<bool, OpError> {
-    let last = fs::read_optional(&cx.file("fetched"))?.and_then(|text| text.trim().parse::<i64>().ok());
+    let Some(remote) = cx.remote() else { return Ok(false) };
+    let last = last_fetch(cx, remote, true)?;
     Ok(last.is_some_and(|last| (0..FRESH).contains(&cx.clock.now().millis().saturating_sub(last))))
 }
 
 /// Makes the next `fetch` fetch: the remote is known to have moved.
-pub(crate) fn forget_fetch(cx: &Ctx) -> Result<(), OpError> {
-    fs::remove_file_if_there(&cx.file("fetched"))?;
+pub(crate) fn forget_fetch(cx: &Ctx, remote: &str) -> Result<(), OpError> {
+    fs::remove_file_if_there(&stamp(cx, remote))?;
     Ok(())
 }
 

@@ -143,7 +143,7 @@ fn session(cx: &Ctx) -> Result<Option<SessionId>, OpError> {
     if let Some(session) = &cx.actor.session {
         return Ok(Some(session.clone()));
     }
-    Ok(fs::read_optional(&cx.file("session"))?.and_then(|text| SessionId::parse(text.trim()).ok()))
+    fs::exists(&cx.file("session")).then(|| cx.person_session()).transpose()
 }
 
 /// The hooks of this worktree, from a few sizes; `doctor` compares every byte.

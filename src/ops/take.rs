@@ -1,14 +1,15 @@
 //! Taking tasks: `next`, `start`, and what a worker does with the tasks of the dead.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
-use crate::domain::task::{Lease, State, Task, Work};
+use crate::domain::task::{Claim, Lease, State, Task, Work};
 use crate::index::{Filter, Row};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
+pub use crate::ops::idle::Idle;
+use crate::ops::idle::idle;
 use crate::ops::ready::Queue;
 use crate::ops::remote;
 use crate::ops::sync::{self, Brought, Lost, Standing, Trouble};
@@ -60,23 +61,6 @@ pub struct Taken {
     pub kept: bool,
 }
 
-/// Why nothing can be taken: everything unfinished that matches the filter, with what it waits for.
-#[derive(Clone, Debug, Default)]
-pub struct Idle {
-    /// Open tasks and the needed tasks that are not merged.
-    pub waiting: Vec<(Task, Vec<TaskId>)>,
-    /// Claimed or merging.
-    pub held: Vec<Task>,
-    /// Blocked by something outside the queue.
-    pub blocked: Vec<Task>,
-    /// Waiting for a person.
-    pub review: Vec<Task>,
-    /// Ready tasks that the filter leaves out.
-    pub filtered: usize,
-    /// Of the needed tasks, those that nobody will merge as things are, with a word for why.
-    pub stuck: BTreeMap<TaskId, &'static str>,
-}
-
 /// How `next` ended.
 #[derive(Clone, Debug)]
 pub enum Next {
@@ -96,39 +80,12 @@ pub fn peek(cx: &Ctx, filter: &Filter) -> Result<Result<Task, Idle>, OpError> {
             return Ok(Ok(task));
         }
     }
-    let idle = idle(&snapshot, filter)?;
+    let idle = idle(cx, &snapshot, filter)?;
     let ready = idle.waiting.iter().filter(|(_, missing)| missing.is_empty()).map(|(task, _)| task);
     Ok(match ready.min_by(|a, b| a.order().cmp(&b.order())) {
         Some(task) => Ok(task.clone()),
         None => Err(idle),
     })
-}
-
-fn idle(snapshot: &Snapshot<'_>, filter: &Filter) -> Result<Idle, OpError> {
-    let tasks = snapshot.tasks()?.tasks;
-    let mut unmet = needs::unmet(&tasks);
-    let stuck = |id: &TaskId| match tasks.get(id).map(|task| task.register.state.status()) {
-        Some("closed") => Some((id.clone(), "closed")),
-        Some(_) => None,
-        None => Some((id.clone(), "not there")),
-    };
-    let mut idle = Idle { stuck: unmet.values().flatten().filter_map(stuck).collect(), ..Idle::default() };
-    for task in tasks.into_values() {
-        let missing = unmet.remove(&task.id).unwrap_or_default();
-        let row = Row::new(&task, u64::try_from(missing.len()).unwrap_or(1));
-        if !filter.matches(&row) {
-            idle.filtered += usize::from(row.ready());
-            continue;
-        }
-        match &task.register.state {
-            State::Open => idle.waiting.push((task, missing)),
-            State::Claimed(_) | State::Merging(_) => idle.held.push(task),
-            State::Blocked(_) => idle.blocked.push(task),
-            State::Review => idle.review.push(task),
-            State::Done(_) | State::Closed(_) => {}
-        }
-    }
-    Ok(idle)
 }
 
 /// Takes the next ready task that matches.
@@ -245,6 +202,28 @@ pub(super) fn arbitrated(
     Ok(Ok(Claimed { task, since: Since::Now, standing: Some(standing) }))
 }
 
+/// Has a claim that was made before confirmed, unless it was. One that is not stays.
+fn confirmed(cx: &Ctx, task: Task) -> Result<Claimed, OpError> {
+    let is_local = task.register.state.lease().is_none_or(|lease| lease.claim == Claim::Local);
+    if is_local {
+        let why = match sync::claim(cx, &task, None)? {
+            Ok(Standing::Confirmed) => None,
+            Ok(Standing::Alone) => Some("no remote arbitrates claims here".to_owned()),
+            Ok(Standing::Unconfirmed(said) | Standing::Refused(said)) => Some(said),
+            Err(lost) => return Err(lost_to(&lost).into()),
+        };
+        if let Some(why) = why {
+            let why = why.lines().next().unwrap_or_default().trim().to_owned();
+            let fact = format!("the claim of task {}, which you have, is not confirmed: {why}", task.id);
+            return Err(Refused::new(Because::Offline, "claim.unconfirmed", fact)
+                .next("leave --require-confirmed out   (to work offline)")
+                .into());
+        }
+    }
+    let task = cx.snapshot()?.task(&task.id)?.unwrap_or(task);
+    Ok(Claimed { task, since: Since::Before, standing: Some(Standing::Confirmed) })
+}
+
 pub(super) fn lost_to(lost: &Lost) -> Refused {
     let holder = lost.holder.as_deref().unwrap_or("another clone");
     Refused::new(Because::Held, "claim.lost", format!("task {} went to {holder}, who was faster", lost.id))
@@ -259,7 +238,7 @@ fn claim_unindexed(
     filter: &Filter,
     wanted: &dyn Fn(&Row) -> bool,
 ) -> Result<Result<Task, Idle>, OpError> {
-    let mut idle = idle(&how.cx.snapshot()?, filter)?;
+    let mut idle = idle(how.cx, &how.cx.snapshot()?, filter)?;
     idle.waiting.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
     let ready = idle.waiting.iter().filter(|(t, missing)| missing.is_empty() && wanted(&Row::new(t, 0)));
     let ready: Vec<TaskId> = ready.map(|(task, _)| task.id.clone()).collect();
@@ -325,13 +304,22 @@ pub(super) struct Claiming<'a> {
 
 pub(super) fn claim(how: &Claiming<'_>, edit: &mut Edit<'_, '_>, mut task: Task) -> Result<Task, OpError> {
     let work = match &task.register.work {
-        Some(work) => work.clone(),
-        None => Work { branch: worktrees::free_branch(how.cx, &task)?, base: how.base.clone() },
+        Some(work) if is_usable(how.cx, edit, work)? => work.clone(),
+        Some(_) | None => Work { branch: worktrees::free_branch(how.cx, &task)?, base: how.base.clone() },
     };
     task.register = task.register.claim(&task.id, &edit.at(), how.lease.clone(), work)?;
     let note = format!("fence {}", task.register.fence);
     let change = change("task.claim", &task.id, how.cause, Some(note));
     Ok(edit.put_task(task, change))
+}
+
+/// Whether a branch can be what the state says: not trunk itself, and there or made from a commit that is there.
+fn is_usable(cx: &Ctx, edit: &Edit<'_, '_>, work: &Work) -> Result<bool, OpError> {
+    if work.branch == edit.snapshot().meta()?.trunk {
+        return Ok(false);
+    }
+    let is_there = || cx.repo.ref_target(&format!("refs/heads/{}", work.branch));
+    Ok(cx.repo.has_object(&work.base) || is_there()?.is_some())
 }
 
 /// Trunk and state, fetched if there is a remote.
@@ -397,7 +385,12 @@ pub fn named(cx: &Ctx, text: &str) -> Result<TaskId, OpError> {
     match tasks::resolve(&cx.snapshot()?, text) {
         Err(OpError::Refused(refused)) if refused.rule == tasks::UNKNOWN && sync::arbiter(cx).is_some() => {
             sync::fetch(cx, &cx.trunk(&cx.snapshot()?)?)?;
-            tasks::resolve(&cx.snapshot()?, text)
+            match tasks::resolve(&cx.snapshot()?, text) {
+                Err(OpError::Refused(refused)) if refused.rule == tasks::UNKNOWN => {
+                    Err(refused.next("git orch sync   (in the clone that added it)").into())
+                }
+                other => other,
+            }
         }
         other => other,
     }
@@ -418,6 +411,7 @@ pub fn start(cx: &Ctx, id: &TaskId, how: How, cause: &str) -> Result<Taken, OpEr
         let Some((task, since)) = taken else { continue };
         let kept = secured.is_some_and(|secured| secured.kept) && since == Since::Now;
         let claimed = match since {
+            Since::Before if how.confirmed => confirmed(cx, task)?,
             Since::Before => Claimed { task, since, standing: None },
             Since::Now => match arbitrated(cx, task, how, Some(&brought), over.as_ref())? {
                 Ok(claimed) => claimed,

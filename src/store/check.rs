@@ -23,8 +23,8 @@ pub struct Damage {
 
 /// Why these bytes can't be what belongs at `path`; None if they can, or if this program knows no such file.
 pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
-    if bytes.len() > layout::MAX_FILE {
-        return Some(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_FILE));
+    if bytes.len() > layout::MAX_READ {
+        return Some(format!("it has {} bytes, more than {}", bytes.len(), layout::MAX_READ));
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return Some("it is not UTF-8".to_owned()) };
     let record = |decode: &dyn Fn(&Reader<'_>) -> Option<String>| match parse(text) {
@@ -137,6 +137,6 @@ mod tests {
         assert_eq!(bad("sessions/00/a.md", "# anything"), None);
         assert_eq!(bad("knowledge/00/a.toml", "a newer program's"), None);
         assert!(problem("sessions/00/a.md", &[0xff]).is_some());
-        assert!(problem("later", &vec![b'x'; layout::MAX_FILE + 1]).is_some());
+        assert!(problem("later", &vec![b'x'; layout::MAX_READ + 1]).is_some());
     }
 }

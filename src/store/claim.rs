@@ -12,10 +12,12 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Register;
 use crate::domain::time::Timestamp;
 use crate::git::{Batch, NewCommit, Object};
+use crate::store::admit;
 use crate::store::codec::{decode_register, encode_register, put};
 use crate::store::error::StoreError;
 use crate::store::reader::{Reader, parse};
 use crate::store::transaction::{Author, Store};
+use crate::sys::clock::Clock;
 
 /// That another clone is about to take over a task whose owner does not seem to live.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,16 +94,18 @@ impl Store<'_> {
             time: now,
             message: format!("claim {} {}\n", record.task, record.register.state.status()),
         })?;
-        self.repo.persist(&[batch.pend()?], self.durability)?;
+        self.persist_alone(batch.pend()?)?;
         Ok(commit)
     }
 
     /// Reads a claim that was fetched.
     pub fn read_claim(&self, commit: &Oid) -> Result<ClaimRecord, StoreError> {
         let hostile = |what| StoreError::Hostile { path: format!("{FILE} of {}", commit.short()), what };
-        let text = self.at(commit)?.file(FILE).map_err(|e| hostile(e.to_string()))?;
-        let text = text.ok_or_else(|| hostile("it is missing".to_owned()))?;
-        ClaimRecord::decode(&text).map_err(hostile)
+        let read = self.at(commit).and_then(|claim| claim.file(FILE)).map_err(|e| hostile(e.to_string()))?;
+        let text = read.ok_or_else(|| hostile("it is missing".to_owned()))?;
+        let record = ClaimRecord::decode(&text).map_err(hostile)?;
+        admit::check_register(&record.register, Clock.now()).map_err(hostile)?;
+        Ok(record)
     }
 }
 

@@ -235,8 +235,14 @@ fn decode_set<T: Ord + Clone>(
     Ok(TagSet::from_parts(adds, tombstones))
 }
 
+/// Fences and epochs count what happened: nothing happens more often.
+const MOST: u64 = 1 << 48;
+
 pub(crate) fn decode_register(r: &Reader<'_>) -> Result<Register, String> {
-    let natural = |key| u64::try_from(r.int(key)?).map_err(|_| format!("register.{key} is negative"));
+    let natural = |key| match u64::try_from(r.int(key)?) {
+        Ok(number) if number <= MOST => Ok(number),
+        Ok(_) | Err(_) => Err(format!("register.{key} is out of range")),
+    };
     let work = match (r.optional_text("branch")?, r.optional("base", Reader::oid)?) {
         // It gets into command lines.
         (Some(branch), Some(_)) if !branch::is_name(&branch) => {

@@ -29,6 +29,8 @@ pub(super) enum End {
     Published,
     /// Nothing happened: evaluate again.
     GivenUp,
+    /// The ref moved, and what had to follow failed: it may not be done again.
+    Unknown,
 }
 
 /// Changes that are evaluated and not yet published.
@@ -169,6 +171,11 @@ impl<'g> Turn<'g> {
         self.passed = true;
         drop(queue);
         Passed::Ended(self.group.wait_for_end(self.ticket))
+    }
+
+    /// Says that nobody knows how it ended.
+    pub(super) fn unknown(&mut self) {
+        self.end = End::Unknown;
     }
 
     /// Says that the batch is published, and leaves.

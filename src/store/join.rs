@@ -89,6 +89,7 @@ fn join_meta(one: &str, two: &str) -> Result<String, Unrelated> {
         epoch,
         previous,
         repository: a.repository,
+        // The same in both, or they are not joined.
         trunk: a.trunk.max(b.trunk),
     };
     Ok(records::over(&joined.encode(), &["previous"], [one, two]))

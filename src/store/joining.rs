@@ -10,8 +10,9 @@ use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::stamp::Stamp;
 use crate::domain::task::{Register, Task};
 use crate::domain::time::Timestamp;
-use crate::git::{Cas, Entry, EntryKind, RefChange};
+use crate::git::{Cas, RefChange};
 use crate::policy::grant::Action;
+use crate::store::admit::{self, Limits};
 use crate::store::archive;
 use crate::store::codec::decode_task;
 use crate::store::error::{StoreError, TransactError};
@@ -81,18 +82,18 @@ struct Found {
 }
 
 /// All that differs, checked, without the files of archived tasks; and which files we have and the other has not.
-fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>, Vec<String>), StoreError> {
-    let (mut found, mut more) = (Vec::new(), Vec::new());
-    for change in ours.repo().tree_changes(Some(ours.tree()), Some(theirs.tree()))? {
-        let Some(entry) = &change.new else {
-            if archive::holds(&change.path).is_none() {
-                more.push(change.path);
-            }
-            continue;
-        };
+fn differences(
+    ours: &Snapshot<'_>,
+    theirs: &Snapshot<'_>,
+    limits: &Limits,
+) -> Result<(Vec<Found>, Vec<String>), StoreError> {
+    let (changes, only_ours) = admit::changes(Some(ours), theirs)?;
+    let mut found = Vec::new();
+    for change in changes {
+        let Some(entry) = &change.new else { continue };
         let hostile = |what: String| StoreError::Hostile { path: change.path.clone(), what };
-        check_place(&change.path, entry).map_err(&hostile)?;
         let text = theirs.text_at(entry).map_err(&hostile)?;
+        admit::check_rank(&change.path, &text, limits).map_err(&hostile)?;
         if let Some(holds) = archive::holds(&change.path) {
             archive::parse(&holds, &text).map_err(&hostile)?;
             continue;
@@ -102,24 +103,8 @@ fn differences(ours: &Snapshot<'_>, theirs: &Snapshot<'_>) -> Result<(Vec<Found>
         let mine = mine.and_then(Result::ok);
         found.push(Found { path: change.path.clone(), ours: mine, theirs: text });
     }
+    let more = only_ours.into_iter().filter(|path| archive::holds(path).is_none()).collect();
     Ok((found, more))
-}
-
-/// What no git-orch writes is refused before it gets into a tree of ours, where every git of every clone would meet it.
-pub(super) fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
-    if entry.kind != EntryKind::Blob {
-        return Err("it is no file".to_owned());
-    }
-    if entry.executable {
-        return Err("it is executable".to_owned());
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | '+');
-    let parts: Vec<&str> = path.split('/').collect();
-    let named = |part: &&str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
-    if parts.len() > 4 || !parts.iter().all(named) {
-        return Err("no git-orch gives a file such a name".to_owned());
-    }
-    Ok(())
 }
 
 impl<'r> Store<'r> {
@@ -139,7 +124,7 @@ impl<'r> Store<'r> {
         let snapshot = self.snapshot()?;
         let (value, commit, written) = self.made(&snapshot, author, action, intent)?;
         if let Some(written) = written {
-            self.repo.persist(&[written], self.durability).map_err(StoreError::from)?;
+            self.persist_alone(written)?;
         }
         Ok((value, commit))
     }
@@ -155,6 +140,7 @@ impl<'r> Store<'r> {
         adopt: bool,
     ) -> Result<Joined, StoreError> {
         let _lock = FileLock::acquire(&self.lock_path(), super::transaction::LOCK_PATIENCE, Clock)?;
+        self.room();
         for _ in 0..TRIES {
             let ours = self.snapshot()?;
             if self.repo.is_ancestor(theirs, ours.commit())? {
@@ -185,17 +171,26 @@ impl<'r> Store<'r> {
             Err(StoreError::Corrupt { .. }) => meta.clone(),
             own => own?,
         };
+        // It decides whose gate counts and which branch is guarded: nobody's to say from afar.
+        if meta.trunk != own.trunk && (meta.repository == own.repository || adopt) {
+            let what = format!("it says that trunk is `{}`, and here it is `{}`", meta.trunk, own.trunk);
+            return Err(StoreError::Hostile { path: layout::META.to_owned(), what });
+        }
         let base = self.base(ours.commit(), theirs, &own, &meta)?;
         let now = Clock.now();
+        let limits = Limits { now, epoch: own.epoch.max(meta.epoch) };
         let mut joined = Joined { changed: true, epochs: epochs(&own, &meta), ..Joined::default() };
         let Together { mut files, all_theirs } =
-            joined.contents(ours, &other, base.as_ref(), (now, adopt))?;
+            joined.contents(ours, &other, base.as_ref(), (limits, adopt))?;
         let is_behind =
             joined.epochs == Epochs::Same && base.as_ref().is_some_and(|base| base.commit() == ours.commit());
         // What is not in the history that goes on is in the archive.
         let carried = match joined.epochs {
             Epochs::Same => Files::new(),
-            Epochs::Later => self.carried(ours.commit(), &other)?,
+            Epochs::Later => {
+                let entries = ledger::missing(repo, ours.commit(), &other)?;
+                ledger::files(ours.commit(), entries)?
+            }
             Epochs::Earlier => self.carried(theirs, ours)?,
         };
         if joined.epochs == Epochs::Earlier && files.is_empty() && carried.is_empty() {
@@ -238,7 +233,7 @@ impl<'r> Store<'r> {
         own: &Meta,
         other: &Meta,
     ) -> Result<Option<Snapshot<'r>>, StoreError> {
-        let before = |meta: &Meta| meta.previous.clone().filter(|oid| self.repo.has_object(oid));
+        let before = |meta: &Meta| meta.previous.clone().filter(|oid| self.repo.commit(oid).is_ok());
         let (one, two) = match epochs(own, other) {
             Epochs::Same => (Some(ours.clone()), Some(theirs.clone())),
             Epochs::Later => (Some(ours.clone()), before(other)),
@@ -282,9 +277,9 @@ impl Joined {
         ours: &Snapshot<'_>,
         other: &Snapshot<'_>,
         base: Option<&Snapshot<'_>>,
-        (now, adopt): (Timestamp, bool),
+        (limits, adopt): (Limits, bool),
     ) -> Result<Together, StoreError> {
-        let (different, more) = differences(ours, other)?;
+        let (now, (different, more)) = (limits.now, differences(ours, other, &limits)?);
         let Shelves { joints, mut files, mut all_theirs } = shelf::join(ours, other)?;
         let archived: BTreeSet<String> = joints.iter().map(|joint| layout::task(&joint.id)).collect();
         all_theirs &= more.iter().all(|path| archived.contains(path));

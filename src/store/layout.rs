@@ -50,8 +50,10 @@ pub(crate) const META: &str = "meta.toml";
 pub(crate) const ARCHIVE: &str = "archive";
 pub(crate) const CONTROL: &str = "control.toml";
 
-/// No file of the state may be larger, in bytes.
+/// No change makes a file of the state larger, in bytes.
 pub(crate) const MAX_FILE: usize = 64 * 1024;
+/// No file of the state is larger, in bytes: what clones join may have more than what each wrote.
+pub(crate) const MAX_READ: usize = 1024 * 1024;
 
 pub(crate) fn task(id: &TaskId) -> String {
     format!("tasks/{}/{id}.toml", id.shard())

@@ -57,6 +57,25 @@ pub(super) fn collect(repo: &Repo, tip: &Oid, known: &BTreeSet<Oid>) -> Result<V
     Ok(entries)
 }
 
+/// The commits that `tip` contains and that the audit of `on` does not have as they are, the oldest first. Each is
+/// compared: who pushes a squash could leave out what others did.
+pub(super) fn missing(repo: &Repo, tip: &Oid, on: &Snapshot<'_>) -> Result<Vec<Entry>, StoreError> {
+    let mut there: BTreeMap<Oid, Vec<AuditEntry>> = BTreeMap::new();
+    for (_, tree) in on.quarters()? {
+        there.extend(on.audit_of(&tree)?.into_iter().map(|((_, oid), (_, changes))| (oid, changes)));
+    }
+    let mut entries = Vec::new();
+    walk_commits(repo, tip, &mut |_| false, &mut |at, changes| {
+        let cut: Vec<AuditEntry> = changes.iter().cloned().map(cut).collect();
+        if there.get(&at.commit) != Some(&cut) {
+            entries.push((at.clone(), changes));
+        }
+        Go::Continue(())
+    })?;
+    entries.reverse();
+    Ok(entries)
+}
+
 /// The files that keep these commits, which are those of `tip`.
 pub(super) fn files(tip: &Oid, entries: Vec<Entry>) -> Result<Files, StoreError> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();

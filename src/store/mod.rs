@@ -9,9 +9,11 @@
 //! meaning raises `format` in `meta.toml`, and with it `min_writer`: an older program reads on and writes no
 //! more. Every format ever written has a frozen fixture in `tests/corpus/store/`.
 
+mod admit;
 mod archive;
 #[cfg(test)]
 mod archive_tests;
+mod begin;
 mod check;
 mod claim;
 mod codec;

@@ -3,6 +3,7 @@
 use toml::de::DeValue;
 use toml::{Table, Value};
 
+use crate::domain::branch;
 use crate::domain::control::{Control, Mode};
 use crate::domain::id::{SessionId, TaskId};
 use crate::domain::oid::Oid;
@@ -62,7 +63,7 @@ impl Meta {
             epoch: u64::try_from(r.int("epoch")?).map_err(|_| "epoch is negative".to_owned())?,
             previous: r.optional("previous", Reader::oid)?,
             repository: r.text("repository")?,
-            trunk: r.text("trunk")?,
+            trunk: r.word("trunk", |name| branch::is_name(name).then(|| name.to_owned()))?,
         })
     }
 }

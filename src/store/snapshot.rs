@@ -74,7 +74,7 @@ impl<'r> Snapshot<'r> {
         let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
         let Some(entry) = self.repo.entry_at(&self.tree, path)? else { return Ok(None) };
         // Records are few, and some are what each change begins with.
-        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid, layout::MAX_FILE)).map_err(corrupt)?;
+        let text = text_of(&entry, || self.repo.blob_kept(&entry.oid, layout::MAX_READ)).map_err(corrupt)?;
         let table = parse(&text).map_err(corrupt)?;
         decode(&Reader::new(&table)).map(Some).map_err(corrupt)
     }
@@ -270,7 +270,7 @@ impl<'r> Snapshot<'r> {
     }
 
     pub(super) fn text_at(&self, entry: &Entry) -> Result<String, String> {
-        text_of(entry, || self.repo.blob_within(&entry.oid, layout::MAX_FILE))
+        text_of(entry, || self.repo.blob_within(&entry.oid, layout::MAX_READ))
     }
 
     /// Tasks whose id starts with what a person typed, in order.
@@ -297,7 +297,7 @@ fn text_of(
     }
     let bytes = match read().map_err(|e| e.to_string())? {
         Ok(bytes) => bytes,
-        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_FILE)),
+        Err(size) => return Err(format!("it has {size} bytes, more than {}", layout::MAX_READ)),
     };
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
@@ -341,7 +341,7 @@ fn read(repo: &Repo, file: &TreeChange) -> Option<Found> {
         return Some(Err((path, "it is in the wrong place or has the wrong name".into())));
     };
     let entry = file.new.as_ref()?;
-    let task = text_of(entry, || repo.blob_within(&entry.oid, layout::MAX_FILE))
+    let task = text_of(entry, || repo.blob_within(&entry.oid, layout::MAX_READ))
         .and_then(|text| decode_task(&text))
         .and_then(|task| if task.id == id { Ok(task) } else { Err(format!("it says it is {}", task.id)) });
     Some(task.map_err(|what| (path, what)))

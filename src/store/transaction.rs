@@ -16,7 +16,7 @@ use crate::domain::control::Control;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::session::Session;
-use crate::domain::stamp::{Hlc, Stamp};
+use crate::domain::stamp::Stamp;
 use crate::domain::task::{Move, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
@@ -27,7 +27,7 @@ use crate::store::error::{StoreError, TransactError};
 use crate::store::group::{End, Group, Open, Passed, Turn};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
-use crate::store::records::{self, Approval, FORMAT, Meta};
+use crate::store::records::{self, Approval, FORMAT};
 use crate::store::snapshot::Snapshot;
 use crate::sys::clock::Clock;
 use crate::sys::fs::Durability;
@@ -233,47 +233,6 @@ impl<'r> Store<'r> {
         self.repo.orch_dir().join("write.lock")
     }
 
-    /// Makes the state. Fails with `Contended` if it exists already.
-    pub fn create(&self, author: &Author, now: Timestamp, meta: &Meta) -> Result<Oid, StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
-        let change = ChangeId::from_bits(random::bits40());
-        let entry = AuditEntry {
-            action: "state.create".into(),
-            actor: author.actor.to_string(),
-            cause: "init".into(),
-            id: change.to_string(),
-            subject: "state".into(),
-            note: None,
-        };
-        let files = BTreeMap::from([
-            (layout::META.to_owned(), Some(meta.encode().to_string().into_bytes())),
-            (
-                layout::CONTROL.to_owned(),
-                Some(records::encode_control(&Control::default()).to_string().into_bytes()),
-            ),
-        ]);
-        let message = history::message(&[entry], Hlc { ms: now.millis(), seq: 0 })?;
-        let signed = Signed { author, now, message, parents: Vec::new() };
-        let (commit, written) = self.write(None, &files, signed)?;
-        self.repo.persist(&[written], self.durability)?;
-        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
-        match self.repo.cas(&change, self.durability)? {
-            Cas::Moved => Ok(commit),
-            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
-        }
-    }
-
-    /// Adopts a state that was fetched: this clone has none of its own.
-    pub fn adopt(&self, tip: &Oid) -> Result<(), StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
-        Snapshot::at(self.repo, tip.clone())?.meta()?;
-        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: tip.clone() };
-        match self.repo.cas(&change, self.durability)? {
-            Cas::Moved => Ok(()),
-            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
-        }
-    }
-
     /// Changes the state by `intent`, which is evaluated on the tip and again whenever the tip moved.
     ///
     /// An intent that records no change makes no commit. Returns what the intent returned and the tip after it.
@@ -303,6 +262,7 @@ impl<'r> Store<'r> {
             match turn.pass() {
                 Passed::Ended(End::Published) => return evaluated,
                 Passed::Ended(End::GivenUp) => {}
+                Passed::Ended(End::Unknown) => return Err(StoreError::NotReadBack.into()),
                 Passed::Publish(turn) => {
                     if let Some(packing) = self.publish(turn)? {
                         if packing != Packing::NotYet {
@@ -363,13 +323,14 @@ impl<'r> Store<'r> {
         let parents = vec![snapshot.commit().clone()];
         let signed = Signed { author, now: edit.now, message: edit.message()?, parents };
         let files = snapshot.settle(&edit.tasks, std::mem::take(&mut edit.files))?;
+        refuse_large(snapshot, &files)?;
         let (commit, written) = self.write(Some(snapshot), &files, signed)?;
         Ok((value, commit, Some(written)))
     }
 
     /// Sees to it that there is room for one more pack, and says whether small ones should be put together. What goes
     /// wrong here must not keep anybody from a change.
-    fn room(&self) -> Packing {
+    pub(super) fn room(&self) -> Packing {
         let packing = self.repo.packing().and_then(|packing| {
             if packing == Packing::Pressing {
                 self.repo.make_room(self.durability)?;
@@ -436,7 +397,12 @@ impl<'r> Store<'r> {
         self.repo.persist(&open.written, self.durability)?;
         let (base, head, packing) = (open.base.clone(), open.head.clone(), open.packing);
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Id(base), new: head.clone() };
-        match self.repo.cas(&change, self.durability)? {
+        let moved = self.repo.cas(&change, self.durability);
+        if moved.is_err() && self.tip().map_or(true, |now| now.as_ref() == Some(&head)) {
+            // It moved, and what came after that failed: nobody may do it once more.
+            turn.unknown();
+        }
+        match moved? {
             Cas::Lost(_) => Ok(None),
             Cas::Moved => {
                 // A peer reported success for claims that were rolled back: what is acknowledged is what reads back.
@@ -446,10 +412,24 @@ impl<'r> Store<'r> {
                     turn.published();
                     Ok(Some(packing))
                 } else {
+                    turn.unknown();
                     Err(StoreError::NotReadBack)
                 }
             }
         }
+    }
+
+    /// Writes what no ref leads to yet. Under the lock, as all packs of ours: whoever clears up takes one without an index
+    /// for what a killed process left.
+    pub(super) fn persist_alone(&self, written: Pending) -> Result<(), StoreError> {
+        let lock = FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let packing = self.room();
+        self.repo.persist(&[written], self.durability)?;
+        drop(lock);
+        if packing != Packing::NotYet {
+            self.tidy();
+        }
+        Ok(())
     }
 
     /// A commit of the tree of `base` (None: an empty one) with `files` changed. Durable once its objects are persisted.
@@ -463,8 +443,8 @@ impl<'r> Store<'r> {
         let mut edits = BTreeMap::new();
         for (path, bytes) in files {
             let blob = match bytes {
-                Some(bytes) if bytes.len() > layout::MAX_FILE => {
-                    let (bytes, limit) = (bytes.len(), layout::MAX_FILE);
+                Some(bytes) if bytes.len() > layout::MAX_READ => {
+                    let (bytes, limit) = (bytes.len(), layout::MAX_READ);
                     return Err(StoreError::TooLarge { path: path.clone(), bytes, limit });
                 }
                 Some(bytes) => Some(batch.add(Object::Blob, bytes)?),
@@ -483,4 +463,24 @@ impl<'r> Store<'r> {
         })?;
         Ok((commit, batch.pend()?))
     }
+}
+
+/// So much may be added to a file that is too large because two clones' texts were joined.
+const SOME_MORE: usize = 2 * 1024;
+
+/// Refuses what makes a file too large.
+fn refuse_large(
+    snapshot: &Snapshot<'_>,
+    files: &BTreeMap<String, Option<Vec<u8>>>,
+) -> Result<(), StoreError> {
+    for (path, bytes) in files {
+        let Some(bytes) = bytes.as_ref().map(Vec::len).filter(|bytes| *bytes > layout::MAX_FILE) else {
+            continue;
+        };
+        let before = snapshot.file(path).ok().flatten().map_or(0, |text| text.len());
+        if bytes > before.saturating_add(SOME_MORE).max(layout::MAX_FILE) {
+            return Err(StoreError::TooLarge { path: path.clone(), bytes, limit: layout::MAX_FILE });
+        }
+    }
+    Ok(())
 }

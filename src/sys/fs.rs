@@ -263,6 +263,13 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     at("change the permissions of", path, std::fs::set_permissions(path, permissions))
 }
 
+/// What tells a file or directory from every other one of this machine, whatever it is called; None if it is not there.
+pub fn identity(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path).ok()?;
+    Some(format!("{}:{}", found.dev(), found.ino()))
+}
+
 /// How many bytes the file has; None where it is gone.
 pub fn size(path: &Path) -> Option<u64> {
     path.symlink_metadata().ok().map(|found| found.len())

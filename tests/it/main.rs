@@ -48,6 +48,8 @@ mod network;
 #[cfg(test)]
 mod next;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod project;
@@ -81,6 +83,8 @@ mod sync_faults;
 mod tidy;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod transport;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]

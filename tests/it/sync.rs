@@ -301,7 +301,7 @@ fn a_hostile_state_is_refused_and_ours_is_as_it_was() {
         ("a name", "blob=$(printf x | git hash-object -w --stdin); echo \"100644 $blob 0\ttasks/00/a b\""),
         (
             "large",
-            "blob=$(head -c 70000 /dev/zero | git hash-object -w --stdin); echo \"100644 $blob 0\tlarge\"",
+            "blob=$(head -c 104857600 /dev/zero | git hash-object -w --stdin); echo \"100644 $blob 0\tlarge\"",
         ),
         (
             "no text",
@@ -511,7 +511,7 @@ fn doctor_knows_how_the_state_is_shared() {
     told("none touches refs/orch/*");
     team.hub.repo().git(&["update-ref", "-d", "refs/orch/state"]).success();
     refused(a.orch(&["sync"]), 8, "sync.gone");
-    told("the state of hub was deleted or put back");
+    told("has none any more: somebody deleted it");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::domain::plural::plural;
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::Check;
 use crate::ops::error::OpError;
+use crate::ops::sync;
 use crate::store::STATE_REF;
 
 const NAME: &str = "remotes";
@@ -44,12 +45,10 @@ pub(super) fn check(cx: &Ctx) -> Result<Vec<Check>, OpError> {
 fn sharing(cx: &Ctx) -> Result<Vec<Check>, OpError> {
     let Some(remote) = cx.remote() else { return Ok(Vec::new()) };
     let Some(tracked) = cx.repo.ref_target(&cx.tracked_state(remote))? else { return Ok(Vec::new()) };
-    let fetched = cx.repo.ref_target(&cx.fetched_state(remote))?;
     let mut checks = Vec::new();
-    if fetched.as_ref() != Some(&tracked) {
-        let what = format!("the state of {remote} was deleted or put back when it was last fetched");
-        checks
-            .push(Check::problem(NAME, what).next(format!("git orch sync {remote}   # says what happened")));
+    if let Some(trouble) = sync::trouble(cx, remote)? {
+        let check = Check::problem(NAME, format!("when it was last fetched, {trouble}"));
+        checks.push(trouble.next().into_iter().fold(check, Check::next));
     }
     let Some(ours) = cx.store().tip()? else { return Ok(checks) };
     let range = format!("{tracked}..{ours}");

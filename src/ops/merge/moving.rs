@@ -88,7 +88,7 @@ impl Run<'_> {
         if !output.status.success() {
             accounted::set(cx, &before)?;
             // Whether the race was lost is asked of the remote: servers say it in many words.
-            remote::forget_fetch(cx)?;
+            remote::forget_fetch(cx, remote)?;
             let brought = sync::fetch(cx, now)?;
             self.recheck_fence()?;
             let moved = self.base(&cx.trunk_named(&now.name)?)? != candidate.base;
@@ -110,7 +110,9 @@ impl Run<'_> {
 
     /// The claim is not at what this clone knows: looked at again before another round.
     fn moved(&self, now: &Trunk) -> Result<Option<Vec<Refresh>>, OpError> {
-        remote::forget_fetch(self.cx)?;
+        if let Some(remote) = &now.remote {
+            remote::forget_fetch(self.cx, remote)?;
+        }
         sync::fetch(self.cx, now)?;
         self.recheck_fence()?;
         Ok(None)

@@ -107,7 +107,27 @@ fn trunk_name(
             let fact = format!("the state says that trunk is `{known}`, in every clone that has it");
             Err(Refused::new(Because::Policy, "trunk.set", fact).next("git orch status").into())
         }
-        Some(_) | None => Ok(known),
+        Some(_) => Ok(known),
+        None => {
+            refuse_strange(&known, remote, state)?;
+            Ok(known)
+        }
+    }
+}
+
+/// Whoever can push a state can write any trunk into it, and trunk decides whose gate counts: a new clone does not believe
+/// one that is not the remote's HEAD.
+fn refuse_strange(known: &str, remote: &Remote, state: &state::Plan) -> Result<(), OpError> {
+    let (state::Plan::Join(_), Remote::Online(found)) = (state, remote) else { return Ok(()) };
+    match &found.head {
+        Some(head) if head != known => {
+            let fact = format!("the remote's state says that trunk is `{known}`, and its HEAD is `{head}`");
+            Err(Refused::new(Because::Policy, "trunk.differs", fact)
+                .next(format!("git orch init --trunk {known}   (if that is right)"))
+                .next("git ls-remote --symref   (what the remote has)")
+                .into())
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

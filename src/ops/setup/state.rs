@@ -26,7 +26,7 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
         return Ok(Plan::Keep(tip));
     }
     let theirs = match (remote, cx.remote()) {
-        (Remote::Online(found), _) => found.state().cloned(),
+        (Remote::Online(found), _) => found.state(&cx.local.state_ref).cloned(),
         (Remote::Offline(_), Some(name)) => cx.repo.ref_target(&cx.tracked_state(name))?,
         (_, _) => None,
     };
@@ -41,7 +41,7 @@ pub(super) fn fetch(cx: &Ctx, from: &Remote, theirs: &Oid) -> Result<Oid, OpErro
         .repo
         .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
         .args(["--no-recurse-submodules", "--no-filter", "--refmap=", name])
-        .args([format!("+{STATE_REF}:{to}")])
+        .args([format!("+{}:{to}", cx.local.state_ref)])
         .env("GIT_TERMINAL_PROMPT", "0");
     match remote::ask(cx, &fetch)? {
         Asked::Answered(output) => output.checked()?,
@@ -57,7 +57,7 @@ pub(super) fn perform(cx: &Ctx, plan: &Plan, trunk: &str, report: &mut Report) -
         Plan::Join(tip) => {
             cx.store().adopt(tip)?;
             let from = cx.remote().unwrap_or("the remote");
-            report.push(Done::Made, "state", format!("joined {from}'s {STATE_REF}"));
+            report.push(Done::Made, "state", format!("joined {from}'s {}", cx.local.state_ref));
         }
         Plan::Create => {
             let id = format!("{:016x}", u64::from_be_bytes(random::bytes::<8>()));
@@ -89,7 +89,7 @@ pub(super) fn tell(cx: &Ctx, plan: &Plan, remote: &Remote, report: &mut Report) 
 }
 
 fn tell_difference(cx: &Ctx, ours: &Oid, found: &Advertised, report: &mut Report) -> Result<(), OpError> {
-    let Some(theirs) = found.state() else { return Ok(()) };
+    let Some(theirs) = found.state(&cx.local.state_ref) else { return Ok(()) };
     let contained = cx.repo.has_object(theirs) && cx.repo.is_ancestor(theirs, ours)?;
     if !contained {
         let name = cx.remote().unwrap_or("the remote");

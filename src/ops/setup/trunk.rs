@@ -7,6 +7,7 @@ use crate::git::Head;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::remote::{self, Asked};
+#[cfg(test)]
 use crate::store::STATE_REF;
 
 /// What a remote said about itself.
@@ -19,7 +20,7 @@ pub(super) struct Advertised {
 }
 
 impl Advertised {
-    fn parse(text: &str) -> Self {
+    fn parse(text: &str, state_ref: &str) -> Self {
         let mut found = Self::default();
         for line in text.lines() {
             let Some((what, name)) = line.split_once('\t') else { continue };
@@ -27,7 +28,7 @@ impl Advertised {
                 if name == "HEAD" {
                     found.head = target.strip_prefix("refs/heads/").map(str::to_owned);
                 }
-            } else if (name.starts_with("refs/heads/") || name == STATE_REF)
+            } else if (name.starts_with("refs/heads/") || name == state_ref)
                 && let Ok(oid) = Oid::parse(what)
             {
                 found.refs.insert(name.to_owned(), oid);
@@ -37,8 +38,8 @@ impl Advertised {
     }
 
     /// Its state's tip.
-    pub(super) fn state(&self) -> Option<&Oid> {
-        self.refs.get(STATE_REF)
+    pub(super) fn state(&self, state_ref: &str) -> Option<&Oid> {
+        self.refs.get(state_ref)
     }
 }
 
@@ -59,14 +60,14 @@ impl Remote {
         let Some(name) = cx.remote() else { return Ok(Self::None) };
         let list = cx
             .repo
-            .git(["ls-remote", "--quiet", "--symref", name, "HEAD", STATE_REF, "refs/heads/*"])
+            .git(["ls-remote", "--quiet", "--symref", name, "HEAD", &cx.local.state_ref, "refs/heads/*"])
             .env("GIT_TERMINAL_PROMPT", "0");
         let output = match remote::ask(cx, &list)? {
             Asked::Answered(output) => output,
             Asked::Silent(said) => return Ok(Self::Offline(said)),
         };
         if output.status.success() {
-            return Ok(Self::Online(Advertised::parse(&String::from_utf8_lossy(&output.stdout))));
+            return Ok(Self::Online(Advertised::parse(&output.text(), &cx.local.state_ref)));
         }
         let said = output.stderr.lines().find(|line| !line.trim().is_empty());
         Ok(Self::Offline(said.unwrap_or("git said nothing").trim().to_owned()))
@@ -179,10 +180,10 @@ mod tests {
             "ref: refs/heads/dev\tHEAD\n{a}\tHEAD\n{a}\trefs/heads/dev\n{a}\trefs/orch/state\n\
              ref: refs/heads/x\trefs/remotes/up/HEAD\n{a}\trefs/remotes/up/refs/heads/y\nnonsense\n"
         );
-        let found = Advertised::parse(&text);
+        let found = Advertised::parse(&text, STATE_REF);
         assert_eq!(found.head.as_deref(), Some("dev"));
         assert_eq!(found.refs.keys().collect::<Vec<_>>(), ["refs/heads/dev", "refs/orch/state"]);
-        assert!(found.state().is_some());
-        assert_eq!(Advertised::parse(""), Advertised::default());
+        assert!(found.state(STATE_REF).is_some());
+        assert_eq!(Advertised::parse("", STATE_REF), Advertised::default());
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn publish(cx: &Ctx, remote: &str, ours: &Task) -> Result<Published, 
         }
         let theirs = cx.repo.ref_target(&cx.fetched_state(remote))?;
         if theirs != cx.repo.ref_target(&cx.tracked_state(remote))? {
-            return Ok(Published::Unconfirmed(format!("what was done to the state of {remote} comes first")));
+            match join::take_in(cx, remote, Options::default(), &mut Report::default())? {
+                Some(trouble) => return Ok(Published::Unconfirmed(trouble.to_string())),
+                None => continue,
+            }
         }
         let commit = proposal(cx, remote, &now)?;
         let update = Update { name: cx.local.state_ref.clone(), expected: theirs, new: Some(commit.clone()) };
@@ -42,7 +45,7 @@ pub(super) fn publish(cx: &Ctx, remote: &str, ours: &Task) -> Result<Published, 
             Pushed::Answered(answers) => match answers.into_iter().next() {
                 Some(Answer::Done) => true,
                 Some(Answer::Refused(said)) => return Ok(Published::Refused(said)),
-                Some(Answer::Stale) | None => false,
+                Some(Answer::Stale(_)) | None => false,
             },
             Pushed::Unknown(why) => match remote::look(cx, remote, &cx.local.state_ref)? {
                 Ok(there) => {
@@ -59,7 +62,7 @@ pub(super) fn publish(cx: &Ctx, remote: &str, ours: &Task) -> Result<Published, 
             return Ok(Published::Confirmed);
         }
         cx.clock.wait(Duration::from_millis(random::bits40() % (20 << round.min(6))));
-        remote::forget_fetch(cx)?;
+        remote::forget_fetch(cx, remote)?;
         if let Fetched::Offline(said) = remote::fetch_from(cx, remote, None)? {
             return Ok(Published::Unconfirmed(said));
         }

@@ -15,6 +15,7 @@ use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Pushed, Update};
+use crate::ops::sync::grace;
 use crate::ops::sync::report::{Lost, Report};
 use crate::ops::sync::rules::{after, is_over, is_renewal, is_same_right, is_settled, may_replace};
 use crate::ops::sync::track::track;
@@ -172,8 +173,12 @@ pub(super) fn replaced(
 /// The claim of a task that the remote was last seen to have.
 fn observed(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<(Oid, ClaimRecord)>, OpError> {
     let Some(oid) = at(cx, remote, id)? else { return Ok(None) };
-    let record = cx.store().read_claim(&oid)?;
-    Ok(Some((oid, record)))
+    match cx.store().read_claim(&oid) {
+        Ok(record) => Ok(Some((oid, record))),
+        // It is nobody's claim, and may be replaced.
+        Err(StoreError::Hostile { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a merge puts at stake together with trunk.
@@ -208,7 +213,7 @@ pub(super) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpErro
         register: register.renewed(expires),
         revoked: None,
     };
-    Ok(Stake::Claim(written(cx, &record, there.map(|(oid, _)| oid))?))
+    Ok(Stake::Claim(written(cx, &record, at(cx, remote, id)?)?))
 }
 
 /// Writes a claim's commit, and notes that it is ours before anybody else can see it. None if what the remote has
@@ -227,7 +232,7 @@ pub(super) fn prepare(
     }
     let repository = cx.snapshot()?.meta()?.repository;
     let record = ClaimRecord { repository, task: id.clone(), register: register.confirmed(), revoked: None };
-    let expected = there.map(|(oid, _)| oid);
+    let expected = at(cx, remote, id)?;
     written(cx, &record, expected).map(Some)
 }
 
@@ -263,7 +268,11 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
     for id in lease::all(cx)? {
         let Ok(Some(task)) = snapshot.task(&id) else { continue };
         let Some(mine) = task.register.state.lease() else { continue };
-        if !lease::is_local(cx, &mine.owner)? || lease::is_dead(cx, &task)? {
+        if !lease::is_local(cx, &mine.owner)? {
+            continue;
+        }
+        let is_dead = lease::is_dead(cx, &task)?;
+        if is_dead && mine.owner.worker {
             continue;
         }
         let Some((oid, record)) = observed(cx, remote, &id)? else {
@@ -275,6 +284,13 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
             continue;
         }
         let length = lease::length(cx, mine.owner.worker);
+        // A person who types commands here lives, and objects; else one is renewed by work on the task.
+        if record.revoked.is_none() && is_dead {
+            continue;
+        }
+        if let Some(revoked) = &record.revoked {
+            tracing::warn!("{} wanted to take over task {id}; it stays yours", revoked.by);
+        }
         if record.revoked.is_none() && theirs.expires.since(now) > length / 3 * 2 {
             continue;
         }
@@ -369,8 +385,8 @@ pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, Op
     }
     let grace = i64::try_from(cx.local.takeover_grace.millis()).unwrap_or(i64::MAX);
     let (now, owner) = (cx.clock.now(), held.owner.actor.clone());
-    if let Some(revoked) = &record.revoked {
-        let until = revoked.at.plus_millis(grace);
+    if let (Some(_), Some(told)) = (&record.revoked, &oid) {
+        let until = grace::seen(cx, id, told)?.plus_millis(grace);
         return Ok(if now >= until { Takeover::Free { over: oid } } else { Takeover::Told { until, owner } });
     }
     let revoked = Some(Revocation { by: cx.actor.to_string(), at: now });
@@ -381,6 +397,7 @@ pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, Op
         && answers.first() == Some(&Answer::Done)
     {
         track(cx, &tracking(remote, id), &commit)?;
+        grace::seen(cx, id, &commit)?;
     }
     Ok(Takeover::Told { until: now.plus_millis(grace), owner })
 }
@@ -468,7 +485,7 @@ pub(super) fn publish_all(cx: &Ctx, remote: &str, report: &mut Report) -> Result
                     }
                 }
                 // Another clone knows more; the next sync brings it.
-                Answer::Stale => {}
+                Answer::Stale(_) => {}
                 Answer::Refused(said) => report.refused = Some(said),
             }
         }

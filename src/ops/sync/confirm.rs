@@ -9,7 +9,7 @@ use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Fetched, Pushed};
 use crate::ops::sync::report::{Lost, Options, Report};
 use crate::ops::sync::rules::has_gone;
-use crate::ops::sync::{claims, join};
+use crate::ops::sync::{claims, join, share};
 
 /// How often a claim is tried against clones that are faster.
 const TRIES: u32 = 4;
@@ -61,7 +61,8 @@ pub(crate) fn publish(
                     return Ok(Published::Confirmed);
                 }
                 Some(Answer::Refused(said)) => return Ok(Published::Refused(said)),
-                Some(Answer::Stale) | None => "other clones were faster every time".clone_into(&mut said),
+                Some(Answer::Stale(words)) => said = share::faster(&words),
+                None => said = share::faster("it did not say why"),
             },
             Pushed::Unknown(why) => match remote::look(cx, remote, &update.name)? {
                 Ok(there) if there == update.new => {
@@ -72,7 +73,7 @@ pub(crate) fn publish(
                 Err(why) => return Ok(Published::Unconfirmed(why)),
             },
         }
-        remote::forget_fetch(cx)?;
+        remote::forget_fetch(cx, remote)?;
         match remote::fetch_from(cx, remote, None)? {
             Fetched::Fresh | Fetched::NotNeeded => {}
             Fetched::Offline(said) => return Ok(Published::Unconfirmed(said)),

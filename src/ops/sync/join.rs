@@ -88,9 +88,10 @@ impl Trouble {
                 format!("git orch sync {remote} --adopt   (makes this clone's tasks a part of it)"),
                 "git remote -v   (whether it is the right remote)".to_owned(),
             ],
-            Self::Hostile { remote, .. } => {
-                vec![format!("find out who pushed it to {remote}; nothing of it was taken over")]
-            }
+            Self::Hostile { remote, .. } => vec![
+                format!("git ls-remote {remote}   (find out who pushed it; nothing of it was taken over)"),
+                format!("git orch sync {remote} --restore   (puts this clone's state in its place)"),
+            ],
         }
     }
 
@@ -128,6 +129,9 @@ pub(super) fn take_in(
             Some(_) | None => None,
         });
     };
+    if let Err(what) = is_state(cx, &now) {
+        return Ok(Some(Trouble::Hostile { remote: remote.to_owned(), what }));
+    }
     // Also what was joined before and is not in ours any more: somebody put ours back.
     if last.as_ref() != Some(&now) || !cx.repo.is_ancestor(&now, cx.snapshot()?.commit())? {
         if let Some(trouble) = suspicious(cx, remote, last.as_ref(), &now, options)? {
@@ -148,7 +152,9 @@ pub(super) fn take_in(
             Err(StoreError::Unrelated { ours, theirs }) => {
                 return Ok(Some(Trouble::Unrelated { remote: remote.to_owned(), theirs, ours }));
             }
-            Err(error @ (StoreError::Hostile { .. } | StoreError::Corrupt { .. })) => {
+            Err(
+                error @ (StoreError::Hostile { .. } | StoreError::Corrupt { .. } | StoreError::TooNew { .. }),
+            ) => {
                 return Ok(Some(Trouble::Hostile { remote: remote.to_owned(), what: error.to_string() }));
             }
             Err(error) => return Err(error.into()),
@@ -157,6 +163,25 @@ pub(super) fn take_in(
     }
     claims::take_in(cx, remote, report)?;
     Ok(None)
+}
+
+/// Whether a commit with a tree is there.
+fn is_state(cx: &Ctx, now: &Oid) -> Result<(), String> {
+    let read = cx.repo.commit(now).and_then(|commit| cx.repo.tree(&commit.tree));
+    read.map(drop).map_err(|error| error.to_string())
+}
+
+/// What somebody did to the remote's state as it was last fetched, as far as can be said without joining it.
+pub(crate) fn trouble(cx: &Ctx, remote: &str) -> Result<Option<Trouble>, OpError> {
+    let last = cx.repo.ref_target(&cx.tracked_state(remote))?;
+    match (cx.repo.ref_target(&cx.fetched_state(remote))?, last) {
+        (Some(now), _) if is_state(cx, &now).is_err() => {
+            Ok(Some(Trouble::Hostile { remote: remote.to_owned(), what: "it can't be read".to_owned() }))
+        }
+        (Some(now), last) => suspicious(cx, remote, last.as_ref(), &now, Options::default()),
+        (None, Some(last)) => Ok(Some(Trouble::Gone { remote: remote.to_owned(), last })),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Whether the state at `now` goes on from the one at `last` by way of a squash; or is older than a squash that this
@@ -184,7 +209,7 @@ fn suspicious(
     options: Options,
 ) -> Result<Option<Trouble>, OpError> {
     let Some(last) = last.filter(|_| !options.restore) else { return Ok(None) };
-    if cx.repo.is_ancestor(last, now)? || is_squash(cx, last, now)? {
+    if last == now || cx.repo.is_ancestor(last, now)? || is_squash(cx, last, now)? {
         return Ok(None);
     }
     let range = format!("{now}..{last}");

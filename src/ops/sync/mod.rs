@@ -7,6 +7,7 @@
 mod batched;
 mod claims;
 mod confirm;
+mod grace;
 mod join;
 #[cfg(test)]
 mod model;
@@ -19,6 +20,7 @@ pub(crate) use claims::Stake;
 use claims::Takeover;
 pub use confirm::Published;
 pub use join::Trouble;
+pub(crate) use join::trouble;
 pub use report::{Lost, Options, Report};
 use share::Shared;
 
@@ -75,12 +77,15 @@ pub fn sync(cx: &Ctx, remote: Option<&str>, options: Options) -> Result<Report, 
     let trunk = cx.trunk(&cx.snapshot()?)?;
     let trunk = (trunk.remote.as_deref() == Some(remote.as_str())).then_some(&trunk);
     let mut report = Report { remote: remote.clone(), ..Report::default() };
-    remote::forget_fetch(cx)?;
+    remote::forget_fetch(cx, &remote)?;
     if let Fetched::Offline(said) = remote::fetch_from(cx, &remote, trunk)? {
         return Err(offline(&remote, &said).into());
     }
-    if let Some(trouble) = join::take_in(cx, &remote, options, &mut report)? {
-        return Err(trouble.into());
+    match join::take_in(cx, &remote, options, &mut report)? {
+        // What is asked for is ours in its place.
+        Some(Trouble::Hostile { .. }) if options.restore => {}
+        Some(trouble) => return Err(trouble.into()),
+        None => {}
     }
     claims::renew(cx, &remote)?;
     // Claims first: what the remote says to them is a part of the state that it gets.
@@ -279,7 +284,7 @@ pub(crate) fn heartbeat(cx: &Ctx, done: &Receiver<()>) {
     let third = Duration::from_millis(cx.local.worker_lease.millis() / 3);
     let pause = third.min(cx.local.takeover_grace.duration() / 2).max(SHORTEST);
     while done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        let renewed = remote::forget_fetch(cx)
+        let renewed = remote::forget_fetch(cx, remote)
             .and_then(|()| remote::fetch_from(cx, remote, None))
             .and_then(|_| claims::renew(cx, remote));
         if let Err(error) = renewed {

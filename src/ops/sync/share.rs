@@ -54,7 +54,11 @@ pub(super) fn share_within(
         }
         // What was fetched and not joined is not pushed over: somebody did something to it.
         if theirs != cx.repo.ref_target(&cx.tracked_state(remote))? && !options.restore {
-            return Ok(Shared::Troubled);
+            match join::take_in(cx, remote, options, report)? {
+                Some(_) => return Ok(Shared::Troubled),
+                // It was another process of this clone that fetched it.
+                None => continue,
+            }
         }
         let update =
             Update { name: cx.local.state_ref.clone(), expected: theirs.clone(), new: Some(ours.clone()) };
@@ -67,7 +71,8 @@ pub(super) fn share_within(
                     return Ok(Shared::Done);
                 }
                 Some(Answer::Refused(said)) => return Ok(Shared::Refused(said)),
-                Some(Answer::Stale) | None => "other clones were faster every time".clone_into(&mut said),
+                Some(Answer::Stale(words)) => said = faster(&words),
+                None => said = faster("it did not say why"),
             },
             Pushed::Unknown(why) => said = why,
         }
@@ -77,7 +82,7 @@ pub(super) fn share_within(
         // Whoever lost once may lose again to the same one: not all at the same time.
         let spread = Duration::from_millis(random::bits40() % (20 << round.min(5)));
         cx.clock.wait(spread);
-        remote::forget_fetch(cx)?;
+        remote::forget_fetch(cx, remote)?;
         match remote::fetch_from(cx, remote, None)? {
             Fetched::Fresh | Fetched::NotNeeded => {}
             Fetched::Offline(said) => return Ok(Shared::Offline(said)),
@@ -87,6 +92,11 @@ pub(super) fn share_within(
         }
     }
     Ok(Shared::Offline(said))
+}
+
+/// What to say after the last try, with the words of the server: a lock that a killed one left looks alike.
+pub(super) fn faster(words: &str) -> String {
+    format!("other clones were faster every time ({words})")
 }
 
 fn changes(cx: &Ctx, from: Option<&Oid>, to: &Oid) -> Result<usize, OpError> {

@@ -4,7 +4,6 @@ use crate::domain::oid::{MaybeOid, Oid};
 use crate::git::{Cas, RefChange};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::sys::fs::Durability;
 
 /// Moves a tracking ref of ours, whatever it is at.
 pub(super) fn track(cx: &Ctx, name: &str, to: &Oid) -> Result<(), OpError> {
@@ -15,8 +14,8 @@ pub(super) fn track(cx: &Ctx, name: &str, to: &Oid) -> Result<(), OpError> {
         }
         let old = old.map_or(MaybeOid::Zero, MaybeOid::Id);
         let change = RefChange { name: name.to_owned(), old, new: to.clone() };
-        // Derived from the remote: it is fetched again after a power cut.
-        if cx.repo.cas(&change, Durability::None)? == Cas::Moved {
+        // git can't fetch over one that a power cut emptied.
+        if cx.repo.cas(&change, cx.durability())? == Cas::Moved {
             return Ok(());
         }
     }

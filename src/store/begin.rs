@@ -1,0 +1,65 @@
+//! How a clone comes to a state: it makes one, or adopts a remote's.
+
+use std::collections::BTreeMap;
+
+use crate::domain::control::Control;
+use crate::domain::id::ChangeId;
+use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::stamp::Hlc;
+use crate::domain::time::Timestamp;
+use crate::git::{Cas, RefChange};
+use crate::store::admit;
+use crate::store::error::StoreError;
+use crate::store::history::{self, AuditEntry};
+use crate::store::layout::{self, STATE_REF};
+use crate::store::records::{self, Meta};
+use crate::store::snapshot::Snapshot;
+use crate::store::transaction::{Author, LOCK_PATIENCE, Signed, Store};
+use crate::sys::clock::Clock;
+use crate::sys::lock::FileLock;
+use crate::sys::random;
+
+impl Store<'_> {
+    /// Makes the state. Fails with `Contended` if it exists already.
+    pub fn create(&self, author: &Author, now: Timestamp, meta: &Meta) -> Result<Oid, StoreError> {
+        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let change = ChangeId::from_bits(random::bits40());
+        let entry = AuditEntry {
+            action: "state.create".into(),
+            actor: author.actor.to_string(),
+            cause: "init".into(),
+            id: change.to_string(),
+            subject: "state".into(),
+            note: None,
+        };
+        let files = BTreeMap::from([
+            (layout::META.to_owned(), Some(meta.encode().to_string().into_bytes())),
+            (
+                layout::CONTROL.to_owned(),
+                Some(records::encode_control(&Control::default()).to_string().into_bytes()),
+            ),
+        ]);
+        let message = history::message(&[entry], Hlc { ms: now.millis(), seq: 0 })?;
+        let signed = Signed { author, now, message, parents: Vec::new() };
+        let (commit, written) = self.write(None, &files, signed)?;
+        self.repo.persist(&[written], self.durability)?;
+        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: commit.clone() };
+        match self.repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(commit),
+            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
+        }
+    }
+
+    /// Adopts a state that was fetched: this clone has none of its own.
+    pub fn adopt(&self, tip: &Oid) -> Result<(), StoreError> {
+        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let theirs = Snapshot::at(self.repo, tip.clone())?;
+        theirs.meta()?;
+        admit::changes(None, &theirs)?;
+        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Zero, new: tip.clone() };
+        match self.repo.cas(&change, self.durability)? {
+            Cas::Moved => Ok(()),
+            Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
+        }
+    }
+}
