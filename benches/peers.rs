@@ -182,7 +182,10 @@ impl World {
         let text = "[user]\n\tname = Ann Lee\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n";
         fs::write_atomic(&config, text.as_bytes(), 0o644, Durability::None)?;
         let rc = home.join("taskrc");
-        let text = format!("data.location={}\nconfirmation=no\nhooks=off\n", home.join("task").display());
+        let text = format!(
+            "data.location={}\nconfirmation=no\ndependency.confirmation=off\ndependency.reminder=off\nhooks=off\n",
+            home.join("task").display()
+        );
         fs::write_atomic(&rc, text.as_bytes(), 0o644, Durability::None)?;
         let path = Env::capture().get("PATH").ok_or("PATH is not set")?.to_owned();
         let pairs: [(&str, OsString); 6] = [
@@ -280,7 +283,7 @@ impl World {
     }
 
     fn fill_taskwarrior(&self, dir: &Path, tasks: &[Task]) -> Outcome<Vec<String>> {
-        let id = |n: usize| format!("{n:08x}-0000-4000-8000-000000000000");
+        let id = |n: usize| format!("abcdefab-0000-4000-8000-{n:012}");
         let line = |n: usize, task: &Task| {
             serde_json::json!({
                 "uuid": id(n), "description": task.title, "status": "pending", "entry": "20260101T000000Z",

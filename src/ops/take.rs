@@ -155,7 +155,7 @@ fn spread(rows: &mut [Row]) {
 /// How many tasks are looked at: one may be damaged.
 const FEW: usize = 8;
 /// And where many clones claim.
-const MANY: usize = 64;
+const MANY: usize = 1024;
 
 /// How often `next` goes on to another task when another clone was faster.
 const LOSSES: u32 = 16;
