@@ -7,6 +7,7 @@ use crate::domain::actor::{Actor, ActorKind};
 use crate::domain::id::{IdError, SessionId};
 use crate::domain::oid::Oid;
 use crate::git::{Repo, Settings};
+use crate::index;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::store::{Author, Snapshot, Store, StoreError, fetched_state_ref, remote_state_ref};
 use crate::sys::clock::Clock;
@@ -161,9 +162,11 @@ impl Ctx {
         });
         snapshot.map_err(|error| match error {
             StoreError::NoState => {
-                Refused::new(Because::Environment, "init.missing", "git-orch is not set up here")
-                    .next("git orch init")
-                    .into()
+                let fact = match fs::exists(&index::file(&self.repo.orch_dir())) {
+                    true => "refs/orch/state is gone: `git orch init` puts it back",
+                    false => "git-orch is not set up here",
+                };
+                Refused::new(Because::Environment, "init.missing", fact).next("git orch init").into()
             }
             other => other.into(),
         })

@@ -7,10 +7,10 @@ use crate::domain::id::ChangeId;
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::stamp::Hlc;
 use crate::domain::time::Timestamp;
-use crate::git::{Cas, RefChange};
+use crate::git::{Cas, GitError, RefChange};
 use crate::store::admit;
 use crate::store::error::StoreError;
-use crate::store::history::{self, AuditEntry};
+use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::{self, Meta};
 use crate::store::snapshot::Snapshot;
@@ -61,5 +61,24 @@ impl Store<'_> {
             Cas::Moved => Ok(()),
             Cas::Lost(_) => Err(StoreError::Contended { tries: 1 }),
         }
+    }
+
+    /// The latest state that lies in this repository although its ref is gone: of what our other refs lead to, and of what
+    /// none leads to. Reads which commits there are, as `git fsck` does.
+    pub fn lost_tip(&self) -> Result<Option<Oid>, StoreError> {
+        let fsck = ["fsck", "--connectivity-only", "--no-reflogs", "--no-progress"];
+        // What else it finds wrong is not asked.
+        let said = self.repo.git(fsck).env("LC_ALL", "C").run().map_err(GitError::from)?.text();
+        let dangling =
+            said.lines().filter_map(|line| Oid::parse(line.strip_prefix("dangling commit ")?).ok());
+        let known = self.repo.refs_below("refs/orch/")?.into_iter().map(|(_, oid)| oid);
+        let mut latest = None;
+        for oid in dangling.chain(known) {
+            let Ok(commit) = self.repo.commit(&oid) else { continue };
+            if Snapshot::at(self.repo, oid.clone()).and_then(|snapshot| snapshot.meta()).is_ok() {
+                latest = latest.max(Some((clock_of(&commit.message), oid)));
+            }
+        }
+        Ok(latest.map(|(_, oid)| oid))
     }
 }

@@ -18,6 +18,7 @@ use git_orch::store::{Author, Change, STATE_REF, Store};
 use git_orch::sys::fs::{self, Durability};
 
 use crate::env::{TestEnv, TestRepo};
+use crate::project::refused;
 use crate::setup::{cargo, context, init, programs};
 
 fn examine(repo: &TestRepo, mend: Mend) -> Vec<Check> {
@@ -444,4 +445,23 @@ fn the_commands_say_it_with_words_json_and_an_exit_code() {
         "{}",
         status.stdout
     );
+}
+
+#[test]
+fn a_state_whose_ref_is_gone_is_put_back() {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.orch(&["init"]).success();
+    let id = repo.orch(&["add", "first"]).success().line();
+    repo.orch(&["list"]).success();
+    // The index does not know of this yet.
+    repo.orch(&["edit", &id, "--title", "second"]).success();
+    let tip = repo.rev("refs/orch/state");
+    repo.sh("git -c core.hooksPath=/dev/null update-ref -d refs/orch/state").success();
+    repo.git(&["gc", "--quiet", "--prune=now"]).success();
+    let done = refused(repo.orch(&["list"]), 8, "init.missing");
+    assert!(done.stderr.contains("puts it back"), "{}", done.stderr);
+    repo.orch(&["init"]).success();
+    assert_eq!(repo.rev("refs/orch/state"), tip);
+    assert!(repo.orch(&["list"]).success().stdout.contains("second"));
 }

@@ -97,7 +97,9 @@ fn trunk_name(
 ) -> Result<String, OpError> {
     let wish = options.trunk.as_deref();
     let known = match state {
-        state::Plan::Keep(tip) | state::Plan::Join(tip) if cx.repo.has_object(tip) => {
+        state::Plan::Keep(tip) | state::Plan::PutBack(tip) | state::Plan::Join(tip)
+            if cx.repo.has_object(tip) =>
+        {
             state::trunk_in(cx, tip)?
         }
         _ => return trunk::name(cx, wish, remote),
@@ -170,6 +172,7 @@ fn tell(
     match &plan.state {
         state::Plan::Keep(_) => {}
         state::Plan::Join(_) => report.push(Done::Planned, "state", "join the remote's refs/orch/state"),
+        state::Plan::PutBack(_) => report.push(Done::Planned, "state", "put refs/orch/state back"),
         state::Plan::Create => report.push(Done::Planned, "state", "make refs/orch/state"),
     }
     definition::tell(&plan.toml, &plan.trunk, report);

@@ -1,19 +1,23 @@
 //! The state: kept, joined from the remote, or made.
 
 use crate::domain::oid::Oid;
+use crate::domain::time::Timestamp;
+use crate::index;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::remote::{self, Asked};
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Advertised, Remote};
 use crate::store::{Meta, STATE_REF, Snapshot};
-use crate::sys::random;
+use crate::sys::{fs, random};
 
 /// What is to be done about the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// It is here.
     Keep(Oid),
+    /// This clone had one, and its ref is gone.
+    PutBack(Oid),
     /// The remote has one and we have none.
     Join(Oid),
     /// Nobody has one.
@@ -25,12 +29,22 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
     if let Some(tip) = cx.store().tip()? {
         return Ok(Plan::Keep(tip));
     }
+    if is_lost(cx)
+        && let Some(tip) = cx.store().lost_tip()?
+    {
+        return Ok(Plan::PutBack(tip));
+    }
     let theirs = match (remote, cx.remote()) {
         (Remote::Online(found), _) => found.state(&cx.local.state_ref).cloned(),
         (Remote::Offline(_), Some(name)) => cx.repo.ref_target(&cx.tracked_state(name))?,
         (_, _) => None,
     };
     Ok(theirs.map_or(Plan::Create, Plan::Join))
+}
+
+/// Whether this clone had a state: what is derived from it is here, and its ref is not.
+pub(crate) fn is_lost(cx: &Ctx) -> bool {
+    fs::exists(&index::file(&cx.repo.orch_dir()))
 }
 
 /// Brings the remote's state here, beside ours, and returns what came: nothing of ours moves.
@@ -54,6 +68,11 @@ pub(super) fn fetch(cx: &Ctx, from: &Remote, theirs: &Oid) -> Result<Oid, OpErro
 pub(super) fn perform(cx: &Ctx, plan: &Plan, trunk: &str, report: &mut Report) -> Result<(), OpError> {
     match plan {
         Plan::Keep(_) => {}
+        Plan::PutBack(tip) => {
+            cx.store().adopt(tip)?;
+            let when = Timestamp::from_millis(cx.repo.commit(tip)?.seconds.saturating_mul(1000));
+            report.push(Done::Made, "state", format!("put {STATE_REF} back to where it was at {when}"));
+        }
         Plan::Join(tip) => {
             cx.store().adopt(tip)?;
             let from = cx.remote().unwrap_or("the remote");
