@@ -26,6 +26,12 @@ pub fn sync_warnings(view: &SyncView) -> Vec<(String, Option<String>)> {
             format!("task {} went to {holder}, who was faster; your work stays where it is", lost.task);
         warnings.push((fact, Some(format!("git orch show {}", lost.task))));
     }
+    for id in &view.kept {
+        let fact = format!(
+            "another clone wanted to take task {id} over, because its lease was over; it stays yours"
+        );
+        warnings.push((fact, Some(format!("git orch release {id}   (if you are done with it)"))));
+    }
     for conflict in &view.conflicts {
         let by = actor(&conflict.by);
         let fact = format!(

@@ -15,6 +15,8 @@ pub struct SyncView {
     pub sent: usize,
     /// Ids of this clone's tasks whose claims the remote confirmed.
     pub confirmed: Vec<String>,
+    /// Ids of this clone's tasks that another clone wanted to take over; they stay.
+    pub kept: Vec<String>,
     /// This clone's claims that another clone won.
     pub lost: Vec<LostView>,
     /// Texts that two clones changed at the same time, with what was not kept.

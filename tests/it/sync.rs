@@ -489,7 +489,9 @@ fn what_one_clone_merged_for_itself_is_not_there_for_the_others() {
     team.sync();
     for clone in [a, b] {
         assert_eq!(shown(clone, &first)["status"], "done");
-        refused(clone.orch(&["next"]), 5, "queue.empty");
+        let told = refused(clone.orch(&["next"]), 5, "queue.empty");
+        assert!(told.stderr.contains(&first), "what it waits for: {}", told.stderr);
+        refused(clone.orch(&["next", "--peek"]), 5, "queue.empty");
         let told = refused(clone.orch(&["start", &second]), 4, "task.needs");
         assert!(told.stderr.contains("hub/main has not yet"), "{}", told.stderr);
     }

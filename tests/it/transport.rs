@@ -147,3 +147,49 @@ fn many_claims_made_offline_make_few_packs() {
     assert!(packs.trim().parse::<usize>().expect("a number") <= 40, "{packs}");
     assert_eq!(shown(a, &ids[59])["claim"], "confirmed");
 }
+
+#[test]
+fn a_claim_that_is_to_be_confirmed_is_not_taken_for_it() {
+    let team = Team::of(1);
+    let a = &team.clones[0];
+    let id = a.orch(&["add", "x"]).success().line();
+    let url = team.hub.url();
+    a.git(&["config", "remote.hub.url", "/nowhere"]).success();
+    a.orch(&["start", &id, "--no-worktree"]).success();
+    refused(a.orch(&["start", &id, "--no-worktree", "--require-confirmed"]), 7, "claim.unconfirmed");
+    assert_eq!(shown(a, &id)["status"], "claimed", "it stays");
+    a.git(&["config", "remote.hub.url", &url]).success();
+    a.orch(&["start", &id, "--no-worktree", "--require-confirmed"]).success();
+    assert_eq!(shown(a, &id)["claim"], "confirmed");
+}
+
+#[test]
+fn a_person_who_is_told_and_syncs_keeps_the_task() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let id = a.orch(&["add", "x"]).success().line();
+    for clone in [a, b] {
+        clone.git(&["config", "orch.personLease", "1s"]).success();
+        clone.git(&["config", "orch.takeoverGrace", "1s"]).success();
+    }
+    a.orch(&["start", &id, "--no-worktree"]).success();
+    crate::project::wait_for("the end of its lease", || {
+        let done = b.orch(&["start", &id, "--no-worktree"]).code(6);
+        crate::project::names_rule(&done.stderr, "claim.told")
+    });
+    a.git(&["config", "orch.personLease", "7d"]).success();
+    let told = a.orch(&["sync"]).success();
+    assert!(told.stderr.contains("wanted to take task"), "{}", told.stderr);
+    refused(b.orch(&["start", &id, "--no-worktree"]), 6, "task.held");
+}
+
+#[test]
+fn a_new_clone_does_not_believe_a_trunk_that_is_not_the_remote_s() {
+    let team = Team::of(1);
+    let hub = team.hub.repo();
+    hub.git(&["branch", "other", "main"]).success();
+    hub.git(&["symbolic-ref", "HEAD", "refs/heads/other"]).success();
+    let clone = team.clones[0].env().clone_of(&team.hub, "late");
+    refused(clone.orch(&["init"]), 4, "trunk.differs");
+    clone.orch(&["init", "--trunk", "main"]).success();
+}

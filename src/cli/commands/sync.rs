@@ -68,6 +68,7 @@ fn view(report: Report) -> SyncView {
         received: words(report.received),
         sent: report.sent,
         confirmed: words(report.confirmed),
+        kept: words(report.kept),
         lost: report.lost.into_iter().map(lost).collect(),
         conflicts: report.conflicts.into_iter().map(conflict).collect(),
         ahead: words(report.ahead),

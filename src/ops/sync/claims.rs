@@ -259,9 +259,11 @@ fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Upda
 
 /// Renews the claims of this clone whose time is more than a third over, and objects to those who are about to take
 /// over. On the remote only: a renewal is no change of state.
-pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
+/// Returns the latter.
+pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<Vec<TaskId>, OpError> {
+    let mut kept = Vec::new();
     if cx.local.claims == Claims::Batched {
-        return Ok(());
+        return Ok(kept);
     }
     let (snapshot, now) = (cx.snapshot()?, cx.clock.now());
     let mut updates = Vec::new();
@@ -288,8 +290,8 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
         if record.revoked.is_none() && is_dead {
             continue;
         }
-        if let Some(revoked) = &record.revoked {
-            tracing::warn!("{} wanted to take over task {id}; it stays yours", revoked.by);
+        if record.revoked.is_some() {
+            kept.push(id.clone());
         }
         if record.revoked.is_none() && theirs.expires.since(now) > length / 3 * 2 {
             continue;
@@ -300,14 +302,15 @@ pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<(), OpError> {
     }
     for some in updates.chunks(AT_ONCE) {
         let list: Vec<Update> = some.iter().map(|(_, update)| update.clone()).collect();
-        let Pushed::Answered(answers) = remote::push(cx, remote, &list)? else { return Ok(()) };
+        let Pushed::Answered(answers) = remote::push(cx, remote, &list)? else { return Ok(Vec::new()) };
         for ((id, update), answer) in some.iter().zip(answers) {
-            if let (Answer::Done, Some(new)) = (answer, &update.new) {
-                track(cx, &tracking(remote, id), new)?;
+            match (answer, &update.new) {
+                (Answer::Done, Some(new)) => track(cx, &tracking(remote, id), new)?,
+                (_, _) => kept.retain(|kept| kept != id),
             }
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// How long whoever only tells waits for the remote.

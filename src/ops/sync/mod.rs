@@ -87,7 +87,7 @@ pub fn sync(cx: &Ctx, remote: Option<&str>, options: Options) -> Result<Report, 
         Some(trouble) => return Err(trouble.into()),
         None => {}
     }
-    claims::renew(cx, &remote)?;
+    report.kept = claims::renew(cx, &remote)?;
     // Claims first: what the remote says to them is a part of the state that it gets.
     publish_all(cx, &remote, &mut report)?;
     match share::share(cx, &remote, options, &mut report)? {

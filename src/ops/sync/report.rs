@@ -23,6 +23,8 @@ pub struct Report {
     pub sent: usize,
     /// Claims of this clone that another clone won.
     pub lost: Vec<Lost>,
+    /// Tasks of this clone that another clone wanted to take over; they stay.
+    pub kept: Vec<TaskId>,
     /// Tasks of this clone that the remote confirmed to be its own.
     pub confirmed: Vec<TaskId>,
     /// Texts that two clones changed at the same time, with what was not kept.
