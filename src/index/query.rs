@@ -66,10 +66,10 @@ pub struct Need {
 }
 
 impl Index {
-    /// Whether SQLite finds nothing wrong with the file: all of it is read.
-    pub fn is_whole(&self) -> bool {
-        let said = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-        said.is_ok_and(|said| said == "ok")
+    /// Has SQLite look through all of the file. `Corrupt` if it finds anything.
+    pub fn check_whole(&self) -> Result<(), IndexError> {
+        let said: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said == "ok" { Ok(()) } else { Err(IndexError::corrupt(said)) }
     }
 
     /// The ready tasks that `filter` wants, in the order of `next`, at most `limit`. Statuses and owners in

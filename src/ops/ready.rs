@@ -34,23 +34,6 @@ pub struct Queue<'s, 'r> {
     listing: OnceCell<Listing>,
 }
 
-/// What an index may have lost.
-trait Answer {
-    fn is_nothing(&self) -> bool;
-}
-
-impl<T> Answer for Vec<T> {
-    fn is_nothing(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-impl Answer for Counts {
-    fn is_nothing(&self) -> bool {
-        self.by_status.iter().all(|(_, count)| *count == 0)
-    }
-}
-
 impl<'s, 'r> Queue<'s, 'r> {
     /// Opens the queue at `snapshot`.
     pub fn open(cx: &Ctx, snapshot: &'s Snapshot<'r>) -> Result<Self, OpError> {
@@ -74,16 +57,9 @@ impl<'s, 'r> Queue<'s, 'r> {
         &self,
         index: impl FnOnce(&Index) -> Result<T, IndexError>,
         listed: impl FnOnce(&Listing) -> T,
-    ) -> Result<T, OpError>
-    where
-        T: Answer,
-    {
+    ) -> Result<T, OpError> {
         match self.index.as_ref().map(index) {
-            // An index says yes, and never no without being looked through.
-            Some(Ok(answer)) if !answer.is_nothing() || self.index.as_ref().is_some_and(Index::is_whole) => {
-                return Ok(answer);
-            }
-            Some(Ok(_)) => tracing::debug!("the index is damaged; reading git"),
+            Some(Ok(answer)) => return Ok(answer),
             Some(Err(error)) => tracing::debug!(%error, "the index is damaged; reading git"),
             None => {}
         }
@@ -152,7 +128,7 @@ impl<'s, 'r> Queue<'s, 'r> {
     ) -> Result<Vec<Row>, OpError> {
         let wanted = |row: &Row| filter.matches(row) && (readiness == Readiness::Any || row.ready());
         let found = self.ask(
-            |index| index.search(text, usize::MAX),
+            |index| index.search(text, usize::MAX).and_then(|found| surely(index, found)),
             |listing| {
                 let has = |task: &Task| says(text, &task.title.value, &task.body.value);
                 let rows = rows(&listing.tasks).into_iter();
@@ -165,10 +141,16 @@ impl<'s, 'r> Queue<'s, 'r> {
     /// The tasks that match, in the same order.
     pub fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Row>, OpError> {
         self.ask(
-            |index| index.list(filter, limit),
+            |index| index.list(filter, limit).and_then(|found| surely(index, found)),
             |listing| rows(&listing.tasks).into_iter().filter(|r| filter.matches(r)).take(limit).collect(),
         )
     }
+}
+
+/// What an index has lost it does not miss: before it says that there is nothing it is looked through. Not for what is
+/// asked under a lock, or asked of git next.
+fn surely(index: &Index, found: Vec<Row>) -> Result<Vec<Row>, IndexError> {
+    if found.is_empty() { index.check_whole().map(|()| found) } else { Ok(found) }
 }
 
 fn rows(tasks: &BTreeMap<TaskId, Task>) -> Vec<Row> {

@@ -196,3 +196,28 @@ fn a_damaged_index_costs_time_and_nothing_else() {
     let taken = repo.orch(&["next", "--no-worktree", "--json"]).success().json();
     assert_eq!(taken["id"], id.as_str());
 }
+
+#[test]
+fn an_index_that_lost_its_rows_does_not_make_the_queue_empty() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = add(repo, "a task");
+    repo.orch(&["list"]).success();
+    let index = git_orch::index::file(&repo.path(".git/orch"));
+    // One without a log, so that the bytes count.
+    repo.sh("for f in .git/orch/index-*; do rm \"$f\"; done").success();
+    repo.orch(&["list"]).success();
+    let mut bytes = sys::fs::read(&index).expect("readable");
+    // The number of cells of every leaf that has the title in it (SQLite's file format, 1.6).
+    for page in bytes.chunks_mut(4096).filter(|page| page.windows(6).any(|window| window == b"a task")) {
+        if matches!(page[0], 0x0a | 0x0d) {
+            page[3..5].fill(0);
+        }
+    }
+    let whole = bytes.chunks(4096).filter(|page| page.windows(6).any(|window| window == b"a task")).count();
+    assert!(whole > 0, "the title is in it");
+    sys::fs::overwrite(&index, &bytes, sys::fs::Durability::None).expect("writable");
+    for args in [&["list", "--json"][..], &["list", "--search", "task", "--json"]] {
+        assert_eq!(repo.orch(args).success().json()[0]["id"], id.as_str(), "{args:?}");
+    }
+}

@@ -47,18 +47,18 @@ pub(super) fn share_within(
 ) -> Result<Shared, OpError> {
     let mut said = String::new();
     for round in 0..tries {
-        let ours = cx.snapshot()?.commit().clone();
         let theirs = cx.repo.ref_target(&cx.fetched_state(remote))?;
+        // What was fetched and not joined is not pushed over: another process of this clone fetched it, or somebody did
+        // something to it.
+        if theirs != cx.repo.ref_target(&cx.tracked_state(remote))?
+            && !options.restore
+            && join::take_in(cx, remote, options, report)?.is_some()
+        {
+            return Ok(Shared::Troubled);
+        }
+        let ours = cx.snapshot()?.commit().clone();
         if theirs.as_ref() == Some(&ours) {
             return Ok(Shared::Done);
-        }
-        // What was fetched and not joined is not pushed over: somebody did something to it.
-        if theirs != cx.repo.ref_target(&cx.tracked_state(remote))? && !options.restore {
-            match join::take_in(cx, remote, options, report)? {
-                Some(_) => return Ok(Shared::Troubled),
-                // It was another process of this clone that fetched it.
-                None => continue,
-            }
         }
         let update =
             Update { name: cx.local.state_ref.clone(), expected: theirs.clone(), new: Some(ours.clone()) };
