@@ -53,9 +53,12 @@ fn report(names: &[String]) -> Outcome<()> {
     for (name, about) in BENCHES {
         write!(text, "\n## {about}\n\n")?;
         let again = names.is_empty() || names.iter().any(|wanted| wanted == name);
-        match section(&old, name).filter(|_| !again) {
-            Some(kept) => text.push_str(&kept),
-            None => text.push_str(&run(root, name)?),
+        match (again, section(&old, name)) {
+            (true, _) => text.push_str(&run(root, name)?),
+            (false, Some(kept)) => text.push_str(&kept),
+            (false, None) => {
+                writeln!(text, "Not measured yet: `cargo bench --locked --bench report -- {name}`.")?;
+            }
         }
     }
     Ok(fs::write_atomic(&page, text.as_bytes(), 0o644, Durability::None)?)
