@@ -137,20 +137,25 @@ impl Repo {
         Ok(Cas::Lost(current))
     }
 
-    /// Removes the lock files of refs below `prefix` (with `/`) that nobody holds: ours of killed processes, which git can't
-    /// tell, and git's that are older than any git works at a ref. Says whether there were any.
-    pub fn remove_abandoned_locks(&self, prefix: &str) -> Result<bool, GitError> {
+    /// Removes what keeps git from fetching to derived refs below `prefix` (with `/`): empty files, which a power cut left,
+    /// and lock files that nobody holds: ours of killed processes, which git can't tell, and git's that are older than any
+    /// git works at a ref. A younger lock of git's is empty, too, and stays. Says whether there was anything.
+    pub fn clear_refs(&self, prefix: &str) -> Result<bool, GitError> {
         let old = Clock.now().millis() - i64::try_from(ABANDONED.as_millis()).unwrap_or(i64::MAX);
         let (mut found, mut left) = (false, vec![self.common_dir().join(prefix)]);
         while let Some(dir) = left.pop().filter(|dir| fs::exists(dir)) {
             for path in fs::list(&dir)? {
                 if path.is_dir() {
                     left.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "lock") {
-                    found |= FileLock::remove_abandoned(&path, OURS)?;
-                    let is_old = fs::modified(&path).is_some_and(|at| at.millis() < old);
-                    found |= is_old && fs::remove_file_if_there(&path)?;
+                    continue;
                 }
+                let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+                let is_left = match is_lock {
+                    true => fs::modified(&path).is_some_and(|at| at.millis() < old),
+                    false => fs::size(&path) == Some(0),
+                };
+                found |= is_lock && FileLock::remove_abandoned(&path, OURS)?;
+                found |= is_left && fs::remove_file_if_there(&path)?;
             }
         }
         Ok(found)
@@ -272,5 +277,26 @@ mod tests {
             fs::remove_file(&lock).unwrap();
         }
         assert_eq!(fs::list(&scratch).unwrap(), Vec::<PathBuf>::new(), "nothing is left behind");
+    }
+
+    #[test]
+    fn what_is_cleared_is_nobody_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = crate::sys::env::Env::capture();
+        Cmd::new("git", dir.path(), &env).args(["init", "--quiet"]).run().unwrap().checked().unwrap();
+        let repo = Repo::discover(dir.path(), &env).unwrap();
+        let refs = repo.common_dir().join("refs/x/y");
+        fs::create_dir_all(&refs).unwrap();
+        let write = |name: &str, text: &str| fs::write_new(&refs.join(name), text.as_bytes(), 0o644).unwrap();
+        // A git that is at work, one of ours that was killed, a ref that a power cut emptied, and one that is whole.
+        write("a.lock", "");
+        write("b.lock", "process 1\n");
+        write("c", "");
+        write("d", &"1".repeat(40));
+        assert!(repo.clear_refs("refs/x/").unwrap());
+        let mut left: Vec<_> = fs::list(&refs).unwrap();
+        left.sort();
+        assert_eq!(left, [refs.join("a.lock"), refs.join("d")]);
+        assert!(!repo.clear_refs("refs/x/").unwrap());
     }
 }

@@ -204,7 +204,7 @@ impl Ctx {
     /// The session that a person's claims in this clone belong to. Made on first use.
     pub fn person_session(&self) -> Result<SessionId, OpError> {
         let (path, new) = (self.file("session"), self.file("session.new"));
-        let here = Place::of(self.repo.common_dir());
+        let here = Place(self.repo.common_dir());
         fs::create_dir_all(&self.repo.orch_dir())?;
         for _ in 0..4 {
             if let Some(text) = fs::read_optional(&path)?
@@ -304,15 +304,15 @@ fn actor(env: &Env, settings: &Settings) -> Actor {
 }
 
 /// Where a clone is. One that was copied has what its original has, and is another one.
-struct Place {
-    path: String,
-    directory: Option<String>,
-}
+struct Place<'p>(&'p Path);
 
-impl Place {
-    fn of(common_dir: &Path) -> Self {
-        let path = fs::canonical(common_dir).unwrap_or_else(|_| common_dir.to_owned());
-        Self { directory: fs::identity(&path), path: path.display().to_string() }
+impl Place<'_> {
+    fn directory(&self) -> String {
+        fs::identity(self.0).unwrap_or_else(|| "-".to_owned())
+    }
+
+    fn path(&self) -> String {
+        fs::canonical(self.0).unwrap_or_else(|_| self.0.to_owned()).display().to_string()
     }
 
     /// The session that a file says is of this place: the same directory, moved or not, or the same path, restored from a
@@ -323,13 +323,12 @@ impl Place {
         let Some((directory, path)) = lines.next().and_then(|place| place.split_once(' ')) else {
             return Some(session);
         };
-        let is_here = self.directory.as_deref() == Some(directory) || self.path == path;
-        is_here.then_some(session)
+        (self.directory() == directory || self.path() == path).then_some(session)
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.directory.as_deref().unwrap_or("-"), self.path)
+        write!(f, "{} {}", self.directory(), self.path())
     }
 }

@@ -111,8 +111,7 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
         if output.status.success() {
             return Ok(Fetched::Fresh);
         }
-        let broken = output.stderr.contains(TRACKING)
-            && (forget_broken(cx)? || cx.repo.remove_abandoned_locks(TRACKING)?);
+        let broken = output.stderr.contains(TRACKING) && cx.repo.clear_refs(TRACKING)?;
         if tries == LOCKED_TRIES || !(broken || output.stderr.contains("cannot lock ref")) {
             break output;
         }
@@ -126,23 +125,6 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
 
 /// Below here is what a fetch brings.
 const TRACKING: &str = "refs/orch/remotes/";
-
-/// Removes empty files of refs that a power cut left: git fetches over none that it can't read. Says whether there were
-/// any.
-fn forget_broken(cx: &Ctx) -> Result<bool, OpError> {
-    let mut found = false;
-    let mut left = vec![cx.repo.common_dir().join(TRACKING)];
-    while let Some(dir) = left.pop().filter(|dir| fs::exists(dir)) {
-        for path in fs::list(&dir)? {
-            if path.is_dir() {
-                left.push(path);
-            } else if fs::size(&path) == Some(0) {
-                found |= fs::remove_file_if_there(&path)?;
-            }
-        }
-    }
-    Ok(found)
-}
 
 /// How often a fetch is tried that met another git at its refs.
 const LOCKED_TRIES: u32 = 4;
