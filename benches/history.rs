@@ -10,24 +10,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use git_orch::domain::actor::{Actor, ActorKind};
-use git_orch::domain::id::{SessionId, TaskId};
-use git_orch::domain::kind::{Kind, Priority};
-use git_orch::domain::stamp::{Field, TagSet};
-use git_orch::domain::task::{Claim, Lease, Owner, Refusal, Register, Task, Work};
-use git_orch::domain::unknown::Unknown;
+use git_orch::domain::id::TaskId;
+use git_orch::domain::kind::Priority;
 use git_orch::git::Repo;
-use git_orch::policy::grant::Action;
-use git_orch::store::{Author, Change, Edit, Store, StoreError, TransactError};
+use git_orch::store::Store;
 use git_orch::sys::clock::Clock;
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::{self, Durability};
+
+#[path = "common/lives.rs"]
+mod lives;
+
+use lives::{End, LIFE, live};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const ORCH: &str = env!("CARGO_BIN_EXE_git-orch");
 const SMALL: u64 = 1_000;
-const LIFE: usize = 6;
 const ROUNDS: usize = 21;
 
 fn main() -> ExitCode {
@@ -161,73 +160,12 @@ fn queue(dir: &Path, tasks: u64) -> Outcome<PathBuf> {
     let repo = Repo::discover(dir, &Env::capture())?;
     let store = Store::new(&repo, Durability::None);
     for n in 0..tasks {
-        live(&store, n)?;
+        let id = TaskId::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24);
+        let priority = Priority::ALL[usize::try_from(n % 5)?];
+        live(&store, &id, priority, End::of(usize::try_from(n)?)).map_err(|error| error.to_string())?;
         if n % 10_000 == 9_999 {
             writeln!(std::io::stderr(), "{} of {tasks} tasks", n + 1)?;
         }
     }
     Ok(dir.to_owned())
-}
-
-fn author() -> Author {
-    let actor = Actor { kind: ActorKind::Person, name: "ann@example.com".into(), session: None };
-    Author { name: "Ann".into(), email: "ann@example.com".into(), actor }
-}
-
-/// One task from its beginning to its end, each step a change.
-fn live(store: &Store<'_>, n: u64) -> Outcome<()> {
-    let id = TaskId::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24);
-    let subject = format!("task/{id}");
-    for step in 0..LIFE {
-        let lived = store.transact::<(), StoreError>(&author(), Action::Queue, |edit| {
-            let at = edit.at();
-            let mut task = match edit.task(&id)? {
-                Some(task) => task,
-                None => new(edit, &id, n),
-            };
-            let owner =
-                Owner { actor: "agent:command".into(), session: SessionId::from_bits(7), worker: true };
-            let lease = Lease { owner, claim: Claim::Local, expires: edit.now().plus_millis(1_800_000) };
-            let base = edit.snapshot().commit().clone();
-            let work = Work { branch: format!("fix/{id}-the-parser-loses-the-last-line"), base };
-            let r = &task.register;
-            let (action, next) = match step {
-                0 => ("task.add", Ok(r.clone())),
-                1 | 3 => ("task.claim", r.claim(&id, &at, lease, work)),
-                2 => ("task.release", r.release(&id, &at)),
-                4 => ("task.review", r.review(&id, &at)),
-                _ if n.is_multiple_of(10) => ("task.release", r.release(&id, &at)),
-                _ => ("task.close", r.close(&id, &at, "done elsewhere".into())),
-            };
-            let corrupt = |e: Refusal| StoreError::Corrupt { path: subject.clone(), what: e.to_string() };
-            task.register = next.map_err(corrupt)?;
-            let subject = subject.clone();
-            edit.put_task(task, Change { action, subject, cause: "bench".into(), note: None });
-            Ok(())
-        });
-        lived.map_err(|error: TransactError<StoreError>| error.to_string())?;
-    }
-    Ok(())
-}
-
-fn new(edit: &Edit<'_, '_>, id: &TaskId, n: u64) -> Task {
-    let stamp = edit.stamp();
-    let priority = Priority::ALL[usize::try_from(n % 5).unwrap_or(0)];
-    Task {
-        id: id.clone(),
-        created: edit.now(),
-        creator: "person:ann@example.com".into(),
-        updated: edit.now(),
-        kind: Field::new(Kind::Bug, stamp),
-        title: Field::new(format!("The parser loses the last line of file {n} without a newline"), stamp),
-        body: Field::new("Seen with CRLF, too. The test is in parser/tests.".into(), stamp),
-        priority: Field::new(priority, stamp),
-        role: Field::new(None, stamp),
-        acceptance: Field::new(vec!["the new test passes".into()], stamp),
-        labels: TagSet::default(),
-        needs: TagSet::default(),
-        files: TagSet::default(),
-        register: Register::new(&edit.at()),
-        unknown: Unknown::default(),
-    }
 }

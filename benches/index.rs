@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -29,11 +28,12 @@ use git_orch::sys::clock::Clock;
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::{self, Durability};
 
+#[path = "common/home.rs"]
+mod home;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const ORCH: &str = env!("CARGO_BIN_EXE_git-orch");
-const GIT_CONFIG: &str = "[user]\n\tname = Ann Lee\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n\
-                          [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 /// How often an index is built from nothing.
 const BUILDS: usize = 3;
 
@@ -175,19 +175,8 @@ struct World {
 
 impl World {
     fn new(root: PathBuf) -> Outcome<Self> {
-        let home = root.join("home");
-        fs::create_dir_all(&home)?;
-        let config = home.join(".gitconfig");
-        fs::write_atomic(&config, GIT_CONFIG.as_bytes(), 0o644, Durability::None)?;
-        let path = Env::capture().get("PATH").ok_or("PATH is not set")?.to_owned();
-        let pairs: [(&str, OsString); 5] = [
-            ("PATH", path),
-            ("HOME", home.into()),
-            ("LC_ALL", "C".into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_CONFIG_GLOBAL", config.into()),
-        ];
-        Ok(Self { root, env: Env::from_pairs(pairs) })
+        let env = home::env(&root, &[])?;
+        Ok(Self { root, env })
     }
 
     #[expect(clippy::disallowed_methods, reason = "measured without the threads that capture output")]

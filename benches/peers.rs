@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +16,9 @@ use std::time::Duration;
 use git_orch::sys::clock::Clock;
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::{self, Durability};
+
+#[path = "common/home.rs"]
+mod home;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -176,27 +178,14 @@ struct World {
 
 impl World {
     fn new(root: PathBuf) -> Outcome<Self> {
-        let home = root.join("home");
-        fs::create_dir_all(&home)?;
-        let config = home.join(".gitconfig");
-        let text = "[user]\n\tname = Ann Lee\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n";
-        fs::write_atomic(&config, text.as_bytes(), 0o644, Durability::None)?;
-        let rc = home.join("taskrc");
+        let rc = root.join("taskrc");
         let text = format!(
             "data.location={}\nconfirmation=no\ndependency.confirmation=off\ndependency.reminder=off\nhooks=off\n",
-            home.join("task").display()
+            root.join("home/task").display()
         );
         fs::write_atomic(&rc, text.as_bytes(), 0o644, Durability::None)?;
-        let path = Env::capture().get("PATH").ok_or("PATH is not set")?.to_owned();
-        let pairs: [(&str, OsString); 6] = [
-            ("PATH", path),
-            ("HOME", home.into()),
-            ("LC_ALL", "C.UTF-8".into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_CONFIG_GLOBAL", config.into()),
-            ("TASKRC", rc.into()),
-        ];
-        Ok(Self { root, env: Env::from_pairs(pairs) })
+        let env = home::env(&root, &[("TASKRC", rc.into())])?;
+        Ok(Self { root, env })
     }
 
     #[expect(clippy::disallowed_methods, reason = "measured without the threads that capture output")]

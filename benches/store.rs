@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use git_orch::domain::actor::{Actor, ActorKind};
-use git_orch::domain::id::{SessionId, TaskId};
-use git_orch::domain::kind::{Kind, Priority};
-use git_orch::domain::stamp::{Field, TagSet};
-use git_orch::domain::task::{Claim, Lease, Owner, Refusal, Register, Task, Work};
-use git_orch::domain::time::Timestamp;
-use git_orch::domain::unknown::Unknown;
+use git_orch::domain::id::TaskId;
+use git_orch::domain::kind::Priority;
 use git_orch::git::Repo;
 use git_orch::policy::grant::Action;
-use git_orch::store::{Author, Change, Edit, Meta, Store, StoreError, TransactError};
+use git_orch::store::{Change, Meta, Store, StoreError, TransactError};
 use git_orch::sys::clock::Clock;
 use git_orch::sys::env::Env;
 use git_orch::sys::fs::{self, Durability};
 use git_orch::sys::random;
+
+#[path = "common/lives.rs"]
+mod lives;
+
+use lives::{End, LIFE, author, live};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -114,8 +114,8 @@ fn bench(settings: &Settings) -> Outcome<()> {
     let bytes = packs(path)?.1;
     let each_new = bytes.saturating_sub(imported) / u64::try_from(added)?;
     let lives = settings.changes / 4;
-    for _ in 0..lives {
-        live(&store)?;
+    for n in 0..lives {
+        live(&store, &TaskId::from_bits(random::bits40()), Priority::P2, End::of(n))?;
     }
     repo.pack_down(Durability::Commit)?;
     let (left, later) = packs(path)?;
@@ -273,79 +273,15 @@ fn open(dir: &Path) -> Outcome<Repo> {
     Ok(Repo::discover(dir, &Env::capture())?)
 }
 
-fn author() -> Author {
-    let actor = Actor { kind: ActorKind::Person, name: "ann@example.com".into(), session: None };
-    Author { name: "Ann".into(), email: "ann@example.com".into(), actor }
-}
-
 /// Adds `count` tasks in one change.
 fn add(store: &Store<'_>, count: usize) -> Outcome<()> {
     let added = store.transact::<(), StoreError>(&author(), Action::Queue, |edit| {
         for _ in 0..count {
-            let task = task(edit);
+            let task = lives::new(edit, &TaskId::from_bits(random::bits40()), Priority::P2);
             let subject = format!("task/{}", task.id);
             edit.put_task(task, Change { action: "task.add", subject, cause: "bench".into(), note: None });
         }
         Ok(())
     });
     added.map(drop).map_err(|error: TransactError<StoreError>| error.to_string().into())
-}
-
-/// How many changes a task's life has in `live`: 100 000 tasks with 600 000 changes have as many each.
-const LIFE: usize = 6;
-
-/// One task from its beginning to its end, each step a change: added, claimed, released, claimed again, in review, closed.
-fn live(store: &Store<'_>) -> Outcome<()> {
-    let id = TaskId::from_bits(random::bits40());
-    let subject = format!("task/{id}");
-    for step in 0..LIFE {
-        let lived = store.transact::<(), StoreError>(&author(), Action::Queue, |edit| {
-            let at = edit.at();
-            let mut task = match edit.task(&id)? {
-                Some(task) => task,
-                None => Task { id: id.clone(), ..task(edit) },
-            };
-            let owner =
-                Owner { actor: "agent:command".into(), session: SessionId::from_bits(7), worker: true };
-            let lease = Lease { owner, claim: Claim::Local, expires: edit.now().plus_millis(1_800_000) };
-            let base = edit.snapshot().commit().clone();
-            let work = Work { branch: format!("fix/{id}-the-parser-loses-the-last-line"), base };
-            let r = &task.register;
-            let next = match step {
-                0 => Ok(r.clone()),
-                1 | 3 => r.claim(&id, &at, lease, work),
-                2 => r.release(&id, &at),
-                4 => r.review(&id, &at),
-                _ => r.close(&id, &at, "done elsewhere".into()),
-            };
-            let corrupt = |e: Refusal| StoreError::Corrupt { path: subject.clone(), what: e.to_string() };
-            task.register = next.map_err(corrupt)?;
-            let subject = subject.clone();
-            edit.put_task(task, Change { action: "task.step", subject, cause: "bench".into(), note: None });
-            Ok(())
-        });
-        lived.map_err(|error: TransactError<StoreError>| error.to_string())?;
-    }
-    Ok(())
-}
-
-fn task(edit: &Edit<'_, '_>) -> Task {
-    let stamp = edit.stamp();
-    Task {
-        id: TaskId::from_bits(random::bits40()),
-        created: edit.now(),
-        creator: "person:ann@example.com".into(),
-        updated: Timestamp::from_millis(0),
-        kind: Field::new(Kind::Bug, stamp),
-        title: Field::new("The parser loses the last line of a file without a newline".into(), stamp),
-        body: Field::new("Seen with CRLF, too. The test is in parser/tests.".into(), stamp),
-        priority: Field::new(Priority::P2, stamp),
-        role: Field::new(None, stamp),
-        acceptance: Field::new(vec!["the new test passes".into()], stamp),
-        labels: TagSet::default(),
-        needs: TagSet::default(),
-        files: TagSet::default(),
-        register: Register::new(&edit.at()),
-        unknown: Unknown::default(),
-    }
 }

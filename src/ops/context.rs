@@ -162,7 +162,7 @@ impl Ctx {
         });
         snapshot.map_err(|error| match error {
             StoreError::NoState => {
-                let fact = match fs::exists(&index::file(&self.repo.orch_dir())) {
+                let fact = match self.had_state() {
                     true => "refs/orch/state is gone: `git orch init` puts it back",
                     false => "git-orch is not set up here",
                 };
@@ -170,6 +170,11 @@ impl Ctx {
             }
             other => other.into(),
         })
+    }
+
+    /// Whether this clone has or had a state: what is derived from it is here.
+    pub fn had_state(&self) -> bool {
+        fs::exists(&index::file(&self.repo.orch_dir()))
     }
 
     /// For git's author and committer lines of state commits.

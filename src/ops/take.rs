@@ -184,19 +184,11 @@ pub(super) fn arbitrated(
             Err(lost) => return Ok(Err(lost)),
         },
     };
-    let why = match &standing {
-        Standing::Confirmed => None,
-        Standing::Alone => Some("no remote arbitrates claims here".to_owned()),
-        Standing::Unconfirmed(said) | Standing::Refused(said) => {
-            Some(said.lines().next().unwrap_or_default().trim().to_owned())
-        }
-    };
-    if let (true, Some(why)) = (how.confirmed, why) {
+    if how.confirmed
+        && let Some(refused) = unconfirmed(&standing, &task.id, "was not confirmed and is given back")
+    {
         steps::step(cx, std::slice::from_ref(&task.id), &steps::Step::Release)?;
-        let fact = format!("the claim of task {} was not confirmed and is given back: {why}", task.id);
-        return Err(Refused::new(Because::Offline, "claim.unconfirmed", fact)
-            .next("leave --require-confirmed out   (to work offline)")
-            .into());
+        return Err(refused.into());
     }
     let task = cx.snapshot()?.task(&task.id)?.unwrap_or(task);
     Ok(Ok(Claimed { task, since: Since::Now, standing: Some(standing) }))
@@ -204,24 +196,30 @@ pub(super) fn arbitrated(
 
 /// Has a claim that was made before confirmed, unless it was. One that is not stays.
 fn confirmed(cx: &Ctx, task: Task) -> Result<Claimed, OpError> {
-    let is_local = task.register.state.lease().is_none_or(|lease| lease.claim == Claim::Local);
-    if is_local {
-        let why = match sync::claim(cx, &task, None)? {
-            Ok(Standing::Confirmed) => None,
-            Ok(Standing::Alone) => Some("no remote arbitrates claims here".to_owned()),
-            Ok(Standing::Unconfirmed(said) | Standing::Refused(said)) => Some(said),
-            Err(lost) => return Err(lost_to(&lost).into()),
-        };
-        if let Some(why) = why {
-            let why = why.lines().next().unwrap_or_default().trim().to_owned();
-            let fact = format!("the claim of task {}, which you have, is not confirmed: {why}", task.id);
-            return Err(Refused::new(Because::Offline, "claim.unconfirmed", fact)
-                .next("leave --require-confirmed out   (to work offline)")
-                .into());
+    if task.register.state.lease().is_none_or(|lease| lease.claim == Claim::Local) {
+        let standing = sync::claim(cx, &task, None)?.map_err(|lost| lost_to(&lost))?;
+        if let Some(refused) = unconfirmed(&standing, &task.id, "is not confirmed; it stays yours") {
+            return Err(refused.into());
         }
     }
     let task = cx.snapshot()?.task(&task.id)?.unwrap_or(task);
     Ok(Claimed { task, since: Since::Before, standing: Some(Standing::Confirmed) })
+}
+
+/// The refusal of a claim that had to be confirmed and is not; `what` became of it.
+fn unconfirmed(standing: &Standing, id: &TaskId, what: &str) -> Option<Refused> {
+    let why = match standing {
+        Standing::Confirmed => return None,
+        Standing::Alone => "no remote arbitrates claims here",
+        Standing::Unconfirmed(said) | Standing::Refused(said) => {
+            said.lines().next().unwrap_or_default().trim()
+        }
+    };
+    let fact = format!("the claim of task {id} {what}: {why}");
+    Some(
+        Refused::new(Because::Offline, "claim.unconfirmed", fact)
+            .next("leave --require-confirmed out   (to work offline)"),
+    )
 }
 
 pub(super) fn lost_to(lost: &Lost) -> Refused {

@@ -19,6 +19,9 @@ use crate::sys::clock::Clock;
 use crate::sys::lock::FileLock;
 use crate::sys::random;
 
+/// The action by which a claim becomes confirmed.
+const CONFIRM: &str = "task.confirm";
+
 impl Store<'_> {
     /// Makes the state. Fails with `Contended` if it exists already.
     pub fn create(&self, author: &Author, now: Timestamp, meta: &Meta) -> Result<Oid, StoreError> {
@@ -73,8 +76,15 @@ impl Store<'_> {
             said.lines().filter_map(|line| Oid::parse(line.strip_prefix("dangling commit ")?).ok());
         let known = self.repo.refs_below("refs/orch/")?.into_iter().map(|(_, oid)| oid);
         let mut latest = None;
-        for oid in dangling.chain(known) {
-            let Ok(commit) = self.repo.commit(&oid) else { continue };
+        for mut oid in dangling.chain(known) {
+            let Ok(mut commit) = self.repo.commit(&oid) else { continue };
+            // It may be a proposal that the remote never took (`propose`): the next sync asks again.
+            while history::is_only(&commit.message, CONFIRM)
+                && let Some(parent) = commit.parents.first().cloned()
+            {
+                commit = self.repo.commit(&parent)?;
+                oid = parent;
+            }
             if Snapshot::at(self.repo, oid.clone()).and_then(|snapshot| snapshot.meta()).is_ok() {
                 latest = latest.max(Some((clock_of(&commit.message), oid)));
             }

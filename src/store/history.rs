@@ -45,6 +45,13 @@ pub(crate) fn clock_of(message: &str) -> Option<Hlc> {
     Hlc::parse(trailers(message, CLOCK).last()?)
 }
 
+/// Whether a commit has changes, and all by this action.
+pub(crate) fn is_only(message: &str, action: &str) -> bool {
+    let mut changes = trailers(message, CHANGE).peekable();
+    let is = |line: &str| serde_json::from_str::<AuditEntry>(line).is_ok_and(|entry| entry.action == action);
+    changes.peek().is_some() && changes.all(is)
+}
+
 /// How far the clock of another clone may be ahead and still be followed.
 pub(crate) const AHEAD: i64 = 5 * 60 * 1000;
 

@@ -459,6 +459,13 @@ fn a_state_whose_ref_is_gone_is_put_back() {
     let tip = repo.rev("refs/orch/state");
     repo.sh("git -c core.hooksPath=/dev/null update-ref -d refs/orch/state").success();
     repo.git(&["gc", "--quiet", "--prune=now"]).success();
+    // A claim that this clone proposed to a remote, which never took it.
+    let proposed = format!(
+        "git log -1 --format=%B {tip} | sed 's/\"action\":\"[^\"]*\"/\"action\":\"task.confirm\"/; \
+         s/^Orch-Clock: ./&9/' | git commit-tree -p {tip} {tip}^{{tree}}"
+    );
+    let proposed = repo.sh(&proposed).success().line();
+    assert!(repo.git(&["log", "-1", "--format=%B", &proposed]).success().stdout.contains("task.confirm"));
     let done = refused(repo.orch(&["list"]), 8, "init.missing");
     assert!(done.stderr.contains("puts it back"), "{}", done.stderr);
     repo.orch(&["init"]).success();

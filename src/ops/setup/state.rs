@@ -2,14 +2,13 @@
 
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
-use crate::index;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::remote::{self, Asked};
 use crate::ops::setup::report::{Done, Report};
 use crate::ops::setup::trunk::{Advertised, Remote};
 use crate::store::{Meta, STATE_REF, Snapshot};
-use crate::sys::{fs, random};
+use crate::sys::random;
 
 /// What is to be done about the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
     if let Some(tip) = cx.store().tip()? {
         return Ok(Plan::Keep(tip));
     }
-    if is_lost(cx)
+    if cx.had_state()
         && let Some(tip) = cx.store().lost_tip()?
     {
         return Ok(Plan::PutBack(tip));
@@ -40,11 +39,6 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
         (_, _) => None,
     };
     Ok(theirs.map_or(Plan::Create, Plan::Join))
-}
-
-/// Whether this clone had a state: what is derived from it is here, and its ref is not.
-pub(crate) fn is_lost(cx: &Ctx) -> bool {
-    fs::exists(&index::file(&cx.repo.orch_dir()))
 }
 
 /// Brings the remote's state here, beside ours, and returns what came: nothing of ours moves.

@@ -10,18 +10,16 @@ use crate::config::{Claims, Period};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::task::{Claim, Register, Task};
-use crate::domain::time::Timestamp;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::lease;
 use crate::ops::remote::{self, Answer, Pushed, Update};
-use crate::ops::sync::grace;
 use crate::ops::sync::report::{Lost, Report};
 use crate::ops::sync::rules::{after, is_over, is_renewal, is_same_right, is_settled, may_replace};
 use crate::ops::sync::track::track;
 use crate::policy::grant::Action;
 use crate::store::{
-    CLAIMS, Change, ClaimRecord, Revocation, Snapshot, StoreError, claim_place, remote_claims, task_of_claim,
+    CLAIMS, Change, ClaimRecord, Snapshot, StoreError, claim_place, remote_claims, task_of_claim,
 };
 use crate::sys::fs;
 
@@ -52,7 +50,7 @@ fn note(cx: &Ctx, id: &TaskId, commits: &[Oid]) -> Result<(), OpError> {
     Ok(fs::write_atomic(&pending(cx, id), text.as_bytes(), 0o644, cx.durability())?)
 }
 
-fn tracking(remote: &str, id: &TaskId) -> String {
+pub(super) fn tracking(remote: &str, id: &TaskId) -> String {
     remote_claims(remote) + &claim_place(id)
 }
 
@@ -171,14 +169,27 @@ pub(super) fn replaced(
 }
 
 /// The claim of a task that the remote was last seen to have.
-fn observed(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<(Oid, ClaimRecord)>, OpError> {
-    let Some(oid) = at(cx, remote, id)? else { return Ok(None) };
-    match cx.store().read_claim(&oid) {
-        Ok(record) => Ok(Some((oid, record))),
-        // It is nobody's claim, and may be replaced.
-        Err(StoreError::Hostile { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+pub(super) fn observed(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Option<(Oid, ClaimRecord)>, OpError> {
+    let Seen { at, record } = seen(cx, remote, id)?;
+    Ok(at.zip(record))
+}
+
+/// What the remote was last seen to have where the claim of a task is. Looked at once: what is pushed over must be what
+/// was judged, and another process of this clone may fetch at any time.
+struct Seen {
+    at: Option<Oid>,
+    /// None: nothing is there, or what is nobody's claim, and may be replaced.
+    record: Option<ClaimRecord>,
+}
+
+fn seen(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Seen, OpError> {
+    let at = at(cx, remote, id)?;
+    let record = match at.as_ref().map(|oid| cx.store().read_claim(oid)).transpose() {
+        Ok(record) => record,
+        Err(StoreError::Hostile { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Seen { at, record })
 }
 
 /// What a merge puts at stake together with trunk.
@@ -202,8 +213,8 @@ pub(super) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpErro
     if register.anchor < register.fence {
         return Ok(Stake::NotAsked);
     }
-    let there = observed(cx, remote, id)?;
-    if there.as_ref().is_some_and(|(_, there)| !is_same_right(&there.register, register)) {
+    let there = seen(cx, remote, id)?;
+    if there.record.is_some_and(|record| !is_same_right(&record.register, register)) {
         return Ok(Stake::Moved);
     }
     let expires = now.plus_millis(lease::length(cx, lease.owner.worker));
@@ -213,7 +224,7 @@ pub(super) fn stake(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Stake, OpErro
         register: register.renewed(expires),
         revoked: None,
     };
-    Ok(Stake::Claim(written(cx, &record, at(cx, remote, id)?)?))
+    Ok(Stake::Claim(written(cx, &record, there.at)?))
 }
 
 /// Writes a claim's commit, and notes that it is ours before anybody else can see it. None if what the remote has
@@ -225,21 +236,14 @@ pub(super) fn prepare(
     register: &Register,
     over: Option<&Oid>,
 ) -> Result<Option<Update>, OpError> {
-    let there = observed(cx, remote, id)?;
-    let is_taken_over = over.is_some() && there.as_ref().map(|(oid, _)| oid) == over;
-    if !may_replace(there.as_ref().map(|(_, record)| record), register, is_taken_over) {
+    let there = seen(cx, remote, id)?;
+    let is_taken_over = over.is_some() && there.at.as_ref() == over;
+    if !may_replace(there.record.as_ref(), register, is_taken_over) {
         return Ok(None);
     }
     let repository = cx.snapshot()?.meta()?.repository;
     let record = ClaimRecord { repository, task: id.clone(), register: register.confirmed(), revoked: None };
-    let expected = at(cx, remote, id)?;
-    written(cx, &record, expected).map(Some)
-}
-
-/// A task's register as a claim.
-fn record_of(cx: &Ctx, task: &Task) -> Result<ClaimRecord, OpError> {
-    let (repository, register) = (cx.snapshot()?.meta()?.repository, task.register.clone());
-    Ok(ClaimRecord { repository, task: task.id.clone(), register, revoked: None })
+    written(cx, &record, there.at).map(Some)
 }
 
 /// Whether the remote has the right of a register already.
@@ -258,8 +262,7 @@ fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Upda
 }
 
 /// Renews the claims of this clone whose time is more than a third over, and objects to those who are about to take
-/// over. On the remote only: a renewal is no change of state.
-/// Returns the latter.
+/// over; says to which of the latter the remote listened. On the remote only: a renewal is no change of state.
 pub(super) fn renew(cx: &Ctx, remote: &str) -> Result<Vec<TaskId>, OpError> {
     let mut kept = Vec::new();
     if cx.local.claims == Claims::Batched {
@@ -348,61 +351,6 @@ fn again(cx: &Ctx, remote: &str, task: &Task) -> Result<Option<Update>, OpError>
         true => prepare(cx, remote, &task.id, &task.register, None),
         false => Ok(None),
     }
-}
-
-/// How far a task of another clone may be taken over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Takeover {
-    /// Nobody has to be told any more.
-    Free {
-        /// The claim whose owner was told and has not objected; None: the remote has none of it.
-        over: Option<Oid>,
-    },
-    /// Its owner was told, and may object until then.
-    Told {
-        /// Until when.
-        until: Timestamp,
-        /// The owner.
-        owner: String,
-    },
-}
-
-/// Tells the owner of a task, another clone's whose lease is over, that it will be taken over; a living one objects by
-/// its next renewal.
-pub(super) fn revoke(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Takeover, OpError> {
-    let free = Takeover::Free { over: None };
-    let Ok(Some(task)) = cx.snapshot()?.task(id) else { return Ok(free) };
-    let Some(held) = task.register.state.lease() else { return Ok(free) };
-    if lease::is_local(cx, &held.owner)? || !lease::is_dead(cx, &task)? {
-        return Ok(free);
-    }
-    let (oid, record) = match observed(cx, remote, id)? {
-        Some((oid, record)) => (Some(oid), record),
-        // Somebody deleted it: its owner hears of it as of any other.
-        None if task.register.anchor >= task.register.fence => (None, record_of(cx, &task)?),
-        // One that the remote never confirmed has nobody who could object there.
-        None => return Ok(free),
-    };
-    if record.register.fence != task.register.fence {
-        return Ok(free);
-    }
-    let grace = i64::try_from(cx.local.takeover_grace.millis()).unwrap_or(i64::MAX);
-    let (now, owner) = (cx.clock.now(), held.owner.actor.clone());
-    if let (Some(_), Some(told)) = (&record.revoked, &oid) {
-        let until = grace::seen(cx, id, told)?.plus_millis(grace);
-        return Ok(if now >= until { Takeover::Free { over: oid } } else { Takeover::Told { until, owner } });
-    }
-    let revoked = Some(Revocation { by: cx.actor.to_string(), at: now });
-    let commit = cx.store().write_claim(&cx.author(), now, &ClaimRecord { revoked, ..record })?;
-    let name = format!("{CLAIMS}{}", claim_place(id));
-    let update = Update { name, expected: oid, new: Some(commit.clone()) };
-    if let Pushed::Answered(answers) = remote::push(cx, remote, &[update])?
-        && answers.first() == Some(&Answer::Done)
-    {
-        track(cx, &tracking(remote, id), &commit)?;
-        grace::seen(cx, id, &commit)?;
-    }
-    Ok(Takeover::Told { until: now.plus_millis(grace), owner })
 }
 
 /// The remote has what we pushed: recorded as such.

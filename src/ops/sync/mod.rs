@@ -17,8 +17,8 @@ mod share;
 mod track;
 
 pub(crate) use claims::Stake;
-use claims::Takeover;
 pub use confirm::Published;
+use grace::Takeover;
 pub use join::Trouble;
 pub(crate) use join::trouble;
 pub use report::{Lost, Options, Report};
@@ -261,7 +261,7 @@ pub(crate) fn has_moved(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) ->
 /// taken over, where the remote has one.
 pub(crate) fn refuse_unheard(cx: &Ctx, id: &TaskId) -> Result<Option<Oid>, OpError> {
     let Some(remote) = arbiter(cx) else { return Ok(None) };
-    let (until, owner) = match claims::revoke(cx, remote, id)? {
+    let (until, owner) = match grace::revoke(cx, remote, id)? {
         Takeover::Told { until, owner } => (until, owner),
         Takeover::Free { over } => return Ok(over),
     };
