@@ -42,7 +42,6 @@ fn state_refspecs(cx: &Ctx, remote: &str) -> [String; 2] {
 
 /// Fetches the state of `remote`, and trunk where it is given.
 pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
-    let stamp = stamp(cx, remote);
     let asked = cx.clock.now();
     let _lock = match wait_for_others(cx)? {
         Ok(lock) => lock,
@@ -59,27 +58,34 @@ pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Resul
         {
             attested::heard(cx, &there)?;
         }
-        let what = if trunk.is_some() { WITH_TRUNK } else { "state" };
-        let text = format!("{} {what}\n", began.millis());
-        fs::write_atomic(&stamp, text.as_bytes(), 0o644, Durability::None)?;
+        let trunk_too = trunk.map(|_| began.millis());
+        note_fetch(cx, remote, began.millis(), trunk_too)?;
     }
     Ok(fetched)
 }
 
-/// Where it is noted when a remote was last fetched from, and whether trunk was fetched, too.
+/// Where it is noted when a remote was last fetched from, and when trunk was, too.
 fn stamp(cx: &Ctx, remote: &str) -> PathBuf {
     let plain =
         |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("-{:x}", u32::from(c)) };
     cx.file(&format!("fetched-{}", remote.chars().map(plain).collect::<String>()))
 }
 
-const WITH_TRUNK: &str = "trunk";
-
 /// When a remote was last fetched from, in milliseconds; with trunk, if that is asked for.
 fn last_fetch(cx: &Ctx, remote: &str, with_trunk: bool) -> Result<Option<i64>, OpError> {
     let text = fs::read_optional(&stamp(cx, remote))?.unwrap_or_default();
-    let Some((at, what)) = text.trim().split_once(' ') else { return Ok(None) };
-    Ok(at.parse().ok().filter(|_| !with_trunk || what == WITH_TRUNK))
+    let Some((state, trunk)) = text.trim().split_once(' ') else { return Ok(None) };
+    Ok(if with_trunk { trunk } else { state }.parse().ok())
+}
+
+/// Notes when the state was fetched, and trunk, which without a time stays as it was.
+fn note_fetch(cx: &Ctx, remote: &str, state: i64, trunk: Option<i64>) -> Result<(), OpError> {
+    let trunk = match trunk {
+        Some(at) => at,
+        None => last_fetch(cx, remote, true)?.unwrap_or_default(),
+    };
+    let text = format!("{state} {trunk}\n");
+    Ok(fs::write_atomic(&stamp(cx, remote), text.as_bytes(), 0o644, Durability::None)?)
 }
 
 fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, OpError> {
@@ -297,6 +303,11 @@ pub(crate) fn is_fresh(cx: &Ctx) -> Result<bool, OpError> {
 pub(crate) fn forget_fetch(cx: &Ctx, remote: &str) -> Result<(), OpError> {
     fs::remove_file_if_there(&stamp(cx, remote))?;
     Ok(())
+}
+
+/// The same where only the state is known to have moved: what was fetched of trunk is as good as before.
+pub(crate) fn forget_state(cx: &Ctx, remote: &str) -> Result<(), OpError> {
+    note_fetch(cx, remote, 0, None)
 }
 
 /// How a git that talks to a remote ended.

@@ -111,10 +111,10 @@ pub(crate) fn next_of(
     let (mut lost, mut contended) = (0, sync::lost_lately(cx)?);
     loop {
         let from_index = |snapshot: &Snapshot<'_>| {
-            let mut rows = candidates(cx, snapshot, filter, wanted, if contended { MANY } else { FEW })?;
-            // Whoever lost the first to another clone would lose the second to the same one.
-            if contended {
-                spread(&mut rows);
+            let mut rows =
+                candidates(cx, snapshot, filter, wanted, if contended.is_some() { MANY } else { FEW })?;
+            if let Some(from) = &contended {
+                spread(&mut rows, from);
             }
             Ok(rows.into_iter().map(|row| row.id).collect())
         };
@@ -136,7 +136,7 @@ pub(crate) fn next_of(
                 return checked_out(cx, claimed, how.checkout, brought).map(|t| Next::Taken(Box::new(t)));
             }
             Err(_) if lost < LOSSES => {
-                contended = sync::note_loss(cx)?;
+                contended = elsewhere(cx, filter, wanted)?;
                 lost += 1;
             }
             Err(lost) => return Err(lost_to(&lost).into()),
@@ -144,12 +144,27 @@ pub(crate) fn next_of(
     }
 }
 
-/// Begins anywhere among those that are as urgent as the first.
-fn spread(rows: &mut [Row]) {
-    let Some(first) = rows.first().map(|row| row.priority) else { return };
-    let alike = rows.iter().take_while(|row| row.priority == first).count();
-    let by = usize::try_from(random::bits40()).unwrap_or(0) % alike;
-    rows[..alike].rotate_left(by);
+/// A task to go on with after a loss: any of the free ones that are as urgent as the first. Not any id: what is free after
+/// one that is taken is what the clone which took that tries next.
+fn elsewhere(cx: &Ctx, filter: &Filter, wanted: &dyn Fn(&Row) -> bool) -> Result<Option<TaskId>, OpError> {
+    let rows = candidates(cx, &cx.snapshot()?, filter, wanted, MANY)?;
+    let alike = alike(&rows);
+    let any = usize::try_from(random::bits40()).unwrap_or(0) % alike.max(1);
+    let Some(from) = rows.get(any).map(|row| row.id.clone()) else { return Ok(None) };
+    sync::note_loss(cx, &from)?;
+    Ok(Some(from))
+}
+
+/// How many of the first are equally urgent.
+fn alike(rows: &[Row]) -> usize {
+    rows.iter().take_while(|row| rows.first().is_some_and(|first| first.priority == row.priority)).count()
+}
+
+/// Puts those that are as urgent as the first in the order of their ids, beginning at `from`: clones that contend walk
+/// apart. Whoever lost the first of the queue to another one would lose the second to the same one.
+fn spread(rows: &mut [Row], from: &TaskId) {
+    let alike = alike(rows);
+    rows[..alike].sort_by(|a, b| (a.id < *from, &a.id).cmp(&(b.id < *from, &b.id)));
 }
 
 /// How many tasks are looked at: one may be damaged.

@@ -203,6 +203,33 @@ fn every_task_goes_to_one_of_many_clones() {
 }
 
 #[test]
+fn a_clone_that_lost_walks_on_elsewhere_and_does_not_lose_again() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    for n in 0..12 {
+        a.orch(&["add", &format!("task {n}")]).success();
+    }
+    team.sync();
+    let next = ["next", "--no-worktree", "--require-confirmed", "--json"];
+    let claim = |clone: &TestRepo| json(clone, &next)["id"].as_str().expect("an id").to_owned();
+    let mut taken: Vec<String> = (0..3).map(|_| claim(a)).collect();
+    // What b fetched is good enough for it, and so it tries what a has.
+    let first = claim(b);
+    let free: Vec<String> = json(b, &["list", "--ready", "--json"])
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|task| task["id"].as_str().expect("an id").to_owned())
+        .collect();
+    let mut around: Vec<&String> = free.iter().collect();
+    around.sort_by_key(|id| (**id < first, *id));
+    let walked: Vec<String> = (0..3).map(|_| claim(b)).collect();
+    assert_eq!(walked.iter().collect::<Vec<_>>(), around[..3], "in the order of ids, from {first} on");
+    taken.extend(walked);
+    assert!(!taken.contains(&first));
+}
+
+#[test]
 fn finished_work_is_seen_by_everybody() {
     let team = Team::of(2);
     let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };

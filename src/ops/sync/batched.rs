@@ -62,7 +62,7 @@ pub(super) fn publish(cx: &Ctx, remote: &str, ours: &Task) -> Result<Published, 
             return Ok(Published::Confirmed);
         }
         cx.clock.wait(Duration::from_millis(random::bits40() % (20 << round.min(6))));
-        remote::forget_fetch(cx, remote)?;
+        remote::forget_state(cx, remote)?;
         if let Fetched::Offline(said) = remote::fetch_from(cx, remote, None)? {
             return Ok(Published::Unconfirmed(said));
         }

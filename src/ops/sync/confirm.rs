@@ -73,7 +73,7 @@ pub(crate) fn publish(
                 Err(why) => return Ok(Published::Unconfirmed(why)),
             },
         }
-        remote::forget_fetch(cx, remote)?;
+        remote::forget_state(cx, remote)?;
         match remote::fetch_from(cx, remote, None)? {
             Fetched::Fresh | Fetched::NotNeeded => {}
             Fetched::Offline(said) => return Ok(Published::Unconfirmed(said)),

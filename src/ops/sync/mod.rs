@@ -199,17 +199,18 @@ fn share_now_and_then(cx: &Ctx, remote: &str) -> Result<Shared, OpError> {
 /// How long, in milliseconds, a claim that was lost is a sign of many who claim.
 const CONTENDED: i64 = 60_000;
 
-/// Notes that another clone was faster.
-pub(crate) fn note_loss(cx: &Ctx) -> Result<bool, OpError> {
-    let now = format!("{}\n", cx.clock.now().millis());
-    fs::write_atomic(&cx.file("lost"), now.as_bytes(), 0o644, Durability::None)?;
-    Ok(true)
+/// Notes that another clone was faster, and with which task this one goes on.
+pub(crate) fn note_loss(cx: &Ctx, from: &TaskId) -> Result<(), OpError> {
+    let text = format!("{} {from}\n", cx.clock.now().millis());
+    Ok(fs::write_atomic(&cx.file("lost"), text.as_bytes(), 0o644, Durability::None)?)
 }
 
-/// Whether another clone was faster a short while ago.
-pub(crate) fn lost_lately(cx: &Ctx) -> Result<bool, OpError> {
-    let last = fs::read_optional(&cx.file("lost"))?.and_then(|text| text.trim().parse::<i64>().ok());
-    Ok(last.is_some_and(|last| (0..CONTENDED).contains(&cx.clock.now().millis().saturating_sub(last))))
+/// With which task this clone goes on, if another one was faster a short while ago.
+pub(crate) fn lost_lately(cx: &Ctx) -> Result<Option<TaskId>, OpError> {
+    let text = fs::read_optional(&cx.file("lost"))?.unwrap_or_default();
+    let Some((at, from)) = text.trim().split_once(' ') else { return Ok(None) };
+    let is_late = |at: i64| (0..CONTENDED).contains(&cx.clock.now().millis().saturating_sub(at));
+    Ok(TaskId::parse(from).ok().filter(|_| at.parse().is_ok_and(is_late)))
 }
 
 /// Tells the remote what became of tasks whose claims it has, if it answers soon. Whatever goes wrong is made up for by
@@ -284,7 +285,7 @@ pub(crate) fn heartbeat(cx: &Ctx, done: &Receiver<()>) {
     let third = Duration::from_millis(cx.local.worker_lease.millis() / 3);
     let pause = third.min(cx.local.takeover_grace.duration() / 2).max(SHORTEST);
     while done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        let renewed = remote::forget_fetch(cx, remote)
+        let renewed = remote::forget_state(cx, remote)
             .and_then(|()| remote::fetch_from(cx, remote, None))
             .and_then(|_| claims::renew(cx, remote));
         if let Err(error) = renewed {

@@ -82,7 +82,7 @@ pub(super) fn share_within(
         // Whoever lost once may lose again to the same one: not all at the same time.
         let spread = Duration::from_millis(random::bits40() % (20 << round.min(5)));
         cx.clock.wait(spread);
-        remote::forget_fetch(cx, remote)?;
+        remote::forget_state(cx, remote)?;
         match remote::fetch_from(cx, remote, None)? {
             Fetched::Fresh | Fetched::NotNeeded => {}
             Fetched::Offline(said) => return Ok(Shared::Offline(said)),
