@@ -9,6 +9,7 @@ pub mod actor;
 pub mod branch;
 pub mod control;
 pub mod draft;
+pub mod finding;
 pub mod graph;
 pub mod id;
 pub mod kind;
