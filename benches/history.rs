@@ -1,8 +1,9 @@
 //! What a long history costs: 100 000 tasks with 600 000 changes, each change a commit.
 //!
 //! `cargo bench --bench history [-- --tasks N]`. Each task is added, claimed, given back, claimed again, put into review,
-//! and closed; one of ten is given back instead. Made by the library without flushes, which takes a good while: measured is
-//! what comes after. Beside it stands a queue of a thousand tasks with as many changes each, and medians are compared.
+//! and closed; one of ten is given back instead. Made by threads of the library without flushes, which takes a good while:
+//! measured is what comes after. Beside it stands a queue of a thousand tasks with as many changes each, and medians are
+//! compared.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -28,6 +29,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const ORCH: &str = env!("CARGO_BIN_EXE_git-orch");
 const SMALL: u64 = 1_000;
 const ROUNDS: usize = 21;
+/// How many threads make the history. What waits for the lock shares a pack; each change is a commit all the same.
+const MAKERS: u64 = 16;
 
 fn main() -> ExitCode {
     match settings(std::env::args().skip(1)).and_then(bench) {
@@ -157,15 +160,26 @@ fn queue(dir: &Path, tasks: u64) -> Outcome<PathBuf> {
     command("git", dir, &["config", "user.email", "ann@example.com"])?;
     command("git", dir, &["commit", "--quiet", "--allow-empty", "-m", "first"])?;
     run(dir, &["init"])?;
-    let repo = Repo::discover(dir, &Env::capture())?;
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..MAKERS).map(|n| scope.spawn(move || make(dir, n, tasks))).collect();
+        makers.into_iter().try_for_each(|maker| maker.join().map_err(|_| "a maker panicked".to_owned())?)
+    })?;
+    Ok(dir.to_owned())
+}
+
+/// Every `MAKERS`th task from the `first` on, with its changes.
+fn make(dir: &Path, first: u64, tasks: u64) -> Result<(), String> {
+    let step = usize::try_from(MAKERS).map_err(|error| error.to_string())?;
+    let repo = Repo::discover(dir, &Env::capture()).map_err(|error| error.to_string())?;
     let store = Store::new(&repo, Durability::None);
-    for n in 0..tasks {
+    for n in (first..tasks).step_by(step) {
         let id = TaskId::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24);
-        let priority = Priority::ALL[usize::try_from(n % 5)?];
-        live(&store, &id, priority, End::of(usize::try_from(n)?)).map_err(|error| error.to_string())?;
-        if n % 10_000 == 9_999 {
-            writeln!(std::io::stderr(), "{} of {tasks} tasks", n + 1)?;
+        let priority = Priority::ALL[usize::try_from(n % 5).unwrap_or_default()];
+        live(&store, &id, priority, End::of(usize::try_from(n % 10).unwrap_or_default()))
+            .map_err(|error| error.to_string())?;
+        if n % 10_000 == 0 {
+            drop(writeln!(std::io::stderr(), "about {n} of {tasks} tasks"));
         }
     }
-    Ok(dir.to_owned())
+    Ok(())
 }
