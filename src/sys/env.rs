@@ -46,6 +46,8 @@ pub mod var {
     pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
     /// Where programs are looked up.
     pub const PATH: &str = "PATH";
+    /// Where temporary files go.
+    pub const TMPDIR: &str = "TMPDIR";
     /// No colour, whatever the terminal.
     pub const NO_COLOR: &str = "NO_COLOR";
 }

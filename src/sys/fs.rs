@@ -201,6 +201,17 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     at("remove directory", path, std::fs::remove_dir_all(path))
 }
 
+/// Lets the owner into all directories below `dir`, and into itself, so that it can be removed.
+pub fn open_up(dir: &Path) -> Result<(), FsError> {
+    set_mode(dir, 0o700)?;
+    for path in list(dir)? {
+        if at("inspect", &path, path.symlink_metadata())?.is_dir() {
+            open_up(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies bytes and the time of the last change: a git index that looks younger than it is hides what was changed
 /// right after it was written.
 pub fn copy_with_time(from: &Path, to: &Path) -> Result<(), FsError> {

@@ -17,6 +17,9 @@ use rustix::process::{Pid, Signal};
 
 use crate::sys::clock::Clock;
 use crate::sys::env::Env;
+use crate::sys::sandbox::{self, Sandbox};
+use crate::sys::search::find_in;
+pub use crate::sys::search::find_program;
 use crate::sys::signal::Interrupts;
 use crate::sys::stream::{Tail, read_lines};
 
@@ -30,6 +33,8 @@ pub struct Cmd {
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
     stdin: Stdin,
+    /// What holds it, with the program that puts it in there.
+    sandbox: Option<(PathBuf, String)>,
 }
 
 /// What a child reads.
@@ -177,6 +182,7 @@ impl Cmd {
             dir: dir.to_owned(),
             env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             stdin: Stdin::Nothing,
+            sandbox: None,
         }
     }
 
@@ -230,6 +236,25 @@ impl Cmd {
         self
     }
 
+    /// Holds it in a sandbox. `launcher`: the program that does that when it is started so (`sandbox::take_over`).
+    #[must_use]
+    pub fn within(mut self, sandbox: &Sandbox, launcher: &Path) -> Self {
+        self.sandbox = Some((launcher.to_owned(), sandbox.text()));
+        self
+    }
+
+    /// What is started: the program itself, or what holds it.
+    fn words(&self) -> (&OsStr, Vec<&OsStr>) {
+        let args = self.args.iter().map(OsString::as_os_str);
+        match &self.sandbox {
+            None => (&self.program, args.collect()),
+            Some((launcher, sandbox)) => {
+                let held = [sandbox::OUTSIDE.as_ref(), sandbox.as_ref(), self.program.as_os_str()];
+                (launcher.as_os_str(), held.into_iter().chain(args).collect())
+            }
+        }
+    }
+
     /// The command line, for messages: quoted where a shell would need it.
     pub fn line(&self) -> String {
         std::iter::once(&self.program)
@@ -242,7 +267,8 @@ impl Cmd {
     #[expect(clippy::disallowed_methods, reason = "the one process builder")]
     fn base(&self) -> duct::Expression {
         let env = self.env.iter().cloned();
-        duct::cmd(&self.program, &self.args).dir(&self.dir).full_env(env).unchecked()
+        let (program, args) = self.words();
+        duct::cmd(program, args).dir(&self.dir).full_env(env).unchecked()
     }
 
     pub(in crate::sys) fn expression(&self) -> duct::Expression {
@@ -268,8 +294,8 @@ impl Cmd {
         tracing::debug!(line = %self.line(), dir = %self.dir.display(), "run");
         let output = match &self.stdin {
             // Feeding and reading at once takes threads.
-            Stdin::Bytes(_) => self.expression().stdout_capture().stderr_capture().run(),
-            Stdin::Nothing | Stdin::File(_) => self.capture(),
+            Stdin::Nothing | Stdin::File(_) if self.sandbox.is_none() => self.capture(),
+            _ => self.expression().stdout_capture().stderr_capture().run(),
         }
         .map_err(|source| self.spawn_error(source))?;
         Ok(Output {
@@ -306,12 +332,9 @@ impl Cmd {
     /// the given bytes; the terminal and all other open files without close-on-exec are the program's.
     #[expect(clippy::disallowed_methods, reason = "the one process builder")]
     pub fn exec(&self) -> ProcessError {
-        let mut command = std::process::Command::new(&self.program);
-        command
-            .args(&self.args)
-            .current_dir(&self.dir)
-            .env_clear()
-            .envs(self.env.iter().map(|(k, v)| (k, v)));
+        let (program, args) = self.words();
+        let mut command = std::process::Command::new(program);
+        command.args(args).current_dir(&self.dir).env_clear().envs(self.env.iter().map(|(k, v)| (k, v)));
         let stdin = match &self.stdin {
             Stdin::Nothing => Ok(None),
             Stdin::Bytes(bytes) => replay(bytes).map(Some),
@@ -466,27 +489,6 @@ pub fn quote(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// Where `program` is found along `PATH`, as a shell would find it.
-pub fn find_program(program: &str, env: &Env) -> Option<PathBuf> {
-    if program.contains('/') {
-        let path = PathBuf::from(program);
-        return is_executable(&path).then_some(path);
-    }
-    find_in(program, env.get(crate::sys::env::var::PATH)?)
-}
-
-fn find_in(program: &str, path: &OsStr) -> Option<PathBuf> {
-    if program.contains('/') {
-        return None;
-    }
-    std::env::split_paths(path).map(|dir| dir.join(program)).find(|path| is_executable(path))
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
