@@ -38,6 +38,21 @@ pub struct Local {
     pub archive_after: Period,
     /// `orch.maxOffline`: how old the newest change must be before `maintain --squash` lets the history go.
     pub max_offline: Period,
+    /// `orch.sandbox`: whether the gate, setup and fixers are held in a sandbox.
+    pub sandbox: SandboxUse,
+    /// `orch.sandboxWrites`, as often as it is set: directories that may be written in there besides.
+    pub sandbox_writes: Vec<PathBuf>,
+}
+
+/// `orch.sandbox`: whether what the gate runs is held in a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxUse {
+    /// As far as this machine can.
+    Auto,
+    /// Not at all. Verdicts say so.
+    Off,
+    /// All of it, or nothing runs.
+    Required,
 }
 
 /// `orch.sync`: when state travels to and from the remote.
@@ -58,6 +73,37 @@ pub enum Claims {
     Batched,
 }
 
+impl SandboxUse {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "off" => Some(Self::Off),
+            "required" => Some(Self::Required),
+            _ => None,
+        }
+    }
+}
+
+impl StateSync {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "manual" => Some(Self::Manual),
+            _ => None,
+        }
+    }
+}
+
+impl Claims {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "refs" => Some(Self::Refs),
+            "batched" => Some(Self::Batched),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Local {
     fn default() -> Self {
         Self {
@@ -75,6 +121,8 @@ impl Default for Local {
             network_timeout: Period::from_secs(5 * 60),
             archive_after: Period::from_secs(90 * 24 * 3600),
             max_offline: Period::from_secs(30 * 24 * 3600),
+            sandbox: SandboxUse::Auto,
+            sandbox_writes: Vec::new(),
         }
     }
 }
@@ -112,7 +160,7 @@ impl LocalError {
     }
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "orch.remote",
     "orch.jobs",
     "orch.worktrees",
@@ -127,6 +175,8 @@ const KEYS: [&str; 14] = [
     "orch.networkTimeout",
     "orch.archiveAfter",
     "orch.maxOffline",
+    "orch.sandbox",
+    "orch.sandboxWrites",
 ];
 
 impl Local {
@@ -175,11 +225,7 @@ impl Local {
             }
             "orch.hooks" => self.hooks = boolean(value).ok_or_else(|| wrong("`on` or `off`"))?,
             "orch.sync" => {
-                self.sync = match value {
-                    "auto" => StateSync::Auto,
-                    "manual" => StateSync::Manual,
-                    _ => return Err(wrong("`auto` or `manual`")),
-                }
+                self.sync = StateSync::parse(value).ok_or_else(|| wrong("`auto` or `manual`"))?;
             }
             "orch.ref" => {
                 let full = value.starts_with("refs/") && crate::domain::branch::is_name(value);
@@ -187,11 +233,7 @@ impl Local {
                     full.then(|| value.to_owned()).ok_or_else(|| wrong("the full name of a ref (refs/…)"))?;
             }
             "orch.claims" => {
-                self.claims = match value {
-                    "refs" => Claims::Refs,
-                    "batched" => Claims::Batched,
-                    _ => return Err(wrong("`refs` or `batched`")),
-                }
+                self.claims = Claims::parse(value).ok_or_else(|| wrong("`refs` or `batched`"))?;
             }
             "orch.personLease" | "orch.workerLease" => {
                 let lease = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
@@ -210,6 +252,14 @@ impl Local {
                     "orch.archiveAfter" => self.archive_after = period,
                     _ => self.max_offline = period,
                 }
+            }
+            "orch.sandbox" => {
+                self.sandbox =
+                    SandboxUse::parse(value).ok_or_else(|| wrong("`auto`, `off` or `required`"))?;
+            }
+            "orch.sandboxWrites" => {
+                let path = Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+                self.sandbox_writes.push(path.ok_or_else(|| wrong("the full path of a directory"))?);
             }
             _ => {}
         }

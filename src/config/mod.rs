@@ -18,10 +18,10 @@ mod period;
 mod problem;
 mod reader;
 
-pub use local::{Claims, Local, LocalError, StateSync};
+pub use local::{Claims, Local, LocalError, SandboxUse, StateSync};
 pub use model::{
-    Accept, Agent, BUILTIN_AGENTS, Config, Merge, Merging, Moment, Policy, Profile, Push, Ralph, RoleConfig,
-    Run, Step, StepKind,
+    Accept, Agent, BUILTIN_AGENTS, Config, Merge, Merging, Minimum, Moment, Policy, Profile, Push, Ralph,
+    RoleConfig, Run, Step, StepKind,
 };
 pub use parse::{FILE, parse};
 pub use period::{Period, PeriodError};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::period::Period;
 use crate::domain::role::{Role, Team};
+use crate::sys::sandbox::Network;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub struct Step {
     pub teams: BTreeSet<Team>,
     /// Fewer executed tests than this are BLOCKED.
     pub min_tests: Option<u64>,
+    /// What network it has; where the step says nothing, what `ralph.network` says.
+    pub network: Network,
 }
 
 impl Step {
@@ -135,6 +138,7 @@ impl Step {
             when: BTreeSet::from([Moment::Always]),
             teams: BTreeSet::new(),
             min_tests: None,
+            network: Network::On,
         }
     }
 }
@@ -309,6 +313,34 @@ impl Default for Push {
 pub struct Policy {
     /// The set of built-in rules.
     pub profile: Profile,
+    /// How much of the sandbox there has to be where Ralph judges.
+    pub sandbox: Minimum,
+}
+
+/// `policy.sandbox`: how much of the sandbox there has to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Minimum {
+    /// None: the verdict says what there was.
+    #[default]
+    Any,
+    /// Some of it.
+    Partial,
+    /// All of it.
+    Full,
+}
+
+impl Minimum {
+    /// All, in the order that messages show.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Partial, Self::Full];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Partial => "partial",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// A set of built-in rules.

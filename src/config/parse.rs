@@ -5,19 +5,20 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::check::{self, PlacedStep};
 use crate::config::model::{
-    Accept, Agent, Config, Merge, Merging, Moment, Policy, Profile, Push, Ralph, RoleConfig, Run, Step,
-    StepKind,
+    Accept, Agent, Config, Merge, Merging, Minimum, Moment, Policy, Profile, Push, Ralph, RoleConfig, Run,
+    Step, StepKind,
 };
 use crate::config::problem::{ConfigProblem, nearest};
 use crate::config::reader::{Reader, Value};
 use crate::domain::role::{Role, Team};
+use crate::sys::sandbox::Network;
 
 /// The configuration file's name, at the root of the tree.
 pub const FILE: &str = "orch.toml";
 
 const TOP: [&str; 6] = ["ralph", "agents", "roles", "merge", "push", "policy"];
-const RALPH: [&str; 5] = ["setup", "carry", "accept", "max_age", "step"];
-const STEP: [&str; 14] = [
+const RALPH: [&str; 6] = ["setup", "carry", "accept", "max_age", "network", "step"];
+const STEP: [&str; 15] = [
     "name",
     "kind",
     "run",
@@ -32,6 +33,7 @@ const STEP: [&str; 14] = [
     "when",
     "teams",
     "min_tests",
+    "network",
 ];
 const MAX_RETRIES: u64 = 10;
 
@@ -77,7 +79,7 @@ fn top(r: &mut Reader<'_>, table: &DeTable<'_>) -> Config {
 fn ralph(r: &mut Reader<'_>, value: &Value<'_>) -> Ralph {
     let mut ralph = Ralph::default();
     let Some(table) = r.table("ralph", value) else { return ralph };
-    let mut steps = Vec::new();
+    let (mut steps, mut network) = (Vec::new(), Network::On);
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "setup" => ralph.setup = r.strings("setup", value).into_iter().map(Spanned::into_inner).collect(),
@@ -87,19 +89,22 @@ fn ralph(r: &mut Reader<'_>, value: &Value<'_>) -> Ralph {
                     r.choice("accept", value, &Accept::ALL, Accept::as_str).unwrap_or(ralph.accept);
             }
             "max_age" => ralph.max_age = r.positive_period("max_age", value).unwrap_or(ralph.max_age),
+            "network" => {
+                network = r.choice("network", value, &Network::ALL, Network::as_str).unwrap_or(network);
+            }
             "step" => steps = r.tables("ralph.step", value),
             _ => r.unknown_key(key, "[ralph]", &RALPH),
         }
     }
-    let placed: Vec<PlacedStep> = steps.iter().map(|table| step(r, table)).collect();
+    let placed: Vec<PlacedStep> = steps.iter().map(|table| step(r, table, network)).collect();
     check::steps(r, &placed);
     ralph.steps = placed.into_iter().map(|p| p.step).collect();
     ralph
 }
 
-fn step(r: &mut Reader<'_>, table: &Spanned<&DeTable<'_>>) -> PlacedStep {
+fn step(r: &mut Reader<'_>, table: &Spanned<&DeTable<'_>>, network: Network) -> PlacedStep {
     let mut placed = PlacedStep {
-        step: Step::new("", StepKind::Custom, Run::Argv(Vec::new())),
+        step: Step { network, ..Step::new("", StepKind::Custom, Run::Argv(Vec::new())) },
         name: table.span(),
         needs: Vec::new(),
     };
@@ -147,6 +152,9 @@ fn step_key(r: &mut Reader<'_>, key: &str, value: &Value<'_>, step: &mut Step) {
             }
         }
         "teams" => step.teams = r.choices(key, value, &Team::ALL, Team::as_str).into_iter().collect(),
+        "network" => {
+            step.network = r.choice(key, value, &Network::ALL, Network::as_str).unwrap_or(step.network);
+        }
         "min_tests" => step.min_tests = r.count(key, value, u64::from(u32::MAX)),
         _ => {}
     }
@@ -261,7 +269,11 @@ fn policy(r: &mut Reader<'_>, value: &Value<'_>) -> Policy {
                 let chosen = r.choice("profile", value, &Profile::ALL, Profile::as_str);
                 policy.profile = chosen.unwrap_or(policy.profile);
             }
-            _ => r.unknown_key(key, "[policy]", &["profile"]),
+            "sandbox" => {
+                let chosen = r.choice("sandbox", value, &Minimum::ALL, Minimum::as_str);
+                policy.sandbox = chosen.unwrap_or(policy.sandbox);
+            }
+            _ => r.unknown_key(key, "[policy]", &["profile", "sandbox"]),
         }
     }
     policy

@@ -112,7 +112,8 @@ mod tests {
         let make = |list: &[(&str, &str)]| list.iter().map(|(p, f)| finding(p, f)).collect::<Vec<_>>();
         let (candidate, base) = (make(candidate), make(base));
         let words = new_ones(&candidate, &base);
-        words.iter().map(|f| format!("{}:{}", f.path.as_deref().unwrap_or(""), f.fingerprint)).collect()
+        let words = words.iter().map(|f| format!("{}:{}", f.path.as_deref().unwrap_or(""), f.fingerprint));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     #[test]

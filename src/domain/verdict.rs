@@ -46,6 +46,8 @@ impl Word {
 pub enum Trust {
     /// With the rights of the user who ran it.
     Unsandboxed,
+    /// In what this machine has of the agents' sandbox.
+    Partial,
     /// In the agents' sandbox.
     Sandboxed,
 }
@@ -55,13 +57,14 @@ impl Trust {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unsandboxed => "unsandboxed",
+            Self::Partial => "partial",
             Self::Sandboxed => "sandboxed",
         }
     }
 
     /// The trust for a word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Unsandboxed, Self::Sandboxed].into_iter().find(|t| t.as_str() == word)
+        [Self::Unsandboxed, Self::Partial, Self::Sandboxed].into_iter().find(|t| t.as_str() == word)
     }
 }
 

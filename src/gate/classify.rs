@@ -10,6 +10,7 @@ use crate::config::{Period, Run};
 use crate::domain::verdict::Word;
 use crate::gate::text::regex;
 use crate::sys::process::{End, Ended, ProcessError};
+use crate::sys::sandbox;
 
 /// What a command's end means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,10 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judgement {
         End::Exit(code @ (126 | 127)) => {
             Judgement::blocked(no_program(facts.run, code, &ended.tail), Some(code))
         }
+        End::Exit(code) if code == sandbox::STATUS && unbuilt(&ended.tail).is_some() => {
+            let why = unbuilt(&ended.tail).unwrap_or_default();
+            Judgement::blocked(format!("the sandbox could not be built: {why}"), Some(code))
+        }
         End::Exit(code) => {
             if let Some(signal) = shell_signal(facts.run, code) {
                 return Judgement::blocked(killed_by(signal), Some(code));
@@ -75,6 +80,11 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judgement {
         End::IdleLimit => Judgement::blocked("no output for too long".to_owned(), None),
         End::Interrupted => Judgement::blocked("interrupted".to_owned(), None),
     }
+}
+
+/// Why the sandbox could not be built, if that is how it ended.
+fn unbuilt(tail: &str) -> Option<&str> {
+    tail.lines().next_back()?.strip_prefix(sandbox::FAILED)
 }
 
 fn spawn_reason(run: &Run, error: &ProcessError) -> String {

@@ -4,17 +4,22 @@ use std::path::Path;
 
 use crate::config::{Period, Run};
 use crate::gate::classify::{Facts, Judgement, judge};
+use crate::gate::context::RunContext;
 use crate::gate::text::{TAIL_BYTES, plain, tail};
 use crate::sys::env::Env;
 use crate::sys::process::{Cmd, End, Limits};
+use crate::sys::sandbox::Network;
 
 /// What is run, where, and how long at most.
 pub(super) struct Command<'a> {
+    /// The step's name, or `held::SETUP`.
+    pub(super) name: &'a str,
     pub(super) run: &'a Run,
+    pub(super) network: Network,
+    pub(super) ctx: &'a RunContext<'a>,
     pub(super) checkout: &'a Path,
     pub(super) env: &'a Env,
-    /// The run's limits; `wall` outranks theirs.
-    pub(super) limits: &'a Limits,
+    /// Outranks the limits of the run.
     pub(super) wall: Period,
 }
 
@@ -29,9 +34,10 @@ pub(super) struct Tried {
 impl Command<'_> {
     /// Runs it to its end and hands on every line it prints, without terminal escapes.
     pub(super) fn execute(&self, on_line: &mut dyn FnMut(&str)) -> Tried {
-        let limits = Limits { wall: Some(self.wall.duration()), ..self.limits.clone() };
+        let limits = Limits { wall: Some(self.wall.duration()), ..self.ctx.limits.clone() };
         let mut lines = 0;
-        let end = self.cmd().supervise(&limits, &mut |line| {
+        let cmd = self.ctx.hold(self.cmd(), self.name, self.network);
+        let end = cmd.supervise(&limits, &mut |line| {
             lines += 1;
             on_line(&plain(line));
         });

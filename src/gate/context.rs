@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use crate::gate::environment::environment;
+use crate::gate::held::Held;
 use crate::gate::outcome::Stop;
 use crate::sys::clock::Clock;
-use crate::sys::env::Env;
-use crate::sys::process::Limits;
+use crate::sys::env::{Env, var};
+use crate::sys::process::{Cmd, Limits};
+use crate::sys::sandbox::Network;
 
 /// What a run is given besides its checkout and definition.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +22,33 @@ pub struct RunContext<'a> {
     /// `wall`: for one setup command (None: 30 minutes; steps have their own `timeout`). `idle` and `grace`: for
     /// every command. `deadline` and `interrupts`: for the run.
     pub limits: &'a Limits,
+    /// What commands are held to; None: they run with the user's rights.
+    pub held: Option<Held<'a>>,
 }
 
 impl RunContext<'_> {
+    /// The environment of a command in `checkout` that is given `declared` besides.
+    pub(super) fn environment<'a>(
+        &self,
+        declared: impl IntoIterator<Item = &'a str>,
+        checkout: &Path,
+    ) -> Env {
+        let env = environment(self.env, declared, checkout);
+        match self.held {
+            // A sandbox has a `/tmp` of its own, and nothing where the user's is.
+            Some(_) => Env::from_pairs(env.iter().filter(|(name, _)| *name != var::TMPDIR)),
+            None => env,
+        }
+    }
+
+    /// Holds the command of the step `name`.
+    pub(super) fn hold(&self, cmd: Cmd, name: &str, network: Network) -> Cmd {
+        match &self.held {
+            Some(held) => cmd.within(&held.sandbox(name, network, self.env), held.launcher),
+            None => cmd,
+        }
+    }
+
     /// Whether no further command may begin.
     pub(super) fn stop(&self) -> Option<Stop> {
         if self.limits.interrupts.soft() {

@@ -4,6 +4,7 @@ use crate::config::{Config, Moment, Run, Step};
 use crate::domain::oid::Oid;
 use crate::domain::role::Team;
 use crate::gate::canon::Canon;
+use crate::sys::sandbox::Network;
 
 /// A gate. Whatever is in here is part of its hash: another definition is another gate, and verdicts of one
 /// say nothing about the other.
@@ -80,7 +81,16 @@ impl Definition {
             .list(self.setup.iter().map(String::as_str))
             .list(self.carry.iter().map(String::as_str))
             .number(self.steps.len() as u64);
-        self.steps.iter().fold(canon, step)
+        let canon = self.steps.iter().fold(canon, step);
+        // Only where it is less than all, so that gates from before there was a choice keep their hashes.
+        let limited = self.steps.iter().filter(|step| step.network != Network::On);
+        let limited: Vec<String> =
+            limited.map(|step| format!("{}={}", step.name, step.network.as_str())).collect();
+        if limited.is_empty() {
+            canon
+        } else {
+            canon.text("network").list(limited.iter().map(String::as_str))
+        }
     }
 }
 
@@ -180,6 +190,8 @@ mod tests {
             |s| s.when.clear(),
             |s| s.teams.extend([Team::Dev]),
             |s| s.min_tests = Some(0),
+            |s| s.network = Network::Off,
+            |s| s.network = Network::Loopback,
         ];
         for (index, change) in changes.iter().enumerate() {
             let mut other = base.clone();

@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::sys::env::{Env, var};
 
 /// The variables that are passed on, besides `LC_*`.
-pub const PASSED: [&str; 52] = [
+pub const PASSED: [&str; 57] = [
     "PATH",
     "HOME",
     "USER",
@@ -43,12 +43,16 @@ pub const PASSED: [&str; 52] = [
     "YARN_CACHE_FOLDER",
     "npm_config_cache",
     "BUN_INSTALL",
+    "DENO_DIR",
+    "PLAYWRIGHT_BROWSERS_PATH",
     // Python.
     "PYENV_ROOT",
     "UV_CACHE_DIR",
     "PIP_CACHE_DIR",
     "POETRY_HOME",
     "POETRY_CACHE_DIR",
+    "UV_PYTHON_INSTALL_DIR",
+    "PIPX_HOME",
     // Go.
     "GOROOT",
     "GOPATH",
@@ -60,6 +64,7 @@ pub const PASSED: [&str; 52] = [
     "ASDF_DIR",
     "ASDF_DATA_DIR",
     "MISE_DATA_DIR",
+    "RBENV_ROOT",
     // The network.
     "HTTP_PROXY",
     "HTTPS_PROXY",

@@ -12,6 +12,8 @@ pub mod rule {
     pub const TREE_CHANGED: &str = "ralph.tree_changed";
     /// Fewer tests ran than there have to be.
     pub const ZERO_TESTS: &str = "ralph.zero_tests";
+    /// There is less of the sandbox than policy demands.
+    pub const SANDBOX: &str = "ralph.sandbox";
     /// Logs can't be written.
     pub const LOG: &str = "ralph.log";
     /// Somebody interrupted the run. Never recorded.

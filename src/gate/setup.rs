@@ -7,10 +7,11 @@ use crate::domain::verdict::{StepResult, Word};
 use crate::gate::command::Command;
 use crate::gate::context::{RunContext, millis_since};
 use crate::gate::definition::Definition;
-use crate::gate::environment::environment;
+use crate::gate::held;
 use crate::gate::log::{LOG_BYTES, Log, no_log};
 use crate::gate::outcome::Event;
 use crate::sys::clock::Clock;
+use crate::sys::sandbox::Network;
 
 /// The name of setup among the results, and of its log.
 pub const SETUP: &str = "setup";
@@ -54,14 +55,15 @@ fn commands(
     let mut log =
         Log::create(&ctx.log_dir.join(format!("{SETUP}.log")), LOG_BYTES).map_err(|e| no_log(&e))?;
     let declared = definition.steps.iter().flat_map(|step| &step.env).map(String::as_str);
-    let env = environment(ctx.env, declared, checkout);
+    let env = ctx.environment(declared, checkout);
     let wall = ctx.limits.wall.map_or(WALL, Period::from_duration);
     for line in &definition.setup {
         log.line(&format!("$ {line}"));
         on_event(Event::SetupStarted { command: line.clone() });
         let start = Clock.monotonic();
         let run = Run::Shell(line.clone());
-        let command = Command { run: &run, checkout, env: &env, limits: ctx.limits, wall };
+        let network = Network::On;
+        let command = Command { name: held::SETUP, run: &run, network, ctx, checkout, env: &env, wall };
         let tried = command.execute(&mut |text| {
             log.line(text);
             on_event(Event::SetupLine { line: text.to_owned() });

@@ -8,7 +8,6 @@ use crate::gate::classify::Judgement;
 use crate::gate::command::{Command, Tried};
 use crate::gate::context::{RunContext, millis_since};
 use crate::gate::count::Counter;
-use crate::gate::environment::environment;
 use crate::gate::log::{LOG_BYTES, Log, no_log};
 use crate::gate::outcome::{Event, rule};
 use crate::sys::clock::Clock;
@@ -75,8 +74,16 @@ fn tries(
     ctx: &RunContext<'_>,
     on_event: &mut dyn FnMut(Event),
 ) -> (Tried, Option<&'static str>) {
-    let env = environment(ctx.env, step.env.iter().map(String::as_str), checkout);
-    let command = Command { run: &step.run, checkout, env: &env, limits: ctx.limits, wall: step.timeout };
+    let env = ctx.environment(step.env.iter().map(String::as_str), checkout);
+    let command = Command {
+        name: &step.name,
+        run: &step.run,
+        network: step.network,
+        ctx,
+        checkout,
+        env: &env,
+        wall: step.timeout,
+    };
     let is_test = step.kind == StepKind::Test;
     let mut attempt = 1;
     loop {

@@ -49,7 +49,8 @@ impl Lab {
         let definition = Definition::of(&parse(gate, "orch.toml").unwrap());
         let log_dir = self.dir.path().join("logs/t");
         let env = Env::capture();
-        let ctx = RunContext { env: &env, jobs: self.jobs, log_dir: &log_dir, limits: &self.limits };
+        let ctx =
+            RunContext { env: &env, jobs: self.jobs, log_dir: &log_dir, limits: &self.limits, held: None };
         run(&self.checkout(), &definition, &ctx, verify, on_event)
     }
 }

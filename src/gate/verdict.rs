@@ -21,6 +21,8 @@ pub struct Subject<'a> {
     pub run: u32,
     /// By whom, as `Actor` prints.
     pub by: &'a str,
+    /// What the steps were held by.
+    pub trust: Trust,
 }
 
 /// All tails of a verdict together: a file of the state has at most 64 KiB.
@@ -29,8 +31,6 @@ const ALL_TAILS: usize = 32 * 1024;
 const PASS_TAIL: usize = 256;
 
 /// The verdict, sealed; None if the run was stopped, because then nothing is known about the tree.
-///
-/// Steps run with the user's rights, and the verdict says so.
 pub fn verdict(outcome: &Outcome, subject: &Subject<'_>, verifier: &VerifierKey) -> Option<Verdict> {
     if outcome.stop.is_some() {
         return None;
@@ -43,7 +43,7 @@ pub fn verdict(outcome: &Outcome, subject: &Subject<'_>, verifier: &VerifierKey)
         scope: Scope::Absolute,
         rule: outcome.rule.clone(),
         fact: outcome.fact.as_deref().map(|fact| tail(fact, TAIL_BYTES)),
-        trust: Trust::Unsandboxed,
+        trust: subject.trust,
         steps: with_short_tails(&outcome.steps),
         made: subject.made,
         run: subject.run,
@@ -95,7 +95,8 @@ mod tests {
         let verifier = VerifierKey::load_or_create(dir.path()).unwrap();
         let tree = Oid::parse(&"1".repeat(40)).unwrap();
         let made = Timestamp::from_millis(5);
-        let subject = Subject { tree: &tree, gate: "g", made, run: 1, by: "person:ann" };
+        let subject =
+            Subject { tree: &tree, gate: "g", made, run: 1, by: "person:ann", trust: Trust::Partial };
         verdict(outcome, &subject, &verifier).map(|v| (v, verifier))
     }
 
@@ -104,7 +105,7 @@ mod tests {
         let (verdict, verifier) = make(&outcome(vec![step(Word::Fail)])).unwrap();
         assert!(verifier.verify(&verdict));
         assert_eq!(verdict.key, key(&verdict.tree, "g", Base::Absolute));
-        assert_eq!((verdict.word, verdict.trust), (Word::Fail, Trust::Unsandboxed));
+        assert_eq!((verdict.word, verdict.trust), (Word::Fail, Trust::Partial));
     }
 
     #[test]

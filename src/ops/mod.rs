@@ -41,6 +41,7 @@ mod rebranch;
 mod remote;
 pub mod run;
 pub mod said;
+mod sandbox;
 pub mod setup;
 pub mod status;
 pub mod steps;

@@ -18,6 +18,7 @@ use crate::sys::process::Cmd;
 
 /// A checkout of one commit, held until it is dropped.
 pub(crate) struct Checkout {
+    slot: usize,
     worktree: Worktree,
     commit: Oid,
     tree: Oid,
@@ -37,7 +38,7 @@ pub(crate) fn check_out(cx: &Ctx, commit: &Oid, carry: &[String]) -> Result<Chec
     let path = worktrees::make_root(cx)?.join(format!("gate-{slot}"));
     let worktree = ensure(cx, &path, commit)?;
     let tree = cx.repo.tree_of(commit)?;
-    let checkout = Checkout { worktree, commit: commit.clone(), tree, _lock: lock };
+    let checkout = Checkout { slot, worktree, commit: commit.clone(), tree, _lock: lock };
     checkout.make_exact(cx, carry)?;
     Ok(checkout)
 }
@@ -155,6 +156,11 @@ impl Checkout {
             paths = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
         }
         Ok(paths)
+    }
+
+    /// Its number among the gate worktrees.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
     }
 
     /// Where it is.

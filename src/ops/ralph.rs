@@ -18,6 +18,7 @@ use crate::ops::gateless;
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
+use crate::ops::sandbox::{self, Room};
 use crate::ops::tasks;
 use crate::policy::gate_paths;
 use crate::policy::grant::Action;
@@ -198,7 +199,8 @@ fn look_up(
     let Some(verdict) = counting(cx, snapshot, &key)? else { return Ok(None) };
     let age = cx.clock.now().since(verdict.made);
     let limit = i64::try_from(config.ralph.max_age.millis()).unwrap_or(i64::MAX);
-    let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit;
+    let held = sandbox::suffices(verdict.trust, config.policy.sandbox);
+    let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit && held;
     Ok(matches.then_some(verdict))
 }
 
@@ -289,7 +291,8 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
             let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             (unsealed(cx, &outcome, &tree, definition), None)
         } else {
-            run(cx, request, &tree, definition, sink)?
+            let case = Case { request, tree: &tree, config: &config };
+            run(cx, &case, definition, sink)?
         };
         verdicts.push(verdict);
         if stop.is_some() {
@@ -338,19 +341,32 @@ fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) ->
     }
 }
 
+/// What is judged, for whom, and under which configuration.
+struct Case<'a> {
+    request: &'a Request,
+    tree: &'a Oid,
+    config: &'a Config,
+}
+
 fn run(
     cx: &Ctx,
-    request: &Request,
-    tree: &Oid,
+    case: &Case<'_>,
     definition: &Definition,
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
+    let Case { request, tree, config } = case;
     let key = verifier(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
+    let room = Room::of(cx, checkout.slot())?;
+    room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;
+    if let Some(fact) = room.refusal(config) {
+        return Ok((unsealed(cx, &Outcome::blocked(rule::SANDBOX, fact), tree, definition), None));
+    }
     let mut limits = Limits::wall(None, &cx.interrupts);
     limits.deadline = request.deadline;
     let log_dir = cx.file("logs").join(tree.as_str());
-    let ctx = RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits };
+    let held = room.held(checkout.path());
+    let ctx = RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, held };
     let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
     let verify = || checkout.verify(cx);
     let outcome = gate::run(checkout.path(), definition, &ctx, &verify, &mut forward);
@@ -358,7 +374,7 @@ fn run(
     let by = cx.actor.to_string();
     let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
     let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
-    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by };
+    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, trust: room.trust() };
     match gate::verdict(&outcome, &subject, &key) {
         Some(verdict) => {
             match people::agent_above(cx) {

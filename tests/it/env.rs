@@ -57,7 +57,9 @@ impl TestEnv {
         for made in [&home, &root.join("tmp")] {
             sys::fs::create_dir_all(made).expect("the root is ours");
         }
-        write(&home.join(".gitconfig"), GIT_CONFIG);
+        // Gates of tests note in here what they did.
+        let writes = format!("[orch]\n\tsandboxWrites = {}\n", root.display());
+        write(&home.join(".gitconfig"), &(GIT_CONFIG.to_owned() + &writes));
         let vars = variables(&root, &home);
         let redactor = Mutex::new(Redactor::new(&root, bin_dir()));
         Self(Arc::new(World { root, vars, redactor, _dir: dir }))

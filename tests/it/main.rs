@@ -68,6 +68,8 @@ mod run;
 #[cfg(test)]
 mod run_command;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod setup;

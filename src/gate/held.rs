@@ -1,0 +1,187 @@
+//! What the commands of a gate may see and write: their checkout, the system, the toolchains, and nothing of their user.
+//!
+//! Caches of toolchains can be written, but each run has its own copy, which is thrown away: whatever a tree downloads or
+//! forges there is gone before the next tree is judged, and never reaches the user's own builds.
+
+use std::path::{Path, PathBuf};
+
+use crate::sys::env::{Env, var};
+use crate::sys::sandbox::{Network, SYSTEM, Sandbox, Support};
+
+/// What a run of the gate is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The checkout: the one place that may be written.
+    pub checkout: &'a Path,
+    /// The repository's common git directory, which may be read.
+    pub git_dir: &'a Path,
+    /// What of that may not.
+    pub secret: &'a Path,
+    /// Further places that may be written.
+    pub writes: &'a [PathBuf],
+    /// An empty directory for the sandbox itself.
+    pub scratch: &'a Path,
+    /// What this machine can do.
+    pub support: Support,
+    /// The program that puts a command into its sandbox (`sandbox::take_over`).
+    pub launcher: &'a Path,
+}
+
+/// The layer of what setup writes. No step has such a name.
+pub(super) const SETUP: &str = "+setup";
+
+/// Variables that name a directory of a toolchain, or of its cache, and where it is without them, below the home.
+const TOOLCHAINS: [(&str, &str); 25] = [
+    ("CARGO_HOME", ".cargo"),
+    ("RUSTUP_HOME", ".rustup"),
+    ("NVM_DIR", ".nvm"),
+    ("VOLTA_HOME", ".volta"),
+    ("FNM_DIR", ".local/share/fnm"),
+    ("PNPM_HOME", ".local/share/pnpm"),
+    ("COREPACK_HOME", ".cache/node/corepack"),
+    ("YARN_CACHE_FOLDER", ".cache/yarn"),
+    ("npm_config_cache", ".npm"),
+    ("BUN_INSTALL", ".bun"),
+    ("DENO_DIR", ".cache/deno"),
+    ("PYENV_ROOT", ".pyenv"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+    ("UV_PYTHON_INSTALL_DIR", ".local/share/uv"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("POETRY_HOME", ".local/share/pypoetry"),
+    ("POETRY_CACHE_DIR", ".cache/pypoetry"),
+    ("GOPATH", "go"),
+    ("GOCACHE", ".cache/go-build"),
+    ("GOMODCACHE", "go/pkg/mod"),
+    ("PLAYWRIGHT_BROWSERS_PATH", ".cache/ms-playwright"),
+    ("ASDF_DATA_DIR", ".asdf"),
+    ("MISE_DATA_DIR", ".local/share/mise"),
+    ("PIPX_HOME", ".local/share/pipx"),
+    ("RBENV_ROOT", ".rbenv"),
+];
+
+/// Variables that name something to read.
+const READS: [&str; 7] = [
+    "GOROOT",
+    "JAVA_HOME",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "CARGO_HTTP_CAINFO",
+];
+
+/// Files of toolchains that may hold a password or a token, below the toolchain's directory.
+const CREDENTIALS: [(&str, [&str; 2]); 1] = [("CARGO_HOME", ["credentials", "credentials.toml"])];
+
+/// Where a system keeps what names and certificates lead to, outside of its usual directories.
+const RESOLVER: [&str; 2] = ["/etc/resolv.conf", "/var/lib/ca-certificates"];
+
+impl Held<'_> {
+    /// The sandbox for the command `name`, with the programs that `env` has. It finds what setup wrote, unless it is setup.
+    pub(super) fn sandbox(&self, name: &str, network: Network, env: &Env) -> Sandbox {
+        let home = env.get(var::HOME).map(PathBuf::from).filter(|home| home.is_absolute());
+        let mut reads: Vec<PathBuf> = SYSTEM.iter().chain(&RESOLVER).map(PathBuf::from).collect();
+        reads.push(self.git_dir.to_owned());
+        reads.extend(READS.iter().filter_map(|name| absolute(env, name)));
+        for dir in env.search_path().into_iter().filter(|dir| dir.is_absolute()) {
+            reads.extend(installation(&dir, home.as_deref()).map(Path::to_owned));
+            reads.push(dir);
+        }
+        let mut copies = Vec::new();
+        let mut hidden = vec![self.secret.to_owned()];
+        for (name, default) in TOOLCHAINS {
+            let place = absolute(env, name).or_else(|| Some(home.as_ref()?.join(default)));
+            let Some(place) = place.filter(|place| is_own(place, home.as_deref())) else { continue };
+            let secrets = CREDENTIALS.iter().filter(|(of, _)| *of == name).flat_map(|(_, files)| files);
+            hidden.extend(secrets.map(|file| place.join(file)));
+            copies.push(place);
+        }
+        let mut writes = vec![self.checkout.to_owned()];
+        writes.extend(self.writes.iter().cloned());
+        Sandbox {
+            reads,
+            writes,
+            copies,
+            hidden,
+            home: home.into_iter().collect(),
+            scratch: self.scratch.to_owned(),
+            below: if name == SETUP { Vec::new() } else { vec![SETUP.to_owned()] },
+            layer: name.to_owned(),
+            network,
+            support: self.support,
+        }
+    }
+}
+
+fn absolute(env: &Env, name: &str) -> Option<PathBuf> {
+    env.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Whether a directory is a toolchain's own: neither the home nor something above it, which a variable may name by
+/// mistake, or to have it shown.
+fn is_own(path: &Path, home: Option<&Path>) -> bool {
+    path.components().count() > 2 && home.is_none_or(|home| !home.starts_with(path))
+}
+
+/// The installation that a directory of programs belongs to (`<it>/bin`, `<it>/shims`), where that is all of it.
+fn installation<'a>(dir: &'a Path, home: Option<&Path>) -> Option<&'a Path> {
+    let is_programs = dir.ends_with("bin") || dir.ends_with("shims");
+    let whole = dir.parent().filter(|_| is_programs)?;
+    // `~/.local/bin` has siblings that are other programs' data.
+    let shared = home.is_some_and(|home| whole == home.join(".local"));
+    (is_own(whole, home) && !shared).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::environment::PASSED;
+
+    fn of(pairs: &[(&str, &str)]) -> Sandbox {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let none = Support::default();
+        let held = Held {
+            checkout: Path::new("/w/repo.orch/gate-0"),
+            git_dir: Path::new("/w/repo/.git"),
+            secret: Path::new("/w/repo/.git/orch"),
+            writes: &[],
+            scratch: Path::new("/s"),
+            support: none,
+            launcher: Path::new("/usr/bin/git-orch"),
+        };
+        held.sandbox("test", Network::On, &env)
+    }
+
+    #[test]
+    fn the_home_itself_is_never_shown() {
+        let sandbox = of(&[
+            ("HOME", "/home/ann"),
+            ("PATH", "/home/ann/bin:/home/ann/.local/bin:/opt/node/bin:bin:/usr/bin:/home/ann/.pyenv/shims"),
+            ("CARGO_HOME", "/home/ann"),
+            ("RUSTUP_HOME", "/home"),
+            ("GOPATH", "/"),
+        ]);
+        let all: Vec<&PathBuf> = sandbox.reads.iter().chain(&sandbox.copies).chain(&sandbox.writes).collect();
+        let home = Path::new("/home/ann");
+        assert!(all.iter().all(|path| !home.starts_with(path)), "{all:?}");
+        for shown in ["/home/ann/bin", "/home/ann/.local/bin", "/opt/node", "/home/ann/.pyenv"] {
+            assert!(sandbox.reads.iter().any(|path| path == Path::new(shown)), "{shown}");
+        }
+        assert!(!sandbox.reads.iter().any(|path| path == Path::new("/home/ann/.local")));
+    }
+
+    #[test]
+    fn a_toolchain_s_token_is_not_shown() {
+        let sandbox = of(&[("HOME", "/home/ann"), ("CARGO_HOME", "/x/cargo")]);
+        assert!(sandbox.copies.contains(&PathBuf::from("/x/cargo")));
+        assert!(sandbox.hidden.contains(&PathBuf::from("/x/cargo/credentials.toml")));
+        assert!(sandbox.hidden.contains(&PathBuf::from("/w/repo/.git/orch")));
+    }
+
+    #[test]
+    fn what_is_shown_by_a_variable_is_passed_on_by_it() {
+        let names = TOOLCHAINS.iter().map(|(name, _)| *name).chain(READS);
+        let missing: Vec<&str> = names.filter(|name| !PASSED.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The sandbox of a gate run: what this machine can do, what the configuration demands, and the directory it needs.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Minimum, SandboxUse};
+use crate::domain::verdict::Trust;
+use crate::gate::Held;
+use crate::ops::context::Ctx;
+use crate::ops::error::{Because, OpError, Refused};
+use crate::sys::env::current_program;
+use crate::sys::fs::{self, FsError};
+use crate::sys::probe;
+use crate::sys::sandbox::{Network, Strength, Support};
+
+/// What the commands of one gate run are held by. Its directory goes with it.
+pub(crate) struct Room {
+    support: Support,
+    strength: Strength,
+    launcher: PathBuf,
+    scratch: PathBuf,
+    secret: PathBuf,
+    git_dir: PathBuf,
+    writes: Vec<PathBuf>,
+}
+
+impl Room {
+    /// The room of the gate worktree `slot`, which the caller holds.
+    pub(crate) fn of(cx: &Ctx, slot: usize) -> Result<Self, OpError> {
+        let launcher = current_program().map_err(|source| FsError {
+            action: "find",
+            path: PathBuf::from("this program"),
+            source,
+        })?;
+        let scratch = cx.file("sandbox").join(format!("gate-{slot}"));
+        // What is there is of a run that was killed.
+        clear(&scratch)?;
+        fs::create_dir_all(&scratch)?;
+        let support = match cx.local.sandbox {
+            SandboxUse::Off => Support::default(),
+            SandboxUse::Auto | SandboxUse::Required => probe::sandbox(&launcher, &scratch, &cx.env),
+        };
+        let strength = support.strength(Network::On);
+        if cx.local.sandbox == SandboxUse::Required && strength != Strength::Full {
+            let fact = format!("this machine has not all of the sandbox: {}", missing(&strength));
+            return Err(Refused::new(Because::Environment, "sandbox.missing", fact)
+                .next("git config orch.sandbox auto   (runs with what there is; verdicts say so)")
+                .into());
+        }
+        Ok(Self {
+            support,
+            strength,
+            launcher,
+            scratch,
+            secret: cx.repo.orch_dir(),
+            git_dir: cx.repo.common_dir().to_owned(),
+            writes: cx.local.sandbox_writes.clone(),
+        })
+    }
+
+    /// What a run in `checkout` is held to; None: nothing holds it.
+    pub(crate) fn held<'a>(&'a self, checkout: &'a Path) -> Option<Held<'a>> {
+        (self.strength != Strength::None).then_some(Held {
+            checkout,
+            git_dir: &self.git_dir,
+            secret: &self.secret,
+            writes: &self.writes,
+            scratch: &self.scratch,
+            support: self.support,
+            launcher: &self.launcher,
+        })
+    }
+
+    /// What a verdict says about it.
+    pub(crate) fn trust(&self) -> Trust {
+        match self.strength {
+            Strength::Full => Trust::Sandboxed,
+            Strength::Partial(_) => Trust::Partial,
+            Strength::None => Trust::Unsandboxed,
+        }
+    }
+
+    /// Why the configuration does not accept a run here.
+    pub(crate) fn refusal(&self, config: &Config) -> Option<String> {
+        let wanted = config.policy.sandbox;
+        (!suffices(self.trust(), wanted)).then(|| {
+            format!("policy.sandbox = \"{}\", and here {}", wanted.as_str(), missing(&self.strength))
+        })
+    }
+
+    /// Why a step can't have the network that it is to have.
+    pub(crate) fn refuse_networks<'a>(
+        &self,
+        networks: impl IntoIterator<Item = (&'a str, Network)>,
+    ) -> Result<(), OpError> {
+        let limited = networks.into_iter().find(|(_, network)| *network != Network::On);
+        let Some((step, network)) = limited.filter(|_| !self.support.namespaces) else { return Ok(()) };
+        let fact = format!(
+            "step {step} is to have network = \"{}\", and this machine has no network namespaces for it",
+            network.as_str()
+        );
+        Err(Refused::new(Because::Environment, "sandbox.network", fact)
+            .next("sysctl kernel.unprivileged_userns_clone user.max_user_namespaces   (whether they are switched off)")
+            .into())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Err(error) = clear(&self.scratch) {
+            tracing::debug!(%error, "the next run clears it");
+        }
+    }
+}
+
+/// Whether what held a run is as much as there has to be.
+pub(crate) fn suffices(trust: Trust, wanted: Minimum) -> bool {
+    match wanted {
+        Minimum::Any => true,
+        Minimum::Partial => trust != Trust::Unsandboxed,
+        Minimum::Full => trust == Trust::Sandboxed,
+    }
+}
+
+fn missing(strength: &Strength) -> String {
+    match strength {
+        Strength::Full => "nothing is missing".to_owned(),
+        Strength::Partial(missing) => missing.join("; "),
+        Strength::None => "there is none of it".to_owned(),
+    }
+}
+
+/// Removes a room, with directories that the kernel or a command made unreadable.
+fn clear(dir: &Path) -> Result<(), OpError> {
+    if !fs::exists(dir) {
+        return Ok(());
+    }
+    if fs::remove_dir_all(dir).is_err() {
+        fs::open_up(dir)?;
+        fs::remove_dir_all(dir)?;
+    }
+    Ok(())
+}

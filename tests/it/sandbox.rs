@@ -1,0 +1,235 @@
+//! What a gate's commands can't do: read secrets, write elsewhere, reach services, outlive the run.
+
+use std::os::unix::net::UnixListener;
+
+use git_orch::sys::sandbox::{Network, Strength, Support};
+use git_orch::sys::{fs, probe};
+
+use crate::env::{ORCH, TestEnv, TestRepo};
+use crate::project::{Project, gate, refused};
+use crate::run::Done;
+
+/// What this machine can do.
+fn support(env: &TestEnv) -> Support {
+    let scratch = env.root().join("tmp/probe");
+    fs::create_dir_all(&scratch).expect("ours");
+    probe::sandbox(ORCH.as_ref(), &scratch, &env.vars())
+}
+
+/// What verdicts of this machine say.
+pub(crate) fn trust(env: &TestEnv) -> &'static str {
+    match support(env).strength(Network::On) {
+        Strength::Full => "sandboxed",
+        Strength::Partial(_) => "partial",
+        Strength::None => "unsandboxed",
+    }
+}
+
+/// A world in which gates may write nothing but their checkout. None where this machine has no whole sandbox, which is
+/// said: what these tests show can't be shown there.
+fn strict() -> Option<TestEnv> {
+    let env = TestEnv::new();
+    if trust(&env) != "sandboxed" {
+        eprintln!("skipped: this machine has no whole sandbox");
+        return None;
+    }
+    env.at(env.root()).git(&["config", "--global", "--unset-all", "orch.sandboxWrites"]).success();
+    Some(env)
+}
+
+/// Judges HEAD of a project whose gate's step runs these lines, and fails if it says that something is OPEN.
+fn try_all(env: &TestEnv, lines: &[String]) -> Done {
+    let project = Project::with(env, &gate("sh ./tries"));
+    let text = lines.join("\n") + "\n";
+    project.repo.git(&["switch", "--quiet", "-c", "tries"]).success();
+    project.repo.commit("tries", &[("tries", &text)]);
+    let done = project.repo.orch(&["ralph", "--json"]).any();
+    let log = project.repo.sh("cat .git/orch/logs/*/check.log").success();
+    assert!(!log.stdout.contains("OPEN"), "{}", log.stdout);
+    assert_eq!(done.status(), 0, "{done}\n{}", log.stdout);
+    log
+}
+
+fn open(what: &str, command: &str) -> String {
+    format!("if ({command}) > /dev/null 2>&1; then echo 'OPEN: {what}'; fi")
+}
+
+#[test]
+fn a_step_sees_no_secret_and_writes_nowhere_else() {
+    let Some(env) = strict() else { return };
+    let (root, home) = (env.root().display(), env.home());
+    let key = home.join(".local/state/git-orch/verifier.key");
+    for (file, text) in
+        [(".ssh/id", "k"), (".netrc", "k"), (".cargo/credentials.toml", "token"), (".cargo/config.toml", "")]
+    {
+        let path = home.join(file);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("ours");
+        fs::write_new(&path, text.as_bytes(), 0o644).expect("ours");
+    }
+    let _agent = UnixListener::bind(env.root().join("agent.sock")).expect("a socket");
+    let me = std::process::id();
+    let lines = [
+        open("home", "ls -A \"$HOME\" | grep -v cargo | grep ."),
+        open("ssh key", "cat \"$HOME/.ssh/id\""),
+        open("verifier key", &format!("cat {}", key.display())),
+        open("cargo token", "grep token \"$HOME/.cargo/credentials.toml\""),
+        open("a socket", &format!("test -e {root}/agent.sock")),
+        open("the user's checkout", &format!("cat {root}/repo/src/a")),
+        open("another worktree", &format!("echo x > {root}/repo.orch/x")),
+        open("git's configuration", &format!("echo x >> {root}/repo/.git/config")),
+        open("a ref", "git update-ref refs/heads/x HEAD"),
+        open("the index", "git add -A"),
+        open("our own files", &format!("cat {root}/repo/.git/orch/hook.toml")),
+        open("the system", "echo x > /usr/x || echo x > /etc/x"),
+        open("another process", &format!("kill -0 {me} || test -e /proc/{me}/environ && test $$ -gt 1000")),
+        open("a terminal", "echo x > /dev/tty"),
+        open("a mount", "mount -t tmpfs x /usr || unshare -Urm mount -t tmpfs x /usr"),
+        open("a capability", "grep -E 'Cap(Prm|Eff|Bnd|Amb)' /proc/self/status | grep -v 0000000000000000"),
+        "set -e; git status; git diff; git log --oneline; git show HEAD --stat".to_owned(),
+        "echo x > /tmp/x; echo x > \"$HOME/x\"; echo x > \"$HOME/.cargo/x\"; echo x >> \"$HOME/.cargo/config.toml\"".to_owned(),
+        "echo x > /dev/null; test -r /dev/urandom; echo x > new-file".to_owned(),
+    ];
+    try_all(&env, &lines);
+    let mut left = fs::list(&home.join(".cargo")).expect("ours");
+    left.sort();
+    assert_eq!(left, [home.join(".cargo/config.toml"), home.join(".cargo/credentials.toml")]);
+    assert_eq!(fs::read_string(&home.join(".cargo/config.toml")).expect("ours"), "");
+    assert!(!fs::exists(&home.join("x")), "what was written at home is gone");
+    assert!(!fs::exists(&env.root().join("repo/.git/orch/sandbox/gate-0")), "and so is the sandbox");
+}
+
+#[test]
+fn what_setup_writes_is_there_for_the_steps_and_for_nobody_after() {
+    let Some(env) = strict() else { return };
+    fs::create_dir_all(&env.home().join(".cargo")).expect("ours");
+    let step = |name: &str, run: &str| {
+        format!("[[ralph.step]]\nname = \"{name}\"\nkind = \"custom\"\ngroup = \"g\"\nrun = '''{run}'''\n")
+    };
+    let seen = "test -e $HOME/.cargo/s && test -e $HOME/s && test -e /tmp/s";
+    let text = format!(
+        "[ralph]\nsetup = ['! test -e $HOME/.cargo/s && touch $HOME/.cargo/s $HOME/s /tmp/s']\n{}{}",
+        step("one", &format!("{seen} && touch $HOME/.cargo/of-one")),
+        step("two", &format!("{seen} && ! test -e $HOME/.cargo/of-one && sleep 0.2")),
+    );
+    let project = Project::with(&env, &text);
+    project.repo.git(&["config", "orch.jobs", "2"]).success();
+    for _ in 0..2 {
+        project.repo.orch(&["ralph", "--fresh"]).success();
+    }
+}
+
+/// Processes whose command line has `text`.
+fn processes(repo: &TestRepo, text: &str) -> usize {
+    let script = format!("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao '{text}' | wc -l");
+    repo.sh(&script).success().line().parse().expect("a number")
+}
+
+#[test]
+fn nothing_that_a_step_starts_outlives_it() {
+    let Some(env) = strict() else { return };
+    let nap = format!("sleep 60{}", std::process::id());
+    let project = Project::with(&env, &gate(&format!("setsid {nap} & setsid setsid {nap} & sleep 0.2")));
+    project.repo.orch(&["ralph"]).success();
+    // The test's own shell has the words, too: it looks for them in pieces.
+    let pattern = nap.replacen("sleep", "[s]leep", 1);
+    assert_eq!(processes(&project.repo, &pattern), 0);
+    // What runs too long is stopped, and all that it started, too.
+    let env = strict().expect("it was there before");
+    let slow = format!(
+        "[[ralph.step]]\nname = \"s\"\nkind = \"custom\"\ntimeout = \"1s\"\nrun = \"setsid {nap} & {nap}\"\n"
+    );
+    let project = Project::with(&env, &slow);
+    let done = project.repo.orch(&["ralph"]).code(3);
+    assert!(done.stdout.contains("timed out after 1s"), "{done}");
+    assert_eq!(processes(&project.repo, &pattern), 0);
+}
+
+#[test]
+fn how_a_command_ends_is_seen_through_the_sandbox() {
+    let Some(env) = strict() else { return };
+    let step =
+        |n: usize, run: &str| format!("[[ralph.step]]\nname = \"s{n}\"\nkind = \"custom\"\nrun = {run}\n");
+    let runs = [
+        "[\"sh\", \"-c\", \"kill -SEGV $$\"]",
+        "\"no-such-tool\"",
+        "[\"no-such-tool\"]",
+        "\"exit 125\"",
+        "[\"./src/a\"]",
+    ];
+    let text: String = runs.iter().enumerate().map(|(n, run)| step(n, run)).collect();
+    let project = Project::with(&env, &text);
+    let json = project.repo.orch(&["ralph", "--json"]).code(1).json();
+    let steps = json["steps"].as_array().expect("steps");
+    let said: Vec<String> = steps
+        .iter()
+        .map(|s| format!("{} {}", s["verdict"].as_str().unwrap_or("?"), s["reason"].as_str().unwrap_or("")))
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    BLOCKED killed by SIGSEGV
+    BLOCKED no-such-tool: not found
+    BLOCKED no-such-tool: not found
+    FAIL exit 125
+    BLOCKED ./src/a: not executable (exit 126)
+    ");
+}
+
+#[test]
+fn a_step_has_the_network_that_it_is_to_have() {
+    let Some(env) = strict() else { return };
+    let step = |name: &str, network: &str, run: &str| {
+        format!(
+            "[[ralph.step]]\nname = \"{name}\"\nkind = \"custom\"\n{network}\ntimeout = \"30s\"\nrun = '''{run}'''\n"
+        )
+    };
+    let only_lo = "test \"$(grep -c : /proc/net/dev)\" = 1";
+    let daemon = "git init -q --bare /tmp/r.git && git daemon --listen=127.0.0.1 --port=9418 --base-path=/tmp --export-all & \
+                  until git ls-remote git://127.0.0.1/r.git; do sleep 0.05; done";
+    let text = format!(
+        "[ralph]\nnetwork = \"off\"\n{}{}",
+        step("off", "", &format!("{only_lo} && ! git ls-remote git://127.0.0.1/r.git")),
+        step("loopback", "network = \"loopback\"", &format!("{only_lo} && {daemon}")),
+    );
+    let project = Project::with(&env, &text);
+    project.repo.orch(&["ralph"]).success();
+    // Where there are no namespaces, that can't be had.
+    project.repo.git(&["config", "orch.sandbox", "off"]).success();
+    refused(project.repo.orch(&["ralph", "--fresh"]), 8, "sandbox.network");
+}
+
+#[test]
+fn policy_demands_a_sandbox() {
+    let Some(env) = strict() else { return };
+    let text = format!("[policy]\nsandbox = \"full\"\n{}", gate("true"));
+    let project = Project::with(&env, &text);
+    project.repo.git(&["config", "orch.sandbox", "off"]).success();
+    let done = project.repo.orch(&["ralph"]).code(3);
+    assert!(done.stdout.contains("ralph.sandbox"), "{done}");
+    project.repo.git(&["config", "orch.sandbox", "auto"]).success();
+    let json = project.repo.orch(&["ralph", "--json"]).success().json();
+    assert_eq!((json["verdict"].as_str(), json["trust"].as_str()), (Some("PASS"), Some("sandboxed")));
+}
+
+#[test]
+fn a_machine_that_has_only_a_part_says_so() {
+    let Some(env) = strict() else { return };
+    let project = Project::with(&env, &gate("! cat \"$HOME/secret\" && ! echo x > ../x && echo x > y"));
+    fs::write_new(&env.home().join("secret"), b"k", 0o644).expect("ours");
+    // In a sandbox there can't be another one with namespaces: Landlock alone is left.
+    let support = support(&env);
+    let scratch = env.root().join("tmp/outer");
+    fs::create_dir_all(&scratch.join("tmp")).expect("ours");
+    let spec = serde_json::json!({
+        "reads": ["/"], "writes": ["/"], "copies": [], "hidden": [], "home": [], "scratch": scratch,
+        "layer": "outer", "below": [], "network": "on",
+        "support": { "namespaces": false, "landlock": support.landlock },
+    });
+    let within = |args: &[&str]| {
+        let outer = ["sandbox-exec", &spec.to_string(), ORCH].map(str::to_owned);
+        let args: Vec<String> = outer.into_iter().chain(args.iter().map(|arg| (*arg).to_owned())).collect();
+        project.repo.cmd(ORCH).args(&args).run()
+    };
+    let json = within(&["ralph", "--json"]).success().json();
+    assert_eq!((json["verdict"].as_str(), json["trust"].as_str()), (Some("PASS"), Some("partial")));
+    project.repo.git(&["config", "orch.sandbox", "required"]).success();
+    refused(within(&["ralph", "--fresh"]), 8, "sandbox.missing");
+}
