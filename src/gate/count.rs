@@ -1,7 +1,7 @@
 //! How many tests ran, read from the summary lines of well-known test runners.
 //!
-//! A lower bound for `go test` without `-v`, which names packages only. Readers of real report formats are a
-//! later addition; these lines are what runners print whatever the report.
+//! A lower bound for `go test` without `-v`, which names packages only. Reports have readers of their own
+//! (`gate::findings`); these lines are what runners print whatever the report.
 
 use std::sync::LazyLock;
 

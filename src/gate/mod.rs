@@ -7,8 +7,8 @@
 //! Invariants: FAIL means that the tree is at fault; whatever else goes wrong (a missing program, a timeout, a
 //! signal, a full disk, a tree that changed meanwhile, no steps) is BLOCKED; an interrupted run gives no
 //! verdict. The definition's hash and the verdict's key are frozen: stored verdicts are found by them.
-//! Deliberately absent: checkouts and their pool, storing and looking up verdicts, approvals (`ops`); readers
-//! of report formats, findings, regressions.
+//! Deliberately absent: checkouts and their pool, storing and looking up verdicts, approvals (`ops`);
+//! regressions.
 
 mod canon;
 mod classify;
@@ -18,6 +18,7 @@ mod count;
 mod definition;
 pub mod detect;
 mod environment;
+pub mod findings;
 mod held;
 mod log;
 mod mac;

@@ -1,0 +1,8 @@
+//! Readers against what real tools print: `tests/corpus/reports`, see the README there.
+
+mod coverage;
+mod javascript;
+mod others;
+mod python;
+mod rust;
+mod setting;

@@ -1,0 +1,5 @@
+package sub
+
+// B.
+func B() int {
+	return undefined }

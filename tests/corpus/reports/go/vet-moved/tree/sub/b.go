@@ -1,0 +1,5 @@
+package sub
+
+
+func B() int {
+	return undefined }

@@ -1,0 +1,2 @@
+const { nothing } = require("./missing.js");
+test("never", () => { nothing(); });

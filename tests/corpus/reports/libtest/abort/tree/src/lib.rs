@@ -1,0 +1,7 @@
+#[test]
+fn fine() {}
+
+#[test]
+fn stops() {
+    std::process::abort()
+}

@@ -1,0 +1,3 @@
+import { test } from "vitest";
+import { nothing } from "./missing.js";
+test("never", () => { nothing(); });

@@ -1,0 +1,12 @@
+import { describe, expect, it, test } from "vitest";
+
+
+
+describe("sum", () => {
+  it("adds", () => { expect(1 + 1).toBe(2); });
+  it("is wrong", () => {
+    expect(1 + 1).toBe(3);
+  });
+  it.skip("waits", () => {});
+});
+test.todo("later");
