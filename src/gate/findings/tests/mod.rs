@@ -1,6 +1,7 @@
 //! Readers against what real tools print: `tests/corpus/reports`, see the README there.
 
 mod coverage;
+mod fuzz;
 mod javascript;
 mod others;
 mod python;
