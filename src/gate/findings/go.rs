@@ -26,7 +26,7 @@ static DIAGNOSTIC: LazyLock<Regex> = LazyLock::new(|| {
 static LOGGED: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^\s+(?P<file>[^\s:/]+\.go):(?P<line>\d+): (?P<message>.*)$"));
 static FAILED: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*--- FAIL: (\S+) \("));
-static PACKAGE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(ok|FAIL|\?|---)\s+(\S+)(?:\s+(.*))?$"));
+static PACKAGE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(ok|FAIL|\?) *\t(\S+)(?:\s+(.*))?$"));
 /// The command itself could not do it.
 static COMMAND: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^go: (?:downloading|finding|extracting|added|upgraded)?"));
@@ -63,11 +63,17 @@ pub(super) fn read(text: &str) -> Result<Gathered, ReportError> {
         printed.line(line);
     }
     printed.end_test();
-    // Events may be of no package at all.
-    match printed.refused && !events.seen && !printed.known {
+    // The command failed before it looked at any package.
+    match printed.stopped && !events.seen && printed.packages == 0 && printed.gathered.count() == 0 {
         true => Err(ReportError::Missing { format: FORMAT }),
         false => Ok(printed.gathered),
     }
+}
+
+/// Whether an event's output is the runner's, which older versions of Go do not say.
+fn frames(event: &Event) -> bool {
+    let output = event.output.trim_start();
+    event.output_type == "frame" || output.starts_with("=== ") || output.starts_with("--- ")
 }
 
 /// What a compiler or vet says in a line.
@@ -121,7 +127,7 @@ impl Events {
                     self.gathered.add(problem);
                 }
             }
-            "output" if event.output_type != "frame" && !event.output.starts_with("=== ") => {
+            "output" if !frames(&event) => {
                 let output = self.outputs.entry((event.package, event.test)).or_default();
                 if output.len() < OUTPUT {
                     output.push_str(&event.output);
@@ -152,7 +158,7 @@ impl Events {
             None => self.failed.contains(&package),
         };
         if failed && !explained {
-            self.gathered.add(Problem::new("package", format!("{package} failed: {output}")));
+            self.gathered.add(Problem::test(package, output));
         }
     }
 }
@@ -163,11 +169,14 @@ struct Printed {
     gathered: Gathered,
     /// The failed test that is being read, and what it printed.
     test: Option<(String, String)>,
-    /// Whether something of the present package was told.
-    told: bool,
-    /// Whether anything was understood.
-    known: bool,
+    /// Whether a test of the present package failed.
+    failed: bool,
+    /// Whether a compiler or vet said something.
     refused: bool,
+    /// How many packages were named.
+    packages: u64,
+    /// Whether the command itself failed.
+    stopped: bool,
 }
 
 impl Printed {
@@ -176,30 +185,29 @@ impl Printed {
             self.end_test();
             self.test = Some((found[1].to_owned(), String::new()));
         } else if let Some(problem) = diagnostic(line) {
-            self.told = true;
-            self.known = true;
+            self.refused = true;
             self.gathered.add(problem);
         } else if let Some(found) = PACKAGE.captures(line) {
             self.end_test();
-            self.known = true;
-            if &found[1] == "FAIL" && !self.told {
-                let reason = found.get(3).map_or("", |m| m.as_str());
-                self.gathered.add(Problem::new("package", format!("{} failed: {reason}", &found[2])));
-            }
+            self.packages += 1;
+            let reason = found.get(3).map_or("", |m| m.as_str());
             // Compilers speak before every package.
-            self.told &= found.get(3).is_some_and(|m| m.as_str() == "[build failed]");
+            let explained = self.failed || (self.refused && reason == "[build failed]");
+            if &found[1] == "FAIL" && !explained {
+                self.gathered.add(Problem::test(&found[2], reason));
+            }
+            self.failed = false;
         } else if let Some((_, output)) = self.test.as_mut().filter(|(_, output)| output.len() < OUTPUT) {
             output.push_str(line);
             output.push('\n');
         } else {
-            self.refused |= COMMAND.captures(line).is_some_and(|found| found[0].len() == "go: ".len());
+            self.stopped |= COMMAND.captures(line).is_some_and(|found| found[0].len() == "go: ".len());
         }
     }
 
     fn end_test(&mut self) {
         if let Some((name, output)) = self.test.take() {
-            self.told = true;
-            self.known = true;
+            self.failed = true;
             self.gathered.add(test(&name, &output, ""));
         }
     }

@@ -50,7 +50,9 @@ pub(super) fn add(text: &str, format: &'static str, gathered: &mut Gathered) -> 
     let (mut started, mut ended, mut stopped, mut refused) = (0_u64, 0_u64, 0_u64, BTreeSet::new());
     let mut suite = Suite::default();
     for line in text.lines().map(plain) {
-        if RUNNING.is_match(&line) {
+        if suite.in_output() {
+            suite.line(line);
+        } else if RUNNING.is_match(&line) {
             started += 1;
             suite = Suite::default();
         } else if let Some(found) = RESULT.captures(&line) {
@@ -78,10 +80,16 @@ pub(super) fn add(text: &str, format: &'static str, gathered: &mut Gathered) -> 
 }
 
 impl Suite {
+    /// Whether the lines are what a failed test printed: whatever they look like, they are of no suite.
+    fn in_output(&self) -> bool {
+        !self.outputs.is_empty() && !self.listing
+    }
+
     fn line(&mut self, line: String) {
         if line == "failures:" {
             (self.listing, self.names) = (true, Vec::new());
         } else if let Some(found) = OUTPUT.captures(&line) {
+            self.listing = false;
             self.outputs.push((found[1].to_owned(), Vec::new()));
         } else if self.listing
             && let Some(name) = line.strip_prefix("    ").filter(|name| !name.starts_with(' '))

@@ -136,9 +136,9 @@ impl Gathered {
     }
 
     /// Adds a problem. What was said before of the same place is the same problem: compilers say it once for each target
-    /// that contains the file.
+    /// that contains the file. Tests of the same name are as many tests.
     pub(super) fn add(&mut self, problem: Problem) {
-        if let Some(place) = problem.place {
+        if let (Sort::Code, Some(place)) = (&problem.sort, problem.place) {
             let key = (problem.rule.clone(), problem.paths.clone(), place, problem.message.clone());
             if self.problems.len() < FINDINGS && !self.placed.insert(key) {
                 return;

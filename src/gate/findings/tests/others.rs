@@ -151,6 +151,23 @@ fn go_in_text() {
 }
 
 #[test]
+fn go_packages_that_fail_without_a_test() {
+    let text = "sub/b.go:3:23: undefined: x\nFAIL\tm/sub [build failed]\n--- FAIL: TestA (0.00s)\nFAIL\tm/a\t0.1s\n\
+                panic: boom\nFAIL\tm/other\t0.1s\nok  \tm\t0.1s\nFAIL\n";
+    insta::assert_snapshot!(said("go", text, &[]), @r"
+    7800 error sub/b.go:3:23-3 go | undefined: x
+    5513 error - TestA | 
+    2aa7 error - m/other | 0.1s
+    ");
+    let events = "{\"Action\":\"start\",\"Package\":\"m\"}\n{\"Action\":\"output\",\"Package\":\"m\",\"Output\":\"panic: boom\\n\"}\n\
+                  {\"Action\":\"fail\",\"Package\":\"m\"}\n";
+    insta::assert_snapshot!(said("go", events, &[]), @r"
+    f78f error - m | panic: boom
+    ran 0, failed 0, skipped 0
+    ");
+}
+
+#[test]
 fn patterns_are_the_projects_own() {
     let pattern = r"regex:^(?P<file>[^:]+):(?P<line>\d+):(?:(?P<col>\d+):)? (?P<severity>\w+): (?P<message>.*?)(?: \[(?P<rule>\S+)\])?$";
     let text =

@@ -74,6 +74,30 @@ fn what_ends_a_test_process_or_a_build_is_a_finding() {
 }
 
 #[test]
+fn tests_of_the_same_name_are_as_many() {
+    let suite = "running 1 test\n\nfailures:\n\n---- a stdout ----\nthread 'a' panicked at src/lib.rs:1:2:\nno\n\n\
+                 failures:\n    a\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n";
+    insta::assert_snapshot!(said("libtest", &suite.repeat(2), &[]), @r"
+    8805 error src/lib.rs:1:2-1 a | no
+    8805 error src/lib.rs:1:2-1 a | no
+    ran 2, failed 2, skipped 0
+    ");
+}
+
+#[test]
+fn what_a_test_prints_is_of_no_suite() {
+    let printed = "running 3 tests\ntest x ... FAILED\ntest result: FAILED. 0 passed; 3 failed; 0 ignored; 0 measured; 0";
+    let text = format!(
+        "running 1 test\ntest a ... FAILED\n\nfailures:\n\n---- a stdout ----\n{printed}\n\nfailures:\n    a\n\n\
+         test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out"
+    );
+    insta::assert_snapshot!(said("libtest", &text, &[]), @r"
+    8805 error - a | running 3 tests test x ... FAILED test result: FAILED. 0 passed; 3 failed; 0 ignored; 0 measured; 0
+    ran 1, failed 1, skipped 0
+    ");
+}
+
+#[test]
 fn a_suite_without_a_result_broke_off() {
     let whole = text("libtest/base");
     let (cut, _) = whole.split_once("test result:").expect("it ends");
