@@ -11,6 +11,7 @@ use crate::gate::text::{plain, regex};
 
 const FORMAT: &str = "pytest";
 
+static SUMMARY: LazyLock<Regex> = LazyLock::new(|| regex(r"^=+ short test summary info =+$"));
 static FAILED: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?P<how>FAILED|ERROR) (?P<what>\S.*)$"));
 static LAST: LazyLock<Regex> = LazyLock::new(|| {
     regex(
@@ -27,14 +28,20 @@ pub(super) fn read(text: &str) -> Result<Gathered, ReportError> {
     // What was raised while files were collected: the summary does not repeat it.
     let mut raised: BTreeMap<String, String> = BTreeMap::new();
     let mut collecting = None;
+    // Elsewhere the same words are what tests printed.
+    let mut summary = false;
     for line in text.lines().map(plain) {
         if let Some(found) = COLLECTING.captures(&line) {
             collecting = Some(found[1].to_owned());
         } else if let Some(found) = RAISED.captures(&line) {
             raised.extend(collecting.take().map(|file| (file, found[1].to_owned())));
+        } else if SUMMARY.is_match(&line) {
+            summary = true;
         } else if let Some(found) = LAST.captures(&line) {
+            summary = false;
             gathered.ran(tests(&found["counts"]));
-        } else if let Some(found) = FAILED.captures(&line)
+        } else if summary
+            && let Some(found) = FAILED.captures(&line)
             && let Some(problem) = problem(&found["what"], &found["how"], &raised)
         {
             gathered.add(problem);

@@ -8,7 +8,8 @@ use crate::gate::findings::{
     cargo, cobertura, eslint, go, jest, junit, lcov, libtest, mypy, pattern, pytest, ruff, sarif, tsc,
 };
 
-/// Reads `text`, what a step printed or the file at `format.path()`, of a tool that ran in the checkout at `root`.
+/// Reads `text`, what a step printed or the file at `format.path()`, of a tool that ran in the checkout at `root`: its path as
+/// tools see it, without symbolic links.
 ///
 /// Tools that say nothing of a tree without problems have an empty report for an empty text. A step that failed with an
 /// empty report is the caller's to judge: its tool may have failed before it looked.

@@ -83,5 +83,7 @@ fn pytest_counts_what_it_says() {
     let whole = text("pytest/base");
     let cut = whole.trim_end().rsplit_once('\n').map_or("", |(before, _)| before);
     insta::assert_snapshot!(said("pytest", cut, &[]), @"error: cannot find a report of the format `pytest`");
+    let printed = format!("ERROR app.db: no connection\nFAILED a.py::b - c\n{whole}");
+    assert_eq!(said("pytest", &printed, &[]), said("pytest", &whole, &[]));
     assert_eq!(said("pytest", "no tests ran in 0.01s", &[]), "ran 0, failed 0, skipped 0\n");
 }
