@@ -18,6 +18,18 @@ pub const ROLE_POLICIES: [(&str, &str); 5] = [
     ("testwriter", include_str!("../policies/roles/testwriter.toml")),
 ];
 
+/// Guardrails: file's word and TOML (read by `policy::guardrail`).
+pub const GUARDRAILS: [(&str, &str); 8] = [
+    ("common", include_str!("../policies/guardrails/common.toml")),
+    ("rust", include_str!("../policies/guardrails/rust.toml")),
+    ("typescript", include_str!("../policies/guardrails/typescript.toml")),
+    ("python", include_str!("../policies/guardrails/python.toml")),
+    ("go", include_str!("../policies/guardrails/go.toml")),
+    ("sql", include_str!("../policies/guardrails/sql.toml")),
+    ("secrets", include_str!("../policies/guardrails/secrets.toml")),
+    ("phi", include_str!("../policies/guardrails/phi.toml")),
+];
+
 /// Texts for agents and people, in the template language of `minijinja`. Each is rendered by the function
 /// of `agent::render` that has its context.
 pub mod templates {

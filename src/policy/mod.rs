@@ -9,6 +9,7 @@ mod commit;
 mod contract;
 pub mod gate_paths;
 pub mod grant;
+pub mod guardrail;
 
 pub use commit::{Change, ChangeKind, CommitFacts, Place, TaskFacts, Violation, evaluate};
 pub use contract::{Contract, Patterns, Permission, PolicyError, Rules};
