@@ -52,6 +52,7 @@ fn protected_paths() {
         ("protected.legal", edit("LICENSE", "x", "")),
         ("protected.legal", edit("LICENSE-MIT", "x", "")),
         ("protected.legal", rename("NOTICE.txt", "old.txt")),
+        ("", add("packages/new/LICENSE", "x")),
         ("", edit("src/license.rs", "x", "")),
         ("protected.owners", edit(".github/CODEOWNERS", "x", "")),
         ("protected.git", add("src/.gitattributes", "*.rs binary")),
