@@ -29,6 +29,7 @@ mod events;
 mod format;
 #[cfg(test)]
 mod guard;
+mod guardrails;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
