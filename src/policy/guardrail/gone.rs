@@ -1,7 +1,7 @@
 //! Tests that a change takes away.
 //!
-//! A test is known by its name. One that is removed here and added there has moved; so has one of which only the first
-//! line changes. Where a test is made by a marker (`#[test]`), a name counts only with one: the marker is before it, or,
+//! A test is known by its name. One that is removed here and added there has moved; one of which nothing but the line with
+//! the name changes has got another. Where a test is made by a marker (`#[test]`), a name counts only with one: the marker is before it, or,
 //! because a diff may begin a removed block one line late, at the end of the same block.
 
 use std::collections::BTreeSet;
@@ -48,6 +48,17 @@ impl Shape<'_> {
         tests
     }
 
+    /// Whether a run has nothing of a test but its name: what it did stays, or comes from elsewhere.
+    fn only_names(&self, run: &[Line]) -> bool {
+        let fits = |line: &Line| self.marks(line) || self.name_in(line).is_some();
+        run.iter().all(|line| fits(line) || line.text.trim().is_empty())
+    }
+
+    /// The tests of `lines` whose name changes and nothing else.
+    fn named<'t>(&self, lines: &'t [Line]) -> BTreeSet<&'t str> {
+        runs(lines).filter(|run| self.only_names(run)).flat_map(|run| self.tests(run)).collect()
+    }
+
     /// How many runs have a marker and nothing that it could mark: the thing that has a name stays.
     fn bare_markers(&self, lines: &[Line]) -> usize {
         let bare = |run: &&[Line]| {
@@ -87,8 +98,12 @@ fn of_file(
         let fact = format!("`{}` becomes a file in which no test is looked for", change.old_path());
         return vec![hit::of_file(rule, change, &fact, change.old_path())];
     }
-    let removed = runs(&change.removed).flat_map(|run| shape.tests(run));
-    let gone: BTreeSet<&str> = removed.filter(|name| !added.contains(name)).collect();
+    let removed: BTreeSet<&str> = runs(&change.removed).flat_map(|run| shape.tests(run)).collect();
+    let mut gone: BTreeSet<&str> = removed.iter().filter(|name| !added.contains(*name)).copied().collect();
+    let (before, after) = (shape.named(&change.removed), shape.named(&change.added));
+    if gone.intersection(&before).count() <= after.difference(&removed).count() {
+        gone.retain(|name| !before.contains(name));
+    }
     if change.kind == ChangeKind::Deleted && !gone.is_empty() {
         let names: Vec<&str> = gone.into_iter().collect();
         let fact = format!("the file goes with `{}`", names.join("`, `"));

@@ -102,6 +102,15 @@ fn what_a_person_must_allow_is_not_allowed_by_a_comment() {
 }
 
 #[test]
+fn what_nothing_may_allow_is_never_allowed() {
+    let text = "[[rule]]\nid='a'\nabout='x'\nwhy='x'\nfix='x'\nallow='never'\nfiles=['**']\npattern='bad'";
+    let rules = Rules::parse(&[("mine.toml", text)], &[]).unwrap();
+    let change = [edit("a", "bad # orch-allow: guardrail.a -- nobody else has it", "")];
+    let checked = check(&rules, &change, Exceptions::Person);
+    assert!(checked.hits[0].message.ends_with("; this rule has no exceptions"), "{:?}", checked.hits);
+}
+
+#[test]
 fn an_old_comment_excuses_nothing_new() {
     let old = "// orch-allow: guardrail.suppression.ts-ignore -- the types of v3 are wrong";
     let mut change = edit("src/a.ts", "// @ts-ignore", old);

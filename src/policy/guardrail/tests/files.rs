@@ -84,7 +84,7 @@ fn tests_that_are_gone() {
     let python = "def test_adds():\n    assert add(1, 1) == 2";
     let script = "it('adds', () => {\n  expect(1).toBe(1)\n})";
     let go = "func TestAdds(t *testing.T) {\n}";
-    let rows: [(&str, Vec<Change>); 17] = [
+    let rows: [(&str, Vec<Change>); 21] = [
         ("tests.rust-deleted", vec![edit("src/a.rs", "", rust)]),
         ("tests.rust-deleted", vec![edit("src/a.rs", "", late)]),
         ("tests.rust-deleted", vec![edit("src/a.rs", "", "    #[test]")]),
@@ -97,6 +97,10 @@ fn tests_that_are_gone() {
         ("tests.py-deleted", vec![delete("tests/test_a.py", python)]),
         ("tests.py-deleted", vec![edit("tests/test_a.py", "# def test_adds():", python)]),
         ("", vec![delete("tests/test_a.py", python), add("tests/test_b.py", python)]),
+        ("", vec![edit("tests/test_a.py", "def test_sums():", "def test_adds():")]),
+        ("", vec![edit("src/a.test.ts", "it('sums', () => {", "it('adds', () => {")]),
+        ("tests.py-deleted", vec![edit("tests/test_a.py", "def test_sums():\n    pass", python)]),
+        ("tests.py-deleted", vec![edit("tests/test_a.py", "", "def test_adds():")]),
         ("", vec![edit("src/a.py", "", python)]),
         ("tests.js-deleted", vec![edit("src/a.test.ts", "", script)]),
         ("tests.js-skipped", vec![edit("src/a.test.ts", "it.skip('adds', () => {", script)]),
