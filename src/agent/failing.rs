@@ -55,7 +55,7 @@ pub fn select(steps: &[StepResult], room: Room) -> Failing {
     let mut failing = Failing::default();
     let mut left = room.total;
     for step in candidates {
-        let text = plain(&step.tail);
+        let text = plain(&step.said());
         let size = text.len().min(room.per_step);
         if text.is_empty() || (size > left && left < WORTH_SHOWING) {
             let reason = step.reason.as_ref().map(|reason| format!(" ({reason})"));
@@ -122,6 +122,7 @@ mod tests {
             millis: 0,
             exit: Some(1),
             tail: tail.to_owned(),
+            report: None,
         }
     }
 

@@ -133,6 +133,7 @@ mod tests {
             millis: 0,
             exit: Some(101),
             tail: "test mean ... FAILED\n```\nleft: 1".to_owned(),
+            report: None,
         };
         let skipped =
             StepResult { name: "docs".to_owned(), tail: String::new(), word: Word::Blocked, ..step.clone() };

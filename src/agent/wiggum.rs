@@ -93,7 +93,7 @@ impl Judged {
         }
         for step in failing() {
             let reason = step.reason.as_deref().unwrap_or_default();
-            for text in [&step.name, reason, &step.tail] {
+            for text in [&step.name, reason, &step.said()] {
                 hash.update(normalised(text));
                 hash.update([0]);
             }
@@ -457,6 +457,7 @@ mod tests {
             millis: 1,
             exit: Some(101),
             tail: tail.to_owned(),
+            report: None,
         };
         Verdict {
             key: String::new(),

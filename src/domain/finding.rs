@@ -66,6 +66,56 @@ impl Finding {
     pub const MESSAGE: usize = 500;
 }
 
+/// One line, as compilers write it: `src/a.rs:3:5: error E0308: mismatched types`.
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(path) = &self.path {
+            f.write_str(path)?;
+            if let Some(span) = self.span {
+                write!(f, ":{}", span.line)?;
+                if let Some(column) = span.column {
+                    write!(f, ":{column}")?;
+                }
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{} {}", self.severity.as_str(), self.rule)?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+}
+
+/// Counts of tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tests {
+    /// Executed, whatever came of it.
+    pub ran: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Known and not executed.
+    pub skipped: u64,
+}
+
+impl Tests {
+    /// The sum of two runs.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            ran: self.ran.saturating_add(other.ran),
+            failed: self.failed.saturating_add(other.failed),
+            skipped: self.skipped.saturating_add(other.skipped),
+        }
+    }
+}
+
+/// Counts of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Lines that tests executed.
+    pub covered: u64,
+    /// Lines that can be executed.
+    pub total: u64,
+}
+
 /// The findings of `candidate` that `base` has not, in order. A fingerprint that stands in the base some times excuses as
 /// many of the candidate, those in files that have it in the base before others: a copy of an old problem is a new one.
 pub fn new_ones<'a>(candidate: &'a [Finding], base: &[Finding]) -> Vec<&'a Finding> {

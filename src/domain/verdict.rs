@@ -1,5 +1,6 @@
 //! Ralph's verdicts: what was judged, by what, with what result.
 
+use crate::domain::finding::{Coverage, Finding, Tests};
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
 
@@ -109,6 +110,46 @@ pub struct StepResult {
     pub exit: Option<i32>,
     /// The last lines of its output, at most 4 KiB; the whole is in the local log.
     pub tail: String,
+    /// What its report says, if it has one.
+    pub report: Option<StepReport>,
+}
+
+/// How many findings are told of one step.
+const TOLD: usize = 20;
+
+impl StepResult {
+    /// What the step found, for whoever has to mend it: its findings, one a line, and the end of its output, unless that
+    /// is made for machines.
+    pub fn said(&self) -> String {
+        let Some(report) = self.report.as_ref().filter(|report| report.found > 0) else {
+            return self.tail.clone();
+        };
+        let told = report.findings.iter().take(TOLD);
+        let mut lines: Vec<String> = told.map(ToString::to_string).collect();
+        let rest = report.found.saturating_sub(lines.len() as u64);
+        if rest > 0 {
+            lines.push(format!("and {rest} more"));
+        }
+        let for_machines = |line: &str| line.starts_with(['{', '[', '<', '}', ']']);
+        let last = self.tail.lines().rfind(|line| !line.trim().is_empty());
+        if last.is_some_and(|line| !for_machines(line.trim_start())) {
+            lines.push(self.tail.clone());
+        }
+        lines.join("\n")
+    }
+}
+
+/// What a step's report says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepReport {
+    /// The problems, the worst first. A verdict keeps as many as fit.
+    pub findings: Vec<Finding>,
+    /// How many there were.
+    pub found: u64,
+    /// Counts of tests, if it is a report of tests.
+    pub tests: Option<Tests>,
+    /// Counts of lines, if it is a report of coverage.
+    pub coverage: Option<Coverage>,
 }
 
 /// A verdict with all that belongs to it: an attestation.
@@ -146,6 +187,39 @@ pub struct Verdict {
 #[cfg(test)]
 mod tests {
     use super::Word::{Blocked, Fail, Pass};
+    use super::{StepReport, StepResult};
+    use crate::domain::finding::{Finding, Severity, Span};
+
+    fn step(tail: &str, found: u64) -> StepResult {
+        let finding = |n: u64| Finding {
+            rule: format!("R{n}"),
+            path: Some("a.rs".into()),
+            span: Some(Span { line: 3, column: u32::try_from(n).ok(), end_line: 3 }),
+            message: "no".into(),
+            severity: Severity::Error,
+            fingerprint: String::new(),
+        };
+        let findings = (1..=found.min(30)).map(finding).collect();
+        StepResult {
+            name: "s".into(),
+            kind: "lint".into(),
+            word: Fail,
+            reason: None,
+            millis: 0,
+            exit: Some(1),
+            tail: tail.into(),
+            report: Some(StepReport { findings, found, ..StepReport::default() }),
+        }
+    }
+
+    #[test]
+    fn findings_are_told_before_output_and_instead_of_what_machines_read() {
+        assert_eq!(step("output", 0).said(), "output");
+        assert_eq!(step("output\n", 1).said(), "a.rs:3:1: error R1: no\noutput\n");
+        assert_eq!(step("x\n{\"a\":1}\n", 1).said(), "a.rs:3:1: error R1: no");
+        let many = step("", 31).said();
+        assert_eq!((many.lines().count(), many.lines().last()), (21, Some("and 11 more")));
+    }
 
     #[test]
     fn pass_only_if_all_pass() {

@@ -173,7 +173,7 @@ mod tests {
     use std::time::Duration;
 
     fn judged(run: &Run, end: End, tail: &str) -> String {
-        let end = Ok(Ended { end, tail: tail.to_owned(), took: Duration::ZERO });
+        let end = Ok(Ended { end, tail: tail.to_owned(), took: Duration::ZERO, kept: false });
         let wall = Period::from_secs(600);
         let j = judge(&Facts { run, end: &end, lines: tail.lines().count() as u64, wall });
         format!("{} {}", j.word.as_str(), j.reason.unwrap_or_default())

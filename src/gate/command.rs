@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::config::{Period, Run};
 use crate::gate::classify::{Facts, Judgement, judge};
 use crate::gate::context::RunContext;
+use crate::gate::reading::REPORT;
 use crate::gate::text::{TAIL_BYTES, plain, tail};
 use crate::sys::env::Env;
 use crate::sys::process::{Cmd, End, Limits};
@@ -19,6 +20,8 @@ pub(super) struct Command<'a> {
     pub(super) ctx: &'a RunContext<'a>,
     pub(super) checkout: &'a Path,
     pub(super) env: &'a Env,
+    /// Where what it prints is kept.
+    pub(super) kept: Option<&'a Path>,
     /// Outranks the limits of the run.
     pub(super) wall: Period,
 }
@@ -29,6 +32,8 @@ pub(super) struct Tried {
     pub(super) tail: String,
     /// Whether it was stopped from outside: interrupted, or out of the caller's time.
     pub(super) stopped: bool,
+    /// Whether all that it printed is kept.
+    pub(super) kept: bool,
 }
 
 impl Command<'_> {
@@ -37,14 +42,19 @@ impl Command<'_> {
         let limits = Limits { wall: Some(self.wall.duration()), ..self.ctx.limits.clone() };
         let mut lines = 0;
         let cmd = self.ctx.hold(self.cmd(), self.name, self.network);
+        let cmd = match self.kept {
+            Some(path) => cmd.keep_output(path, REPORT),
+            None => cmd,
+        };
         let end = cmd.supervise(&limits, &mut |line| {
             lines += 1;
             on_line(&plain(line));
         });
         let judgement = judge(&Facts { run: self.run, end: &end, lines, wall: self.wall });
         let stopped = end.as_ref().is_ok_and(|ended| ended.end == End::Interrupted);
+        let kept = end.as_ref().is_ok_and(|ended| ended.kept);
         let tail = end.map(|ended| tail(&ended.tail, TAIL_BYTES)).unwrap_or_default();
-        Tried { judgement, tail, stopped }
+        Tried { judgement, tail, stopped, kept }
     }
 
     fn cmd(&self) -> Cmd {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::domain::verdict::{StepResult, Verdict};
+use crate::domain::verdict::{StepReport, StepResult, Verdict};
 use crate::gate::canon::{Canon, hex, unhex};
 use crate::sys::fs::{self, FsError};
 use crate::sys::random;
@@ -139,14 +139,40 @@ fn canonical(v: &Verdict) -> Vec<u8> {
 
 fn step(canon: Canon, step: &StepResult) -> Canon {
     let exit = step.exit.map(|code| code.to_string());
-    canon
+    let canon = canon
         .text(&step.name)
         .text(&step.kind)
         .text(step.word.as_str())
         .option(step.reason.as_deref())
         .number(step.millis)
         .option(exit.as_deref())
-        .text(&step.tail)
+        .text(&step.tail);
+    // Verdicts from before there were reports keep their seals.
+    match &step.report {
+        Some(found) => report(canon, found),
+        None => canon,
+    }
+}
+
+fn report(canon: Canon, report: &StepReport) -> Canon {
+    let tests = report.tests.map(|t| format!("{} {} {}", t.ran, t.failed, t.skipped));
+    let coverage = report.coverage.map(|c| format!("{} {}", c.covered, c.total));
+    let canon = canon
+        .text("report")
+        .number(report.found)
+        .option(tests.as_deref())
+        .option(coverage.as_deref())
+        .number(report.findings.len() as u64);
+    report.findings.iter().fold(canon, |canon, finding| {
+        let span = finding.span.map(|s| format!("{} {:?} {}", s.line, s.column, s.end_line));
+        canon
+            .text(&finding.rule)
+            .option(finding.path.as_deref())
+            .option(span.as_deref())
+            .text(&finding.message)
+            .text(finding.severity.as_str())
+            .text(&finding.fingerprint)
+    })
 }
 
 #[cfg(test)]
@@ -174,6 +200,7 @@ mod tests {
                 millis: 5,
                 exit: Some(0),
                 tail: "ok".into(),
+                report: None,
             }],
             made: Timestamp::from_millis(0),
             run: 1,
@@ -212,6 +239,7 @@ mod tests {
             |v| v.steps[0].millis = 6,
             |v| v.steps[0].exit = None,
             |v| v.steps[0].tail.clear(),
+            |v| v.steps[0].report = Some(StepReport::default()),
             |v| v.made = Timestamp::from_millis(1),
             |v| v.by.push('x'),
             |v| v.mac.truncate(62),

@@ -24,6 +24,7 @@ mod log;
 mod mac;
 mod outcome;
 mod plan;
+mod reading;
 mod run;
 mod setup;
 mod step;

@@ -14,6 +14,8 @@ pub mod rule {
     pub const ZERO_TESTS: &str = "ralph.zero_tests";
     /// There is less of the sandbox than policy demands.
     pub const SANDBOX: &str = "ralph.sandbox";
+    /// A step's report is missing, old, or can't be read.
+    pub const REPORT: &str = "ralph.report";
     /// Logs can't be written.
     pub const LOG: &str = "ralph.log";
     /// Somebody interrupted the run. Never recorded.

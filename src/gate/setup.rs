@@ -35,6 +35,7 @@ pub(super) fn run(
         millis: 0,
         exit: None,
         tail: String::new(),
+        report: None,
     };
     let failed = commands(checkout, definition, ctx, &mut result, on_event);
     if let Err(reason) = failed {
@@ -63,7 +64,8 @@ fn commands(
         let start = Clock.monotonic();
         let run = Run::Shell(line.clone());
         let network = Network::On;
-        let command = Command { name: held::SETUP, run: &run, network, ctx, checkout, env: &env, wall };
+        let command =
+            Command { name: held::SETUP, run: &run, network, ctx, checkout, env: &env, kept: None, wall };
         let tried = command.execute(&mut |text| {
             log.line(text);
             on_event(Event::SetupLine { line: text.to_owned() });

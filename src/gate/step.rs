@@ -3,14 +3,18 @@
 use std::path::Path;
 
 use crate::config::{Step, StepKind};
-use crate::domain::verdict::{StepResult, Word};
+use crate::domain::finding::Tests;
+use crate::domain::verdict::{StepReport, StepResult, Word};
 use crate::gate::classify::Judgement;
 use crate::gate::command::{Command, Tried};
 use crate::gate::context::{RunContext, millis_since};
 use crate::gate::count::Counter;
+use crate::gate::findings::Report;
 use crate::gate::log::{LOG_BYTES, Log, no_log};
 use crate::gate::outcome::{Event, rule};
+use crate::gate::reading::{self, Reading};
 use crate::sys::clock::Clock;
+use crate::sys::fs;
 
 /// A step's result.
 pub(super) struct Finished {
@@ -23,11 +27,21 @@ pub(super) struct Finished {
 
 /// The result of a step that did not run.
 pub(super) fn not_run(step: &Step, reason: String) -> Finished {
-    let tried = Tried { judgement: Judgement::blocked(reason, None), tail: String::new(), stopped: false };
-    finished(step, tried, None, 0)
+    let judgement = Judgement::blocked(reason, None);
+    let tried = Tried { judgement, tail: String::new(), stopped: false, kept: false };
+    finished(step, Ran { tried, rule: None, report: None }, 0)
 }
 
-fn finished(step: &Step, tried: Tried, rule: Option<&'static str>, millis: u64) -> Finished {
+/// What the tries of a step came to.
+struct Ran {
+    tried: Tried,
+    /// The rule that decided, if one did.
+    rule: Option<&'static str>,
+    report: Option<StepReport>,
+}
+
+fn finished(step: &Step, ran: Ran, millis: u64) -> Finished {
+    let Ran { tried, rule, report } = ran;
     let result = StepResult {
         name: step.name.clone(),
         kind: step.kind.as_str().to_owned(),
@@ -36,6 +50,7 @@ fn finished(step: &Step, tried: Tried, rule: Option<&'static str>, millis: u64) 
         millis,
         exit: tried.judgement.exit,
         tail: tried.tail,
+        report,
     };
     Finished { result, rule, stopped: tried.stopped }
 }
@@ -52,7 +67,7 @@ pub(super) fn run(
         Ok(log) => log,
         Err(error) => return Finished { rule: Some(rule::LOG), ..not_run(step, no_log(&error)) },
     };
-    let (mut tried, mut rule) = tries(step, checkout, ctx, &mut |event| {
+    let mut ran = tries(step, checkout, ctx, &mut |event| {
         match &event {
             Event::StepLine { line, .. } => log.line(line),
             Event::StepRetried { attempt, .. } => log.line(&format!("--- try {attempt} ---")),
@@ -62,18 +77,23 @@ pub(super) fn run(
     });
     if let Err(error) = log.finish() {
         // What filled the disk may as well have made the step fail, or pass.
-        tried.judgement = Judgement::blocked(no_log(&error), tried.judgement.exit);
-        rule = Some(rule::LOG);
+        ran.tried.judgement = Judgement::blocked(no_log(&error), ran.tried.judgement.exit);
+        ran.rule = Some(rule::LOG);
     }
-    finished(step, tried, rule, millis_since(start))
+    finished(step, ran, millis_since(start))
 }
 
-fn tries(
-    step: &Step,
-    checkout: &Path,
-    ctx: &RunContext<'_>,
-    on_event: &mut dyn FnMut(Event),
-) -> (Tried, Option<&'static str>) {
+fn tries(step: &Step, checkout: &Path, ctx: &RunContext<'_>, on_event: &mut dyn FnMut(Event)) -> Ran {
+    let printed = ctx.log_dir.join(format!("{}.report", step.name));
+    let reading = match Reading::begin(step, checkout, printed.clone()) {
+        Ok(reading) => reading,
+        Err(why) => {
+            let mut judgement = Judgement::blocked(String::new(), None);
+            let rule = Some(reading::unread(&why, &mut judgement));
+            let tried = Tried { judgement, tail: String::new(), stopped: false, kept: false };
+            return Ran { tried, rule, report: None };
+        }
+    };
     let env = ctx.environment(step.env.iter().map(String::as_str), checkout);
     let command = Command {
         name: &step.name,
@@ -82,6 +102,7 @@ fn tries(
         ctx,
         checkout,
         env: &env,
+        kept: reading.as_ref().and_then(Reading::printed),
         wall: step.timeout,
     };
     let is_test = step.kind == StepKind::Test;
@@ -94,21 +115,48 @@ fn tries(
             }
             on_event(Event::StepLine { name: step.name.clone(), line: line.to_owned() });
         });
-        let rule = if is_test { judge_tests(step, &counter, &mut tried.judgement) } else { None };
+        let (mut rule, report) = read_report(reading.as_ref(), &mut tried);
+        if rule.is_none() && is_test {
+            let tests = report.as_ref().and_then(|report| report.tests);
+            rule = judge_tests(step, &counter, tests, &mut tried.judgement);
+        }
         if tried.judgement.word != Word::Fail || attempt > step.retries {
             if tried.judgement.word == Word::Pass && attempt > 1 {
                 tried.judgement.note(format!("flaky: passed on try {attempt}"));
             }
-            return (tried, rule);
+            drop(fs::remove_file_if_there(&printed));
+            return Ran { tried, rule, report: report.map(reading::settled) };
         }
         attempt += 1;
         on_event(Event::StepRetried { name: step.name.clone(), attempt });
     }
 }
 
-/// What the number of executed tests makes of the judgement. Returns the rule, if one decides.
-fn judge_tests(step: &Step, counter: &Counter, judgement: &mut Judgement) -> Option<&'static str> {
-    let blocked = match (judgement.word, step.min_tests, counter.executed()) {
+/// The report of a try, and what it makes of the judgement; the rule, if one decides. One that was stopped, killed or not
+/// started has none.
+fn read_report(reading: Option<&Reading<'_>>, tried: &mut Tried) -> (Option<&'static str>, Option<Report>) {
+    let Some(reading) = reading.filter(|_| tried.judgement.word != Word::Blocked) else {
+        return (None, None);
+    };
+    match reading.end(tried.kept) {
+        Ok(report) => {
+            reading::weigh(&report, &mut tried.judgement);
+            (None, Some(report))
+        }
+        Err(why) => (Some(reading::unread(&why, &mut tried.judgement)), None),
+    }
+}
+
+/// What the number of executed tests makes of the judgement. Returns the rule, if one decides. A report knows it better
+/// than lines that look like a summary.
+fn judge_tests(
+    step: &Step,
+    counter: &Counter,
+    report: Option<Tests>,
+    judgement: &mut Judgement,
+) -> Option<&'static str> {
+    let executed = report.map_or_else(|| counter.executed(), |tests| Some(tests.ran));
+    let blocked = match (judgement.word, step.min_tests, executed) {
         (Word::Fail, _, _) if counter.found_none() => "no test was found".to_owned(),
         (Word::Pass, Some(min), Some(ran)) if ran < min => format!("{ran} tests ran, min_tests = {min}"),
         (Word::Pass, Some(min), None) if min > 0 => {

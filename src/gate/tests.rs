@@ -318,3 +318,80 @@ fn a_step_sees_only_the_listed_environment() {
     assert!(!names.contains(&"CARGO_PKG_NAME"), "{names:?}");
     assert!(Path::new(&lab.checkout()).is_dir());
 }
+
+/// A step whose report is what these lines make of it.
+fn reporting(report: &str, run: &str, more: &str) -> String {
+    gate(&[("s", &format!("kind = \"test\"\nreport = '{report}'\n{more}\nrun = '''\n{run}\n'''"))])
+}
+
+const JUNIT: &str = r#"<testsuites><testsuite name="t" tests="2" failures="1"><testcase name="a" classname="t"/><testcase name="b" classname="t"><failure message="no">x</failure></testcase></testsuite></testsuites>"#;
+const GREEN: &str = r#"<testsuites><testsuite name="t" tests="2"><testcase name="a" classname="t"/><testcase name="b" classname="t"/></testsuite></testsuites>"#;
+
+#[test]
+fn a_report_is_findings_and_what_is_no_report_is_blocked() {
+    let write = |text: &str| format!("cat > r.xml <<'E'\n{text}\nE");
+    let rows = [
+        ("a green one", "junit:r.xml", write(GREEN), ""),
+        ("a failure, and exit 0", "junit:r.xml", write(JUNIT), ""),
+        ("a failure", "junit:r.xml", write(JUNIT) + "\nexit 1", ""),
+        ("too few tests", "junit:r.xml", write(GREEN), "min_tests = 3"),
+        ("none at all", "junit:r.xml", "true".to_owned(), ""),
+        ("none at all, and it failed", "junit:r.xml", "exit 1".to_owned(), ""),
+        ("one that breaks off", "junit:r.xml", "printf '<testsuites><testsuite>' > r.xml".to_owned(), ""),
+        ("one that is something else", "junit:r.xml", "echo hello > r.xml".to_owned(), ""),
+        ("one that leads out", "junit:r.xml", "ln -s /etc/passwd r.xml".to_owned(), ""),
+        ("printed", "ruff", "echo '[]'".to_owned(), ""),
+        ("nothing printed", "ruff", "true".to_owned(), ""),
+        ("an unknown format", "ruf", "true".to_owned(), ""),
+        ("a missing tool", "ruff", "no-such-tool".to_owned(), ""),
+        (
+            "a long line",
+            "ruff",
+            "printf '['; head -c 300000 /dev/zero | tr '\\0' ' '; echo ']'".to_owned(),
+            "",
+        ),
+    ];
+    let said: Vec<String> = rows
+        .iter()
+        .map(|(name, report, run, more)| {
+            let lab = Lab::new();
+            let outcome = lab.run(&reporting(report, run, more));
+            let step = &outcome.steps[0];
+            let found = step.report.as_ref().map_or("-".to_owned(), |report| report.found.to_string());
+            let reason = step.reason.as_deref().unwrap_or("-");
+            format!(
+                "{name}: {} {found} {} {reason}",
+                step.word.as_str(),
+                outcome.rule.as_deref().unwrap_or("-")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    a green one: PASS 0 - -
+    a failure, and exit 0: FAIL 1 - exit 0 with 1 finding
+    a failure: FAIL 1 - exit 1; 1 finding
+    too few tests: BLOCKED 0 ralph.zero_tests 2 tests ran, min_tests = 3
+    none at all: BLOCKED - ralph.report report: it wrote no r.xml
+    none at all, and it failed: BLOCKED - ralph.report report: it wrote no r.xml
+    one that breaks off: BLOCKED - ralph.report report: cannot find the end of the report (format `junit`)
+    one that is something else: BLOCKED - ralph.report report: cannot find a report of the format `junit`
+    one that leads out: BLOCKED - ralph.report report: r.xml leads out of the checkout
+    printed: PASS 0 - -
+    nothing printed: BLOCKED - ralph.report report: cannot find a report of the format `ruff`
+    an unknown format: BLOCKED - ralph.report report: cannot read reports of the format `ruf`; known are: cargo, libtest, eslint, tsc, vitest, jest, ruff, mypy, pytest, junit, sarif, lcov, cobertura, go, regex:<pattern>
+    a missing tool: BLOCKED - - no-such-tool: not found
+    a long line: PASS 0 - -
+    ");
+}
+
+#[test]
+fn a_report_of_another_run_is_none() {
+    let lab = Lab::new();
+    fs::write_new(&lab.checkout().join("r.xml"), GREEN.as_bytes(), 0o644).unwrap();
+    let outcome = lab.run(&reporting("junit:r.xml", "true", ""));
+    assert_eq!((outcome.word, outcome.rule.as_deref()), (Word::Blocked, Some("ralph.report")));
+    assert!(outcome.steps[0].reason.as_deref().unwrap().contains("was there before"));
+    // Written anew with the very same text it is one.
+    let outcome = lab.run(&reporting("junit:r.xml", "cp r.xml s.xml && cat s.xml > r.xml", ""));
+    assert_eq!(outcome.word, Word::Pass, "{}", shown(&outcome));
+}

@@ -2,7 +2,7 @@
 
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
+use crate::domain::verdict::{Scope, StepReport, StepResult, Trust, Verdict, Word};
 use crate::gate::definition::{Base, key};
 use crate::gate::mac::VerifierKey;
 use crate::gate::outcome::Outcome;
@@ -27,6 +27,10 @@ pub struct Subject<'a> {
 
 /// All tails of a verdict together: a file of the state has at most 64 KiB.
 const ALL_TAILS: usize = 32 * 1024;
+/// What is kept of the findings of all steps together, in bytes.
+const ALL_FINDINGS: usize = 16 * 1024;
+/// What a finding takes besides its texts.
+const FINDING: usize = 160;
 /// The tail of a step that passed.
 const PASS_TAIL: usize = 256;
 
@@ -56,6 +60,8 @@ pub fn verdict(outcome: &Outcome, subject: &Subject<'_>, verifier: &VerifierKey)
 
 /// The steps with tails that fit together: what did not pass has the most to say.
 fn with_short_tails(steps: &[StepResult]) -> Vec<StepResult> {
+    let reports = steps.iter().filter(|step| step.report.as_ref().is_some_and(|r| r.found > 0)).count();
+    let findings = ALL_FINDINGS / reports.max(1);
     let pass = steps.iter().filter(|step| step.word == Word::Pass).count();
     let rest = (steps.len() - pass).max(1);
     let pass_limit = PASS_TAIL.min(ALL_TAILS / 4 / pass.max(1));
@@ -64,9 +70,28 @@ fn with_short_tails(steps: &[StepResult]) -> Vec<StepResult> {
         .iter()
         .map(|step| {
             let limit = if step.word == Word::Pass { pass_limit } else { limit };
-            StepResult { tail: tail(&step.tail, limit), ..step.clone() }
+            StepResult {
+                tail: tail(&step.tail, limit),
+                report: step.report.as_ref().map(|report| bounded(report, findings)),
+                ..step.clone()
+            }
         })
         .collect()
+}
+
+/// The report with as many findings as fit: the worst come first.
+fn bounded(report: &StepReport, bytes: usize) -> StepReport {
+    let mut left = bytes;
+    let findings = report.findings.iter().take_while(|finding| {
+        let size = FINDING
+            + finding.rule.len()
+            + finding.message.len()
+            + finding.path.as_deref().unwrap_or("").len();
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    });
+    StepReport { findings: findings.cloned().collect(), ..report.clone() }
 }
 
 #[cfg(test)]
@@ -83,6 +108,7 @@ mod tests {
             millis: 1,
             exit: None,
             tail: "0123456789\n".repeat(1000),
+            report: None,
         }
     }
 

@@ -74,16 +74,22 @@ fn step(step: &StepView, name: usize, page: Page) -> String {
     };
     let line = format!("{} {:<name$}  {time:>6}{why}", page.mark(mark), step.name);
     let mut out = format!("{}\n", line.trim_end());
-    if step.verdict != Word::Pass && !step.tail.trim().is_empty() {
+    if step.verdict != Word::Pass && !step.said.trim().is_empty() {
         out.push_str(&tail(step));
     }
     out
 }
 
+/// Findings come first and are worth more than what was printed around them: what does not fit is cut at its end.
 fn tail(step: &StepView) -> String {
-    let text = harmless(step.tail.trim_end());
-    let lines: Vec<&str> = text.lines().collect();
-    let cut = lines.len().saturating_sub(TAIL_LINES);
+    let text = harmless(step.said.trim_end());
+    let mut lines: Vec<&str> = text.lines().collect();
+    let found = step.report.as_ref().is_some_and(|report| report.found > 0);
+    let most = if found { TAIL_LINES + 1 } else { TAIL_LINES };
+    if found {
+        lines.truncate(most);
+    }
+    let cut = lines.len().saturating_sub(most);
     let mut out = format!("{}\n", indent(&lines[cut..].join("\n"), 4));
     if let Some(log) = &step.log {
         let place = match cut {
@@ -194,7 +200,7 @@ mod tests {
     #[test]
     fn a_refusal_shows_what_did_not_pass() {
         let mut view = view(Word::Fail);
-        view.steps[2].tail = "boom".into();
+        view.steps[2].said = "boom".into();
         insta::assert_snapshot!(plain(&refused(&view, file())), @r"
         ! clippy   1.2 s  cargo: not found
         x test     1.2 s  exit 1

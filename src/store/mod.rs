@@ -19,6 +19,7 @@ mod claim;
 mod codec;
 mod epoch;
 mod error;
+mod findings;
 #[cfg(test)]
 mod fuzz_tests;
 mod group;

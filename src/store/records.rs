@@ -11,6 +11,7 @@ use crate::domain::session::{Outcome, Session, SessionTask};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
 use crate::store::codec::{put, put_opt};
+use crate::store::findings::{decode_report, encode_report};
 use crate::store::reader::Reader;
 
 /// The format that this program writes.
@@ -179,6 +180,9 @@ pub(crate) fn encode_verdict(v: &Verdict) -> Table {
         put(&mut t, "millis", i64::try_from(s.millis).unwrap_or(i64::MAX));
         put_opt(&mut t, "exit", s.exit.map(i64::from));
         put(&mut t, "tail", s.tail.as_str());
+        if let Some(report) = &s.report {
+            put(&mut t, "report", Value::Table(encode_report(report)));
+        }
         Value::Table(t)
     });
     put(&mut t, "step", Value::Array(steps.collect()));
@@ -196,6 +200,7 @@ fn decode_step(value: &DeValue<'_>) -> Result<StepResult, String> {
         millis: u64::try_from(r.int("millis")?).map_err(|_| "millis is negative".to_owned())?,
         exit: exit.map(|n| i32::try_from(n).map_err(|_| "exit is out of range".to_owned())).transpose()?,
         tail: r.text("tail")?,
+        report: r.sub("report")?.map(|r| decode_report(&r)).transpose()?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Files. Every error names its path; every write that must survive a power cut goes through
 //! `write_atomic`: temporary file in the same directory, fsync, rename, fsync of the directory.
 
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use crate::domain::time::Timestamp;
@@ -199,6 +199,14 @@ pub fn remove_file_if_there(path: &Path) -> Result<bool, FsError> {
 #[expect(clippy::disallowed_methods, reason = "adds the path")]
 pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     at("remove directory", path, std::fs::remove_dir_all(path))
+}
+
+/// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
+pub fn nameless(bytes: &[u8]) -> io::Result<std::fs::File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Lets the owner into all directories below `dir`, and into itself, so that it can be removed.

@@ -6,22 +6,24 @@
 //! fixers, agents).
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Seek as _, Write as _};
+use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
 use crate::sys::clock::Clock;
 use crate::sys::env::Env;
+use crate::sys::fs;
 use crate::sys::sandbox::{self, Sandbox};
 use crate::sys::search::find_in;
-pub use crate::sys::search::find_program;
+pub use crate::sys::search::{find_program, quote};
 use crate::sys::signal::Interrupts;
-use crate::sys::stream::{Tail, read_lines};
+use crate::sys::stream::{Kept, Tail, read_lines};
 
 /// A child process to be started.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Cmd {
     stdin: Stdin,
     /// What holds it, with the program that puts it in there.
     sandbox: Option<(PathBuf, String)>,
+    /// Where its output goes, and how much of it.
+    kept: Option<(PathBuf, u64)>,
 }
 
 /// What a child reads.
@@ -162,6 +166,8 @@ pub struct Ended {
     pub tail: String,
     /// How long it took.
     pub took: Duration,
+    /// Whether all that it printed is in the file of `Cmd::keep_output`.
+    pub kept: bool,
 }
 
 const POLL: Duration = Duration::from_millis(15);
@@ -183,6 +189,7 @@ impl Cmd {
             env: env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             stdin: Stdin::Nothing,
             sandbox: None,
+            kept: None,
         }
     }
 
@@ -240,6 +247,13 @@ impl Cmd {
     #[must_use]
     pub fn within(mut self, sandbox: &Sandbox, launcher: &Path) -> Self {
         self.sandbox = Some((launcher.to_owned(), sandbox.text()));
+        self
+    }
+
+    /// Has `supervise` write what the child prints to the file at `path`, at most `limit` bytes.
+    #[must_use]
+    pub fn keep_output(mut self, path: &Path, limit: u64) -> Self {
+        self.kept = Some((path.to_owned(), limit));
         self
     }
 
@@ -337,7 +351,7 @@ impl Cmd {
         command.args(args).current_dir(&self.dir).env_clear().envs(self.env.iter().map(|(k, v)| (k, v)));
         let stdin = match &self.stdin {
             Stdin::Nothing => Ok(None),
-            Stdin::Bytes(bytes) => replay(bytes).map(Some),
+            Stdin::Bytes(bytes) => fs::nameless(bytes).map(Some),
             Stdin::File(path) => std::fs::File::open(path).map(Some),
         };
         match stdin {
@@ -361,6 +375,8 @@ impl Cmd {
         let (reader, writer) = io::pipe().map_err(spawn_error)?;
         let second = writer.try_clone().map_err(spawn_error)?;
         tracing::debug!(line = %self.line(), dir = %self.dir.display(), "supervise");
+        let kept = self.kept.as_ref().map(|(path, limit)| Kept::new(path, *limit));
+        let kept = kept.transpose().map_err(spawn_error)?;
         let expression = self.expression().stdout_file(writer).stderr_file(second).before_spawn(|command| {
             command.process_group(0);
             Ok(())
@@ -370,7 +386,14 @@ impl Cmd {
         drop(expression);
         let group = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let (lines, incoming) = mpsc::sync_channel(AHEAD);
-        let pump = std::thread::spawn(move || read_lines(reader, &lines));
+        let complete = Arc::new(AtomicBool::new(false));
+        let says_so = Arc::clone(&complete);
+        let pump = std::thread::spawn(move || {
+            let all = read_lines(reader, &lines, kept);
+            // Before the channel closes, which is what the other side waits for.
+            says_so.store(all, Ordering::Release);
+            drop(lines);
+        });
         let mut tail = Tail::default();
         let child = Child { handle: &handle, group, start };
         let stopped = watch(&child, limits, &incoming, &mut |line| {
@@ -390,20 +413,13 @@ impl Cmd {
         if pump.is_finished() && pump.join().is_err() {
             tracing::error!("BUG: the output reader panicked");
         }
+        let kept = complete.load(Ordering::Acquire);
         let end = stopped.unwrap_or_else(|| match (status.code(), status.signal()) {
             (Some(code), _) => End::Exit(code),
             (None, signal) => End::Signal(signal.unwrap_or(0)),
         });
-        Ok(Ended { end, tail: tail.text(), took: start.elapsed() })
+        Ok(Ended { end, tail: tail.text(), took: start.elapsed(), kept })
     }
-}
-
-/// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
-fn replay(bytes: &[u8]) -> io::Result<std::fs::File> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(bytes)?;
-    file.rewind()?;
-    Ok(file)
 }
 
 /// A supervised child while it runs.
@@ -481,19 +497,9 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
     }
 }
 
-/// A word as a shell would need it.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,^".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
 
     use super::*;
 

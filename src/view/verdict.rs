@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::domain::verdict::{StepResult, Verdict, Word};
+use crate::domain::finding::Finding;
+use crate::domain::verdict::{StepReport, StepResult, Verdict, Word};
 use crate::view::{SCHEMA, words};
 
 /// One step's part in a verdict.
@@ -23,6 +24,11 @@ pub struct StepView {
     pub exit: Option<i32>,
     /// The last lines of its output.
     pub tail: String,
+    /// What its report says, if it has one.
+    pub report: Option<ReportView>,
+    /// What is shown of it where it did not pass: its findings, and the end of its output.
+    #[serde(skip)]
+    pub said: String,
     /// The file with all of its output, if it is on this machine.
     pub log: Option<String>,
 }
@@ -38,6 +44,8 @@ impl StepView {
             millis: step.millis,
             exit: step.exit,
             tail: step.tail.clone(),
+            report: step.report.as_ref().map(ReportView::new),
+            said: step.said(),
             log,
         }
     }
@@ -45,6 +53,72 @@ impl StepView {
     /// Whether it was left out because a step that it needs did not pass.
     pub fn skipped(&self) -> bool {
         self.reason.as_deref().is_some_and(|r| r.starts_with("skipped"))
+    }
+}
+
+/// What a step's report says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportView {
+    /// How many problems there are.
+    pub found: u64,
+    /// As many of them as a verdict keeps, the worst first.
+    pub findings: Vec<FindingView>,
+    /// How many tests were executed; null where the report is not one of tests, like the next two.
+    pub tests_ran: Option<u64>,
+    /// How many of these failed.
+    pub tests_failed: Option<u64>,
+    /// How many were known and not executed.
+    pub tests_skipped: Option<u64>,
+    /// How many lines tests executed; null where the report is not one of coverage, like the next one.
+    pub lines_covered: Option<u64>,
+    /// How many lines can be executed.
+    pub lines: Option<u64>,
+}
+
+impl ReportView {
+    fn new(report: &StepReport) -> Self {
+        Self {
+            found: report.found,
+            findings: report.findings.iter().map(FindingView::new).collect(),
+            tests_ran: report.tests.map(|tests| tests.ran),
+            tests_failed: report.tests.map(|tests| tests.failed),
+            tests_skipped: report.tests.map(|tests| tests.skipped),
+            lines_covered: report.coverage.map(|coverage| coverage.covered),
+            lines: report.coverage.map(|coverage| coverage.total),
+        }
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FindingView {
+    /// The tool's name for it, or the name of the failed test.
+    pub rule: String,
+    /// The file, from the checkout's root; null: of no single file.
+    pub path: Option<String>,
+    /// The first line, from 1.
+    pub line: Option<u32>,
+    /// The first column in characters, from 1.
+    pub column: Option<u32>,
+    /// What the tool says.
+    pub message: String,
+    /// `error`, `warning` or `note`.
+    pub severity: &'static str,
+    /// The same for the same problem wherever it moved to.
+    pub fingerprint: String,
+}
+
+impl FindingView {
+    fn new(finding: &Finding) -> Self {
+        Self {
+            rule: finding.rule.clone(),
+            path: finding.path.clone(),
+            line: finding.span.map(|span| span.line),
+            column: finding.span.and_then(|span| span.column),
+            message: finding.message.clone(),
+            severity: finding.severity.as_str(),
+            fingerprint: finding.fingerprint.clone(),
+        }
     }
 }
 
@@ -68,7 +142,7 @@ pub struct VerdictView {
     pub gate: String,
     /// `absolute` or `no_regressions`.
     pub scope: &'static str,
-    /// `unsandboxed` or `sandboxed`.
+    /// `unsandboxed`, `partial` or `sandboxed`.
     pub trust: &'static str,
     /// The rule that decided, when no step did.
     pub rule: Option<String>,
@@ -172,6 +246,7 @@ pub(crate) mod tests {
             millis: 1_234,
             exit: Some(0),
             tail: tail.into(),
+            report: None,
         }
     }
 
@@ -223,6 +298,7 @@ pub(crate) mod tests {
               "millis": 1234,
               "exit": 0,
               "tail": "boom",
+              "report": null,
               "log": "/logs/test.log"
             }
           ],

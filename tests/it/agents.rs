@@ -116,6 +116,7 @@ impl Work {
             millis: 1,
             exit: Some(1),
             tail: format!("found: {answer}\nexpected: 42"),
+            report: None,
         };
         self.failing = select(&[step], Room::default());
         let judged = Some(Judged { word, failure: answer.clone(), summary: "answer (exit 1)".to_owned() });

@@ -526,3 +526,22 @@ fn a_broken_orch_toml_on_trunk_is_named_with_its_line() {
     let done = project.repo.orch(&["ralph"]).code(8);
     assert!(done.stderr.contains("2:") && done.stderr.contains("name"), "{}", done.stderr);
 }
+
+#[test]
+fn what_a_report_finds_is_told_and_kept() {
+    let ruff = r#"[{"code":"F401","message":"`os` imported but unused","filename":"src/a","location":{"row":2,"column":1},"end_location":{"row":2,"column":2},"severity":"error"}]"#;
+    let step = format!(
+        "[[ralph.step]]\nname = \"lint\"\nkind = \"lint\"\nreport = \"ruff\"\nrun = '''echo '{ruff}'; exit 1'''\n"
+    );
+    let (project, done) = judged_by(&step, "FAIL");
+    let repo = &project.repo;
+    assert!(done.stdout.contains("src/a:2:1: error F401: `os` imported but unused"), "{}", done.stdout);
+    assert!(!done.stdout.contains("end_location"), "what machines read is not shown: {}", done.stdout);
+    // The same from the record.
+    let json = repo.orch(&["ralph", "--json"]).code(1).json();
+    assert_eq!(json["recorded"], true);
+    let report = &json["steps"][0]["report"];
+    assert_eq!((&report["found"], &report["findings"][0]["line"]), (&1.into(), &2.into()));
+    assert_eq!(report["findings"][0]["fingerprint"].as_str().map(str::len), Some(32));
+    assert_eq!(report["tests_ran"], serde_json::Value::Null);
+}

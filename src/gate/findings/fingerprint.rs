@@ -3,7 +3,7 @@
 //! The first 32 digits of the SHA-256 of the encoding in `gate::canon`, with the domain word `git-orch finding v1` and the
 //! fields: the family of the format; a word for the kind; and
 //!
-//! - kind `code`: the rule, the first 48 characters of the source from the finding's start that are no white space,
+//! - kind `code`: the rule, the first 24 characters of the source from the finding's start that are no white space,
 //!   and the message, normalised;
 //! - kind `message`, where the source can't be read: the rule and the message, normalised;
 //! - kind `test`: the test's name.
@@ -18,7 +18,7 @@ use crate::gate::canon::Canon;
 use crate::gate::text::regex;
 
 /// How many characters of the source count.
-pub(super) const CONTENT: usize = 48;
+pub(super) const CONTENT: usize = 24;
 /// How many bytes of a message are normalised.
 const READ: usize = 2_000;
 /// How many characters of the normalised message count.

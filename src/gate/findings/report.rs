@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::domain::finding::Finding;
+pub use crate::domain::finding::{Coverage, Tests};
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,37 +16,6 @@ pub struct Report {
     pub tests: Option<Tests>,
     /// How much was covered; None: it is no report of coverage.
     pub coverage: Option<Coverage>,
-}
-
-/// Counts of tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tests {
-    /// Executed, whatever came of it.
-    pub ran: u64,
-    /// Of these, failed.
-    pub failed: u64,
-    /// Known and not executed.
-    pub skipped: u64,
-}
-
-impl Tests {
-    /// The sum of two runs.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            ran: self.ran.saturating_add(other.ran),
-            failed: self.failed.saturating_add(other.failed),
-            skipped: self.skipped.saturating_add(other.skipped),
-        }
-    }
-}
-
-/// Counts of lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Coverage {
-    /// Lines that tests executed.
-    pub covered: u64,
-    /// Lines that can be executed.
-    pub total: u64,
 }
 
 /// Why there is no report: the tree could not be judged.

@@ -62,6 +62,7 @@ pub(super) fn broken(violations: &[Violation]) -> (wiggum::Judged, Failing) {
             "{}\n({})\nUndo that, or find a way that keeps to the rule: nothing was committed.",
             violation.fact, violation.reason
         ),
+        report: None,
     };
     let steps: Vec<StepResult> = violations.iter().map(step).collect();
     let judged = wiggum::Judged { word: Word::Fail, failure: facts.join("\n"), summary: facts.join(", ") };

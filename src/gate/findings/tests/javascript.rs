@@ -5,12 +5,12 @@ use crate::gate::findings::tests::setting::{new, report, said, shown, text, try_
 #[test]
 fn eslint_counts_columns_as_javascript_does() {
     insta::assert_snapshot!(shown(&report("eslint", "eslint/base")), @r"
-    39d9 warning src/b.js:1:7-1 no-unused-vars | 'smile' is assigned a value but never used.
-    ffa4 error src/b.js:1:20-1 no-var | Unexpected var, use let or const instead.
-    1fad warning src/b.js:1:24-1 no-unused-vars | 'old' is assigned a value but never used.
-    6a8e error src/b.js:3:9-3 eqeqeq | Expected '===' and instead saw '=='.
-    d0da warning src/b.js:4:5-4 no-debugger | Unexpected 'debugger' statement.
-    c772 error src/b.js:6:10-6 no-undef | 'undefinedName' is not defined.
+    e50c warning src/b.js:1:7-1 no-unused-vars | 'smile' is assigned a value but never used.
+    b67e error src/b.js:1:20-1 no-var | Unexpected var, use let or const instead.
+    b4fa warning src/b.js:1:24-1 no-unused-vars | 'old' is assigned a value but never used.
+    fd1d error src/b.js:3:9-3 eqeqeq | Expected '===' and instead saw '=='.
+    e3e0 warning src/b.js:4:5-4 no-debugger | Unexpected 'debugger' statement.
+    6b9d error src/b.js:6:10-6 no-undef | 'undefinedName' is not defined.
     1829 error src/broken.js:1:11-1 eslint | Parsing error: Unexpected token ;
     ");
     assert_eq!(shown(&report("eslint", "eslint/clean")), "");
@@ -19,7 +19,7 @@ fn eslint_counts_columns_as_javascript_does() {
 #[test]
 fn what_eslint_finds_is_known_again() {
     assert_eq!(new("eslint", "eslint/moved", "eslint/base"), "");
-    insta::assert_snapshot!(new("eslint", "eslint/planted", "eslint/base"), @"05ef error src/b.js:1:21-1 no-undef | 'unknownThing' is not defined.");
+    insta::assert_snapshot!(new("eslint", "eslint/planted", "eslint/base"), @"f7ff error src/b.js:1:21-1 no-undef | 'unknownThing' is not defined.");
 }
 
 #[test]
@@ -35,9 +35,9 @@ fn eslint_may_be_run_by_something_that_talks() {
 fn tsc_says_the_same_pretty_and_plain() {
     let plain = shown(&report("tsc", "tsc/base"));
     insta::assert_snapshot!(plain, @r"
-    0c6f error src/a.ts:2:41-2 TS2322 | Type 'string' is not assignable to type 'number'.
-    e813 error src/a.ts:4:14-4 TS2339 | Property 'width' does not exist on type 'Shape'.
-    001d error src/a.ts:6:14-6 TS2741 | Property 'size' is missing in type '{ name: string; }' but required in type 'Shape'.
+    8ca8 error src/a.ts:2:41-2 TS2322 | Type 'string' is not assignable to type 'number'.
+    1249 error src/a.ts:4:14-4 TS2339 | Property 'width' does not exist on type 'Shape'.
+    64f2 error src/a.ts:6:14-6 TS2741 | Property 'size' is missing in type '{ name: string; }' but required in type 'Shape'.
     ");
     assert_eq!(shown(&report("tsc", "tsc/pretty")), plain);
     assert_eq!(said("tsc", "", &[]), "");
@@ -47,7 +47,7 @@ fn tsc_says_the_same_pretty_and_plain() {
 #[test]
 fn what_tsc_finds_is_known_again() {
     assert_eq!(new("tsc", "tsc/moved", "tsc/base"), "");
-    insta::assert_snapshot!(new("tsc", "tsc/planted", "tsc/base"), @"81c9 error src/a.ts:1:14-1 TS2322 | Type 'number' is not assignable to type 'string'.");
+    insta::assert_snapshot!(new("tsc", "tsc/planted", "tsc/base"), @"3287 error src/a.ts:1:14-1 TS2322 | Type 'number' is not assignable to type 'string'.");
 }
 
 #[test]

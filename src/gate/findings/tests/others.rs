@@ -76,17 +76,17 @@ fn xml_that_breaks_off_is_no_report() {
 #[test]
 fn sarif_has_places_and_levels() {
     insta::assert_snapshot!(shown(&report("sarif", "sarif/base")), @r"
-    e7f8 error a.py:1:8-1 F401 | `os` imported but unused
-    b160 error a.py:2:8-2 F401 | `sys` imported but unused
-    41db error a.py:6-6 E702 | Multiple statements on one line (semicolon)
-    5761 error a.py:6-6 F841 | Local variable `wrong` is assigned to but never used
-    d41b error a.py:7:16-7 E711 | Comparison to `None` should be `cond is None`
-    bc5e error a.py:9:24-9 F821 | Undefined name `missing`
+    ae0d error a.py:1:8-1 F401 | `os` imported but unused
+    75b8 error a.py:2:8-2 F401 | `sys` imported but unused
+    96e8 error a.py:6-6 E702 | Multiple statements on one line (semicolon)
+    03bd error a.py:6-6 F841 | Local variable `wrong` is assigned to but never used
+    ee00 error a.py:7:16-7 E711 | Comparison to `None` should be `cond is None`
+    5312 error a.py:9:24-9 F821 | Undefined name `missing`
     2c62 error broken.py:1:7-1 invalid-syntax | Expected a parameter or the end of the parameter list
     d8c9 error broken.py:2:1-2 invalid-syntax | unexpected EOF while parsing
     ");
     assert_eq!(new("sarif", "sarif/moved", "sarif/base"), "");
-    insta::assert_snapshot!(new("sarif", "sarif/planted", "sarif/base"), @"4736 error a.py:2:24-2 F821 | Undefined name `unknown_name`");
+    insta::assert_snapshot!(new("sarif", "sarif/planted", "sarif/base"), @"6a3e error a.py:2:24-2 F821 | Undefined name `unknown_name`");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn go_tests_builds_and_panics() {
 fn go_in_text() {
     insta::assert_snapshot!(shown(&report("go", "go/vet")), @r"
     da11 error sub/b.go:3:23-3 go | undefined: undefined
-    7344 error a.go:7:29-7 go | fmt.Printf format %d has arg söme of wrong type string
+    de7c error a.go:7:29-7 go | fmt.Printf format %d has arg söme of wrong type string
     ");
     assert_eq!(new("go", "go/vet-moved", "go/vet"), "");
     insta::assert_snapshot!(new("go", "go/vet-planted", "go/vet"), @"5506 error a.go:15:30-15 go | fmt.Printf format %s has arg 7 of wrong type int");

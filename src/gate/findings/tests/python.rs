@@ -5,12 +5,12 @@ use crate::gate::findings::tests::setting::{new, report, said, shown, text};
 #[test]
 fn ruff_names_places_in_characters() {
     insta::assert_snapshot!(shown(&report("ruff", "ruff/base")), @r"
-    b75e error a.py:1:8-1 F401 | `os` imported but unused
-    db57 error a.py:2:8-2 F401 | `sys` imported but unused
-    9d15 error a.py:6:17-6 E702 | Multiple statements on one line (semicolon)
-    3eae error a.py:6:19-6 F841 | Local variable `wrong` is assigned to but never used
-    14b5 error a.py:7:16-7 E711 | Comparison to `None` should be `cond is None`
-    f1e4 error a.py:9:24-9 F821 | Undefined name `missing`
+    5496 error a.py:1:8-1 F401 | `os` imported but unused
+    a947 error a.py:2:8-2 F401 | `sys` imported but unused
+    4d8c error a.py:6:17-6 E702 | Multiple statements on one line (semicolon)
+    c866 error a.py:6:19-6 F841 | Local variable `wrong` is assigned to but never used
+    eb75 error a.py:7:16-7 E711 | Comparison to `None` should be `cond is None`
+    5747 error a.py:9:24-9 F821 | Undefined name `missing`
     0cbc error broken.py:1:7-1 invalid-syntax | Expected a parameter or the end of the parameter list
     cdbd error broken.py:2:1-2 invalid-syntax | unexpected EOF while parsing
     ");
@@ -20,18 +20,18 @@ fn ruff_names_places_in_characters() {
 #[test]
 fn what_ruff_finds_is_known_again() {
     assert_eq!(new("ruff", "ruff/moved", "ruff/base"), "");
-    insta::assert_snapshot!(new("ruff", "ruff/planted", "ruff/base"), @"deb5 error a.py:2:24-2 F821 | Undefined name `unknown_name`");
+    insta::assert_snapshot!(new("ruff", "ruff/planted", "ruff/base"), @"bfcc error a.py:2:24-2 F821 | Undefined name `unknown_name`");
 }
 
 #[test]
 fn mypy_says_the_same_in_every_way() {
     insta::assert_snapshot!(shown(&report("mypy", "mypy/base")), @r#"
-    adf8 error a.py:6-6 assignment | Incompatible types in assignment (expression has type "str", variable has type "int")
-    ac57 error a.py:9-9 name-defined | Name "missing" is not defined
+    717c error a.py:6-6 assignment | Incompatible types in assignment (expression has type "str", variable has type "int")
+    bbae error a.py:9-9 name-defined | Name "missing" is not defined
     "#);
     insta::assert_snapshot!(shown(&report("mypy", "mypy/columns")), @r#"
-    adf8 error a.py:6-6 assignment | Incompatible types in assignment (expression has type "str", variable has type "int")
-    420c error a.py:9:24-9 name-defined | Name "missing" is not defined
+    717c error a.py:6-6 assignment | Incompatible types in assignment (expression has type "str", variable has type "int")
+    2ad5 error a.py:9:24-9 name-defined | Name "missing" is not defined
     "#);
     assert_eq!(shown(&report("mypy", "mypy/json")), shown(&report("mypy", "mypy/columns")));
     assert_eq!(shown(&report("mypy", "mypy/pretty")), shown(&report("mypy", "mypy/base")));
@@ -42,7 +42,7 @@ fn mypy_says_the_same_in_every_way() {
 fn what_mypy_finds_is_known_again() {
     assert_eq!(new("mypy", "mypy/moved", "mypy/base"), "");
     assert_eq!(new("mypy", "mypy/moved-json", "mypy/json"), "");
-    insta::assert_snapshot!(new("mypy", "mypy/planted", "mypy/base"), @r#"74c1 error a.py:2-2 name-defined | Name "unknown_name" is not defined"#);
+    insta::assert_snapshot!(new("mypy", "mypy/planted", "mypy/base"), @r#"6371 error a.py:2-2 name-defined | Name "unknown_name" is not defined"#);
 }
 
 #[test]

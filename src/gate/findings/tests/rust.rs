@@ -5,9 +5,9 @@ use crate::gate::findings::tests::setting::{new, report, said, shown, text};
 #[test]
 fn cargo_names_diagnostics_once_and_tests() {
     insta::assert_snapshot!(shown(&report("cargo", "cargo/base")), @r"
-    083e warning src/lib.rs:5:26-5 unused_variables | unused variable: `unused`
-    1b75 warning src/lib.rs:9:5-9 clippy::needless_return | unneeded `return` statement
-    923d warning src/lib.rs:6:8-6 clippy::bool_comparison | equality checks against true are unnecessary
+    3b71 warning src/lib.rs:5:26-5 unused_variables | unused variable: `unused`
+    dddb warning src/lib.rs:9:5-9 clippy::needless_return | unneeded `return` statement
+    047d warning src/lib.rs:6:8-6 clippy::bool_comparison | equality checks against true are unnecessary
     f46f error src/lib.rs:33:9-33 tests::fails | assertion `left == right` failed: seven is not eight left: 7 right: 8
     0afd error - tests::never_panics | note: test did not panic as expected at src/lib.rs:38:8
     425b error src/lib.rs:17-17 src/lib.rs - documented (line 17) | assertion `left == right` failed left: 4 right: 1
@@ -20,15 +20,15 @@ fn what_cargo_finds_is_known_again() {
     assert_eq!(new("cargo", "cargo/moved", "cargo/base"), "");
     insta::assert_snapshot!(new("cargo", "cargo/planted", "cargo/base"), @r"
     0a96 warning src/lib.rs:44:5-44 clippy::let_and_return | returning the result of a `let` binding from a block
-    eb31 warning src/lib.rs:23:1-23 clippy::items_after_test_module | items after a test module
+    808a warning src/lib.rs:23:1-23 clippy::items_after_test_module | items after a test module
     ");
 }
 
 #[test]
 fn errors_in_macros_are_where_our_code_calls_them() {
     insta::assert_snapshot!(shown(&report("cargo", "cargo/broken")), @r"
-    ef91 error src/lib.rs:12:20-12 E0425 | cannot find value `undefined` in this scope
-    b410 error src/lib.rs:4:13-4 E0308 | mismatched types
+    2488 error src/lib.rs:12:20-12 E0425 | cannot find value `undefined` in this scope
+    1205 error src/lib.rs:4:13-4 E0308 | mismatched types
     3469 error src/lib.rs:13:26-13 E0308 | mismatched types
     ");
 }
