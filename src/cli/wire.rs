@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
-use crate::ops::ralph::{self, Judged};
+use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, gateless, needs, setup, tasks, worktrees};
@@ -132,13 +132,6 @@ pub(crate) fn account(out: &mut Out, view: &ActionsView) {
     out.data(&report::actions(view, out.page()));
     if !view.next.is_empty() {
         out.data(&format!("\n{}", report::next_commands(&view.next)));
-    }
-}
-
-/// Says what is set in `orch.toml` and not heeded yet.
-pub(crate) fn warn_of_reserved(cx: &Ctx, out: &mut Out) {
-    for line in ralph::reserved(cx) {
-        out.warn(&line);
     }
 }
 

@@ -50,19 +50,6 @@ impl Default for Ralph {
     }
 }
 
-impl Ralph {
-    /// What is set and has no effect yet, one line each.
-    pub fn reserved(&self) -> Vec<String> {
-        match self.accept {
-            Accept::Absolute => vec![],
-            Accept::NoRegressions => vec![format!(
-                "ralph.accept = \"{}\" has no effect yet: only a tree that passes by itself moves trunk",
-                self.accept.as_str()
-            )],
-        }
-    }
-}
-
 /// `ralph.accept`: which scope of PASS may move trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {

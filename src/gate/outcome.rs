@@ -14,6 +14,12 @@ pub mod rule {
     pub const ZERO_TESTS: &str = "ralph.zero_tests";
     /// There is less of the sandbox than policy demands.
     pub const SANDBOX: &str = "ralph.sandbox";
+    /// Fewer tests ran than on the base.
+    pub const FEWER_TESTS: &str = "ralph.fewer_tests";
+    /// More tests are skipped than on the base.
+    pub const SKIPPED_TESTS: &str = "ralph.skipped_tests";
+    /// Less is covered than on the base.
+    pub const COVERAGE: &str = "ralph.coverage";
     /// A step's report is missing, old, or can't be read.
     pub const REPORT: &str = "ralph.report";
     /// Logs can't be written.

@@ -2,7 +2,7 @@
 
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{people, ralph};
+use crate::ops::{people, ralph, verifier};
 use crate::policy::grant::Action;
 use crate::store::{Approval, Change};
 
@@ -33,7 +33,7 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approval, OpError> 
         at,
         mac: String::new(),
     };
-    approval.mac = ralph::verifier(cx)?.sign_bytes(&approval.signed_bytes());
+    approval.mac = verifier::key(cx)?.sign_bytes(&approval.signed_bytes());
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let change = Change {
             action: "approve",

@@ -7,6 +7,7 @@
 
 mod accounted;
 pub mod approve;
+mod asked;
 pub mod attested;
 pub mod audit;
 pub mod begun;
@@ -38,6 +39,7 @@ pub mod push;
 pub mod ralph;
 pub mod ready;
 mod rebranch;
+mod regress;
 mod remote;
 pub mod run;
 pub mod said;
@@ -50,6 +52,7 @@ pub mod take;
 mod takeover;
 pub mod tasks;
 mod unfinished;
+mod verifier;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};

@@ -5,21 +5,22 @@
 
 use std::time::Instant;
 
-use crate::config::{Config, FILE, Moment};
+use crate::config::{Accept, Config, Moment};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
-use crate::domain::plural::plural;
 use crate::domain::role::Team;
 use crate::domain::verdict::{Scope, Trust, Verdict, Word};
-use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, VerifierKey, rule};
+use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
+pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force};
 use crate::ops::context::{Ctx, Trunk};
-use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::error::OpError;
 use crate::ops::gateless;
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
+use crate::ops::regress;
 use crate::ops::sandbox::{self, Room};
-use crate::ops::tasks;
+use crate::ops::verifier;
 use crate::policy::gate_paths;
 use crate::policy::grant::Action;
 use crate::store::{Change, Snapshot};
@@ -97,22 +98,6 @@ impl Judged {
     }
 }
 
-/// This machine's key for verdicts.
-pub(crate) fn verifier(cx: &Ctx) -> Result<VerifierKey, OpError> {
-    let dir = cx.env.state_home().ok_or_else(|| {
-        Refused::new(
-            Because::Environment,
-            "verifier.key",
-            "verdicts are sealed by a key in your home, and HOME is not set",
-        )
-        .next("export HOME=…")
-    })?;
-    VerifierKey::load_or_create(&dir).map_err(|e| {
-        let cause = std::error::Error::source(&e).map_or(String::new(), |c| format!(": {c}"));
-        Refused::new(Because::Environment, "verifier.key", format!("{e}{cause}")).into()
-    })
-}
-
 /// Which gate judges a commit.
 enum Gates {
     /// These, each with the part of it that applies.
@@ -182,7 +167,7 @@ fn is_approved(cx: &Ctx, snapshot: &Snapshot<'_>, request: &Request) -> Result<b
 
 fn approved(cx: &Ctx, snapshot: &Snapshot<'_>, tree: &Oid) -> Result<bool, OpError> {
     let Some(approval) = snapshot.approval(tree)? else { return Ok(false) };
-    let sealed = verifier(cx)?.verify_bytes(&approval.signed_bytes(), &approval.mac);
+    let sealed = verifier::key(cx)?.verify_bytes(&approval.signed_bytes(), &approval.mac);
     Ok(sealed && approval.tree == *tree && approval.rule == "gate.changed")
 }
 
@@ -212,7 +197,7 @@ fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdi
     if verdicts.is_empty() {
         return Ok(None);
     }
-    let verifier = verifier(cx)?;
+    let verifier = verifier::key(cx)?;
     verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
     Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
 }
@@ -235,16 +220,18 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
         Gates::Unapproved(paths) => return Ok(Some(unapproved(cx, request, tree, &paths))),
     };
     let mut verdicts = Vec::new();
+    let base = regress::base_of(cx, &trunk, &request.commit)?;
     for definition in &definitions {
         if definition.steps.is_empty() {
             let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             verdicts.push(unsealed(cx, &outcome, &tree, definition));
             continue;
         }
-        match look_up(cx, &snapshot, &tree, definition, &config)? {
-            Some(verdict) => verdicts.push(verdict),
-            None => return Ok(None),
-        }
+        let Some(verdict) = look_up(cx, &snapshot, &tree, definition, &config)? else { return Ok(None) };
+        verdicts.push(match base_verdict(cx, &snapshot, base.as_ref(), definition)? {
+            Some(base) => regress::beside(cx, &config, verdict, &base)?,
+            None => verdict,
+        });
     }
     Ok(Some(judged(request, tree, verdicts, true, None)))
 }
@@ -264,10 +251,29 @@ pub(crate) fn passed_when_merged(cx: &Ctx, request: &Request) -> Result<Option<J
         }
         match look_up(cx, &snapshot, &tree, &definition, &config)? {
             Some(verdict) if verdict.word == Word::Pass => verdicts.push(verdict),
-            Some(_) | None => return Ok(None),
+            Some(_) | None => match no_worse(cx, &snapshot, (&tree, &before), &definition, &config)? {
+                Some(verdict) => verdicts.push(verdict),
+                None => return Ok(None),
+            },
         }
     }
     Ok((!verdicts.is_empty()).then(|| judged(request, tree, verdicts, true, None)))
+}
+
+/// The recorded PASS of a tree beside its base, where such a one is accepted.
+fn no_worse(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    (tree, base): (&Oid, &Oid),
+    definition: &Definition,
+    config: &Config,
+) -> Result<Option<Verdict>, OpError> {
+    if config.ralph.accept != Accept::NoRegressions {
+        return Ok(None);
+    }
+    let base = cx.repo.tree_of(base)?;
+    let verdict = counting(cx, snapshot, &gate::key(tree, &definition.hash(), Base::Tree(&base)))?;
+    Ok(verdict.filter(|verdict| verdict.word == Word::Pass && verdict.tree == *tree))
 }
 
 /// Judges a commit: by a recorded verdict, else by running the steps on a clean checkout of its tree.
@@ -285,6 +291,7 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
         Gates::Judge(list) => list,
         Gates::Unapproved(paths) => return Ok(unapproved(cx, request, tree, &paths)),
     };
+    let base = regress::base_of(cx, &trunk, &request.commit)?;
     let mut verdicts = Vec::new();
     for definition in &definitions {
         let (verdict, stop) = if definition.steps.is_empty() {
@@ -292,7 +299,11 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
             (unsealed(cx, &outcome, &tree, definition), None)
         } else {
             let case = Case { request, tree: &tree, config: &config };
-            run(cx, &case, definition, sink)?
+            let (verdict, stop) = run(cx, &case, definition, sink)?;
+            match stop {
+                None => (compared(cx, &case, base.as_ref(), (definition, verdict), sink)?, None),
+                Some(_) => (verdict, stop),
+            }
         };
         verdicts.push(verdict);
         if stop.is_some() {
@@ -341,6 +352,46 @@ fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) ->
     }
 }
 
+/// The verdict on the base of a commit that is on record.
+fn base_verdict(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    base: Option<&Oid>,
+    definition: &Definition,
+) -> Result<Option<Verdict>, OpError> {
+    let Some(base) = base else { return Ok(None) };
+    let tree = cx.repo.tree_of(base)?;
+    counting(cx, snapshot, &gate::key(&tree, &definition.hash(), Base::Absolute))
+}
+
+/// A verdict that was just made, beside that on its base. Where only old failures may be the difference, a base that was
+/// never judged is judged now.
+fn compared(
+    cx: &Ctx,
+    case: &Case<'_>,
+    base: Option<&Oid>,
+    (definition, verdict): (&Definition, Verdict),
+    sink: &mut Sink<'_>,
+) -> Result<Verdict, OpError> {
+    let Some(commit) = base else { return Ok(verdict) };
+    let mut judged = base_verdict(cx, &cx.snapshot()?, base, definition)?;
+    let wanted = verdict.word == Word::Fail && case.config.ralph.accept == Accept::NoRegressions;
+    if judged.is_none() && wanted {
+        let tree = cx.repo.tree_of(commit)?;
+        let request = Request { commit: commit.clone(), branch_tip: None, ..case.request.clone() };
+        let text = "judging the base, to tell old failures from new ones".to_owned();
+        sink(Event::Note { task: request.task.clone(), text });
+        let (base, stop) = run(cx, &Case { request: &request, tree: &tree, ..*case }, definition, sink)?;
+        judged = stop.is_none().then_some(base);
+    }
+    let Some(base) = judged else { return Ok(verdict) };
+    let beside = regress::beside(cx, case.config, verdict, &base)?;
+    if beside.scope == Scope::NoRegressions && people::agent_above(cx).is_none() {
+        record(cx, case.request, &beside)?;
+    }
+    Ok(beside)
+}
+
 /// What is judged, for whom, and under which configuration.
 struct Case<'a> {
     request: &'a Request,
@@ -355,7 +406,7 @@ fn run(
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
     let Case { request, tree, config } = case;
-    let key = verifier(cx)?;
+    let key = verifier::key(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
     let room = Room::of(cx, checkout.slot())?;
     room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;
@@ -377,6 +428,7 @@ fn run(
     let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, trust: room.trust() };
     match gate::verdict(&outcome, &subject, &key) {
         Some(verdict) => {
+            regress::keep(cx, &verdict, &outcome.steps)?;
             match people::agent_above(cx) {
                 None => record(cx, request, &verdict)?,
                 Some(task) => {
@@ -410,72 +462,4 @@ fn record(cx: &Ctx, request: &Request, verdict: &Verdict) -> Result<(), OpError>
         Ok::<_, OpError>(())
     })?;
     Ok(())
-}
-
-/// The commit that a person means by a revision, a branch, or a task's id.
-pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, OpError> {
-    if let Ok(oid) = cx.repo.rev_parse(&format!("{text}^{{commit}}")) {
-        return Ok(oid);
-    }
-    if let Ok(id) = tasks::resolve(snapshot, text)
-        && let Some(task) = snapshot.task(&id)?
-        && let Some(work) = &task.register.work
-        && let Some(oid) = cx.repo.ref_target(&format!("refs/heads/{}", work.branch))?
-    {
-        return Ok(oid);
-    }
-    if text == "HEAD" {
-        return Err(Refused::new(Because::Environment, "trunk.unborn", "there is no commit yet")
-            .next("make the first commit, then judge it")
-            .into());
-    }
-    Err(Refused::new(
-        Because::Usage,
-        "rev.unknown",
-        format!("`{text}` names no commit, branch or task's work"),
-    )
-    .next("git orch list")
-    .into())
-}
-
-/// What a person who judges HEAD should know about this checkout.
-pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
-    let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
-    let dirt = cx.repo.dirt(&here)?;
-    let count = dirt.changed.len() + dirt.untracked.len();
-    let are = if count == 1 { "is" } else { "are" };
-    let line = format!("{} here {are} not committed, and not judged", plural(count, "file"));
-    Ok((count > 0).then_some(line).into_iter().collect())
-}
-
-/// What trunk's configuration sets and nothing heeds yet, one line each. One that can't be read is for others to tell.
-pub fn reserved(cx: &Ctx) -> Vec<String> {
-    let config = cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).and_then(|trunk| cx.config(&trunk));
-    config.map_or_else(|_| Vec::new(), |config| config.ralph.reserved())
-}
-
-/// The gate in force, and where it was read.
-pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
-    let snapshot = cx.snapshot()?;
-    let trunk = cx.trunk(&snapshot)?;
-    let config = cx.config(&trunk)?;
-    let origin = match trunk.tip() {
-        Some(tip) => match gateless::missing(cx, &trunk)? {
-            None => format!("{FILE} at {} ({})", trunk.tip_name(), cx.repo.abbreviate(tip)),
-            Some(missing) => format!("built-in defaults, {missing}"),
-        },
-        None => "built-in defaults".to_owned(),
-    };
-    Ok((Definition::of(&config), origin))
-}
-
-/// The gate that `init` would propose for the files of this checkout.
-pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
-    let Some(top) = cx.repo.work_tree() else {
-        return Err(Refused::new(Because::Environment, "checkout.bare", "there is no checkout here")
-            .next("git orch ralph steps")
-            .into());
-    };
-    let facts = gate::detect::Facts::of_directory(top, gate::detect::tools(top, &cx.env));
-    Ok(gate::detect::propose(&facts))
 }

@@ -41,9 +41,13 @@ pub fn refused(view: &VerdictView, page: Page) -> String {
     out
 }
 
-/// The rule that decided, if no step did.
+/// The rule that decided, if no step did; else what the base has to do with it.
 fn decided(view: &VerdictView) -> String {
     let fact = view.fact.as_deref().unwrap_or("");
+    if view.rule.is_none() && !fact.is_empty() {
+        let what = if view.verdict == Word::Pass { "no regressions" } else { "worse than the base" };
+        return format!("{what}: {}\n", harmless(fact));
+    }
     view.rule
         .as_ref()
         .map_or_else(String::new, |rule| format!("rule {}: {}\n", paint(LITERAL, rule), harmless(fact)))

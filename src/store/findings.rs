@@ -4,9 +4,35 @@ use toml::de::DeValue;
 use toml::{Table, Value};
 
 use crate::domain::finding::{Coverage, Finding, Severity, Span, Tests};
-use crate::domain::verdict::StepReport;
+use crate::domain::verdict::{StepReport, StepResult};
 use crate::store::codec::{put, put_opt};
-use crate::store::reader::Reader;
+use crate::store::reader::{Reader, parse};
+
+/// The reports of steps as a text of its own.
+pub fn report_to_text(steps: &[StepResult]) -> String {
+    let mut all = Table::new();
+    for step in steps {
+        if let Some(report) = &step.report {
+            all.insert(step.name.clone(), Value::Table(encode_report(report)));
+        }
+    }
+    all.to_string()
+}
+
+/// What `report_to_text` wrote: the steps' names and their reports.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn report_from_text(text: &str) -> Result<Vec<(String, StepReport)>, String> {
+    let table = parse(text)?;
+    let all = Reader::new(&table);
+    let names: Vec<&str> = all.items().map(|(name, _)| name).collect();
+    let read = |name: &str| {
+        let report = all.required_sub(name)?;
+        Ok((name.to_owned(), decode_report(&report)?))
+    };
+    names.into_iter().map(read).collect()
+}
 
 fn put_count(t: &mut Table, key: &str, count: u64) {
     put(t, key, i64::try_from(count).unwrap_or(i64::MAX));
@@ -88,7 +114,6 @@ fn decode(value: &DeValue<'_>) -> Result<Finding, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::reader::parse;
 
     #[test]
     fn a_report_reads_back() {

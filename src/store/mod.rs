@@ -41,6 +41,7 @@ pub use claim::{ClaimRecord, Revocation};
 pub use codec::{decode_task, encode_task};
 pub use epoch::{Squashed, Young};
 pub use error::{StoreError, TransactError};
+pub use findings::{report_from_text, report_to_text};
 pub use history::{At, AuditEntry, Go, Recorded};
 pub use joining::{Conflict, Epochs, Joined};
 pub(crate) use layout::task_of as task_of_path;

@@ -498,25 +498,70 @@ fn what_an_agent_runs_is_no_evidence() {
     word(project.repo.orch(&["ralph", &task.id]), "FAIL");
 }
 
+/// A gate whose step finds lines with a 2, a 3 or a b.
+fn finding_gate(accept: &str) -> String {
+    format!(
+        "[ralph]\naccept = \"{accept}\"\n[[ralph.step]]\nname = \"lint\"\nkind = \"lint\"\n\
+         report = 'regex:^(?P<file>[^:]+):(?P<line>[0-9]+):(?P<message>.*)$'\n\
+         run = '''! grep -rn [23b] src'''\n"
+    )
+}
+
 #[test]
-fn what_is_set_and_not_heeded_yet_is_said() {
-    let gate = format!("[ralph]\naccept = \"no_regressions\"\n{}", gate("true"));
-    let project = Project::with(&TestEnv::new(), &gate);
-    for args in [&["ralph"][..], &["ralph", "steps"], &["run"]] {
-        let done = project.repo.orch(args).any();
-        assert_eq!(done.stderr.matches("no_regressions").count(), 1, "{args:?}: {}", done.stderr);
-    }
-    let doctor = project.repo.orch(&["doctor"]).any();
-    assert!(doctor.stdout.contains("no_regressions"), "{}", doctor.stdout);
-    let hub = project.env().remote("hub");
-    project.repo.git(&["remote", "add", "hub", &hub.url()]).success();
-    project.repo.git(&["push", "--quiet", "--no-verify", "hub", "main"]).success();
-    for push in ["git push hub", &format!("{ORCH} push hub")] {
-        project.repo.git(&["switch", "--quiet", "-c", push.split(' ').next_back().expect("a word")]).any();
-        project.repo.commit(push, &[("src/b", push)]);
-        let done = project.repo.sh(&format!("{push} HEAD:refs/heads/x")).success();
-        assert_eq!(done.stderr.matches("no_regressions").count(), 1, "{push}: {}", done.stderr);
-    }
+fn old_failures_hide_no_new_one_and_stop_nobody() {
+    // The sources that every project here has are three findings.
+    let project = Project::with(&TestEnv::new(), &finding_gate("no_regressions"));
+    word(project.repo.orch(&["ralph"]), "FAIL");
+    // Moved, shifted, and more without a finding: nothing is new.
+    let task = project.task(&["--kind", "feature"]);
+    task.repo.git(&["mv", "src/a", "src/moved"]).success();
+    task.repo.write("src/moved", "x\n\n1\n  2\n  3\n");
+    task.commits("src/moved", "x\n\n1\n  2\n  3\n");
+    let done = word(task.repo.orch(&["ralph"]), "PASS");
+    assert!(done.stdout.contains("no regressions: 3 findings"), "{}", done.stdout);
+    let json = task.repo.orch(&["ralph", "--json"]).success().json();
+    assert_eq!((&json["verdict"], &json["scope"]), (&"PASS".into(), &"no_regressions".into()));
+    assert_eq!(json["recorded"], true, "looked up");
+    project.repo.orch(&["merge", &task.id]).success();
+    assert_eq!(project.status(&task.id), "done");
+    // One more of the same sort is a new one, in the same step.
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("src/c", "2\n");
+    let done = word(task.repo.orch(&["ralph"]), "FAIL");
+    assert!(done.stdout.contains("worse than the base: lint: new: src/c:1"), "{}", done.stdout);
+    project.repo.orch(&["merge", &task.id]).code(1);
+}
+
+#[test]
+fn where_only_a_tree_by_itself_counts_old_failures_do() {
+    let project = Project::with(&TestEnv::new(), &finding_gate("absolute"));
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("src/c", "fine\n");
+    word(task.repo.orch(&["ralph"]), "FAIL");
+    project.repo.orch(&["merge", &task.id]).code(1);
+}
+
+#[test]
+fn tests_that_are_not_run_any_more_are_missed() {
+    let step = "[[ralph.step]]\nname = \"test\"\nkind = \"test\"\nreport = \"junit:r.xml\"\nrun = 'cp src/a r.xml'\n";
+    let env = TestEnv::new();
+    let suite = |cases: &[&str]| {
+        let cases: Vec<String> = cases.iter().map(|case| format!("<testcase name='{case}'/>")).collect();
+        format!("<testsuites><testsuite name='t'>{}</testsuite></testsuites>\n", cases.concat())
+    };
+    let repo = env.repo("repo");
+    repo.commit("gate", &[("orch.toml", step), ("src/a", &suite(&["one", "two"]))]);
+    repo.orch(&["init"]).success();
+    let project = Project { repo };
+    word(project.repo.orch(&["ralph"]), "PASS");
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("src/a", &suite(&["one"]));
+    let done = word(task.repo.orch(&["ralph"]), "BLOCKED");
+    assert!(done.stdout.contains("ralph.fewer_tests: test: 1 tests ran, 2 on the base"), "{}", done.stdout);
+    project.repo.orch(&["merge", &task.id]).code(3);
+    task.commits("src/a", &suite(&["one", "three"]));
+    word(task.repo.orch(&["ralph"]), "PASS");
+    project.repo.orch(&["merge", &task.id]).success();
 }
 
 #[test]

@@ -42,16 +42,10 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &HookArgs) -> Result
         decode::Event::PrePush { remote, lines, .. } => {
             let cx = wire::open_long(cx, out)?;
             let mut progress = Progress::new(out, Events::Words);
-            let mut judges = false;
             let answer = hooks::pre_push(&cx, &remote, &lines, &mut |event| {
-                judges = true;
                 progress.on(out, &events::event(event));
             });
             progress.finish();
-            // Whatever recorded what was only looked up has said it: `git orch push`, just now.
-            if judges {
-                wire::warn_of_reserved(&cx, out);
-            }
             return answer_push(&cx, out, answer?);
         }
         decode::Event::ReferenceTransaction { .. } | decode::Event::Other { .. } => Answer::Go(None),

@@ -50,7 +50,6 @@ pub struct MergeArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Result<Exit, CommandError> {
     let cx = wire::open_long(cx, out)?;
-    wire::warn_of_reserved(&cx, out);
     let options = Options {
         landing: if args.no_push { Landing::Local } else { Landing::Shared },
         override_reason: args.reason.clone().filter(|_| args.override_verdict),

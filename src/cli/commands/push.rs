@@ -29,7 +29,6 @@ pub struct PushArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &PushArgs) -> Result<Exit, CommandError> {
     let cx = wire::open_long(cx, out)?;
-    wire::warn_of_reserved(&cx, out);
     let words: Vec<String> = args.args.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let mut progress = Progress::new(out, Events::Words);
     let pushed = push::push(&cx, &words, &mut |event| progress.on(out, &events::event(event)));

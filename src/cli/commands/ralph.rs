@@ -75,7 +75,6 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         return show_steps(cx, out, steps);
     }
     let cx = wire::open_long(cx, out)?;
-    wire::warn_of_reserved(&cx, out);
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let snapshot = cx.snapshot()?;
     let commit = ralph::commit_of(&cx, &snapshot, rev)?;
@@ -113,7 +112,6 @@ fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {
 
 fn show_steps(cx: &Invocation<'_>, out: &mut Out, args: &RalphStepsArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    wire::warn_of_reserved(&cx, out);
     let view = if args.detect { detected(&cx)? } else { configured(&cx)? };
     if args.output.json {
         out.json(&view);

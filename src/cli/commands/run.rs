@@ -88,7 +88,6 @@ impl RunArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RunArgs) -> Result<Exit, CommandError> {
     let cx = wire::open_long(cx, out)?;
-    wire::warn_of_reserved(&cx, out);
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Words });
     let result = run::run(&cx, &args.options(&cx), &mut |event| progress.on(out, &events::event(event)));
     let report = match result {

@@ -46,12 +46,7 @@ fn of(bytes: &[u8], origin: &str) -> Vec<Check> {
             let check = Check::note(NAME, "it has no [[ralph.step]]: Ralph says BLOCKED, nothing is merged");
             vec![check.at(origin).next("git orch ralph steps --detect")]
         }
-        Ok(config) => {
-            let reserved = config.ralph.reserved();
-            let mut checks = vec![Check::ok(NAME, plural(config.ralph.steps.len(), "step")).at(origin)];
-            checks.extend(reserved.into_iter().map(|line| Check::note(NAME, line).at(origin)));
-            checks
-        }
+        Ok(config) => vec![Check::ok(NAME, plural(config.ralph.steps.len(), "step")).at(origin)],
         Err(problems) => problems.iter().map(problem).collect(),
     }
 }
