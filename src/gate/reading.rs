@@ -84,6 +84,10 @@ impl<'a> Reading<'a> {
         if file != self.printed && !inside.starts_with(own) {
             return Err(format!("{name} leads out of the checkout"));
         }
+        // A pipe would be waited for without end.
+        if !inside.is_file() {
+            return Err(format!("{name} is no file"));
+        }
         if fs::size(&inside).is_none_or(|size| size > REPORT) {
             return Err(format!("{name} has more than {} MiB", REPORT >> 20));
         }
@@ -98,7 +102,8 @@ struct Checkout<'a>(&'a Path);
 impl Sources for Checkout<'_> {
     fn text(&self, path: &str) -> Option<String> {
         let file = fs::canonical(&self.0.join(path)).ok()?;
-        let is_ours = file.starts_with(fs::canonical(self.0).ok()?) && fs::size(&file)? <= SOURCE;
+        let is_ours = file.starts_with(fs::canonical(self.0).ok()?);
+        let is_ours = is_ours && file.is_file() && fs::size(&file)? <= SOURCE;
         if is_ours { fs::read_string(&file).ok() } else { None }
     }
 }

@@ -340,6 +340,7 @@ fn a_report_is_findings_and_what_is_no_report_is_blocked() {
         ("one that breaks off", "junit:r.xml", "printf '<testsuites><testsuite>' > r.xml".to_owned(), ""),
         ("one that is something else", "junit:r.xml", "echo hello > r.xml".to_owned(), ""),
         ("one that leads out", "junit:r.xml", "ln -s /etc/passwd r.xml".to_owned(), ""),
+        ("a pipe", "junit:r.xml", "mkfifo r.xml".to_owned(), ""),
         ("printed", "ruff", "echo '[]'".to_owned(), ""),
         ("nothing printed", "ruff", "true".to_owned(), ""),
         ("an unknown format", "ruf", "true".to_owned(), ""),
@@ -376,6 +377,7 @@ fn a_report_is_findings_and_what_is_no_report_is_blocked() {
     one that breaks off: BLOCKED - ralph.report report: cannot find the end of the report (format `junit`)
     one that is something else: BLOCKED - ralph.report report: cannot find a report of the format `junit`
     one that leads out: BLOCKED - ralph.report report: r.xml leads out of the checkout
+    a pipe: BLOCKED - ralph.report report: r.xml is no file
     printed: PASS 0 - -
     nothing printed: BLOCKED - ralph.report report: cannot find a report of the format `ruff`
     an unknown format: BLOCKED - ralph.report report: cannot read reports of the format `ruf`; known are: cargo, libtest, eslint, tsc, vitest, jest, ruff, mypy, pytest, junit, sarif, lcov, cobertura, go, regex:<pattern>
