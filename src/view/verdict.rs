@@ -232,11 +232,27 @@ pub struct GateStepsView {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::finding::{Severity, Span};
     use crate::domain::oid::Oid;
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{Scope, Trust};
 
     /// A step's result for tests.
+    /// A step with two findings.
+    pub(crate) fn reported() -> StepResult {
+        let finding = Finding {
+            rule: "E501".into(),
+            path: Some("src/\u{fc} a.py".into()),
+            span: Some(Span { line: 3, column: Some(5), end_line: 3 }),
+            message: "line <too> long".into(),
+            severity: Severity::Error,
+            fingerprint: "0f".into(),
+        };
+        let bare = Finding { path: None, span: None, severity: Severity::Warning, ..finding.clone() };
+        let report = StepReport { findings: vec![finding, bare], found: 2, ..StepReport::default() };
+        StepResult { report: Some(report), ..step("lint", Word::Fail, Some("exit 1"), "") }
+    }
+
     pub(crate) fn step(name: &str, word: Word, reason: Option<&str>, tail: &str) -> StepResult {
         StepResult {
             name: name.into(),

@@ -583,8 +583,9 @@ fn what_a_report_finds_is_told_and_kept() {
     assert!(done.stdout.contains("src/a:2:1: error F401: `os` imported but unused"), "{}", done.stdout);
     assert!(!done.stdout.contains("end_location"), "what machines read is not shown: {}", done.stdout);
     // The same from the record.
-    let json = repo.orch(&["ralph", "--json"]).code(1).json();
+    let json = repo.orch(&["ralph", "--json", "--sarif", "x.sarif", "--junit", "x.xml"]).code(1).json();
     assert_eq!(json["recorded"], true);
+    repo.sh("grep -q F401 x.sarif && grep -q F401 x.xml && rm x.sarif x.xml").success();
     let report = &json["steps"][0]["report"];
     assert_eq!((&report["found"], &report["findings"][0]["line"]), (&1.into(), &2.into()));
     assert_eq!(report["findings"][0]["fingerprint"].as_str().map(str::len), Some(32));

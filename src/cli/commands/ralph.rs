@@ -1,5 +1,7 @@
 //! `git orch ralph`, also called `gate`.
 
+use std::path::{Path, PathBuf};
+
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
 use crate::cli::events;
@@ -11,9 +13,11 @@ use crate::cli::wire;
 use crate::config::{Moment, Run, Step};
 use crate::gate::rule;
 use crate::ops::Ctx;
+use crate::ops::error::OpError;
 use crate::ops::ralph::{self, Recorded, Request};
 use crate::report;
 use crate::report::words::duration;
+use crate::sys::fs::{self, Durability};
 use crate::sys::process::quote;
 use crate::view::{Event, GateStepView, GateStepsView, SCHEMA, VerdictView};
 
@@ -47,6 +51,12 @@ pub struct RalphArgs {
     /// Print one JSON object a line for everything that happens
     #[arg(long, conflicts_with = "json")]
     pub json_events: bool,
+    /// Also write what was found to FILE, as SARIF
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Also write what came of each step to FILE, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Something else than judging.
     #[command(subcommand)]
     pub action: Option<RalphAction>,
@@ -87,6 +97,8 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     })?;
     let interrupted = judged.stop.is_some();
     if let Some(view) = wire::verdict(&cx, &judged, rev, warnings) {
+        write(args.sarif.as_deref(), &report::sarif(&view))?;
+        write(args.junit.as_deref(), &report::junit(&view))?;
         if args.json_events {
             progress.on(out, &Event::Verdict { result: view });
         } else {
@@ -100,6 +112,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         }
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })
+}
+
+fn write(file: Option<&Path>, text: &str) -> Result<(), CommandError> {
+    let Some(file) = file else { return Ok(()) };
+    Ok(fs::write_atomic(file, text.as_bytes(), 0o644, Durability::None).map_err(OpError::from)?)
 }
 
 fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {
