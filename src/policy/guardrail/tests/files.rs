@@ -84,11 +84,13 @@ fn tests_that_are_gone() {
     let python = "def test_adds():\n    assert add(1, 1) == 2";
     let script = "it('adds', () => {\n  expect(1).toBe(1)\n})";
     let go = "func TestAdds(t *testing.T) {\n}";
-    let rows: [(&str, Vec<Change>); 21] = [
+    let rows: [(&str, Vec<Change>); 23] = [
         ("tests.rust-deleted", vec![edit("src/a.rs", "", rust)]),
         ("tests.rust-deleted", vec![edit("src/a.rs", "", late)]),
         ("tests.rust-deleted", vec![edit("src/a.rs", "", "    #[test]")]),
         ("tests.rust-deleted", vec![edit("src/a.rs", "", "    #[tokio::test]\n    async fn a() {}")]),
+        ("tests.rust-deleted", vec![edit("src/a.rs", "", "  #[test] fn a(){}")]),
+        ("", vec![edit("src/a.rs", "    #[test]\n    fn a() {}", "  #[test] fn a(){}")]),
         ("", vec![edit("src/a.rs", "    #[tokio::test]", "    #[test]")]),
         ("", vec![edit("src/a.rs", "    fn adds() -> Result<(), E> {", "    fn adds() {")]),
         ("", vec![edit("src/a.rs", "", rust), add("src/b.rs", rust)]),
