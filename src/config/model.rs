@@ -296,10 +296,12 @@ impl Default for Push {
 }
 
 /// `[policy]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The set of built-in rules.
     pub profile: Profile,
+    /// Guardrails that are on besides the usual ones.
+    pub guardrails: BTreeSet<Guardrails>,
     /// How much of the sandbox there has to be where Ralph judges.
     pub sandbox: Minimum,
 }
@@ -326,6 +328,25 @@ impl Minimum {
             Self::Any => "any",
             Self::Partial => "partial",
             Self::Full => "full",
+        }
+    }
+}
+
+/// `policy.guardrails`: rules that only some projects want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guardrails {
+    /// Protected health information.
+    Health,
+}
+
+impl Guardrails {
+    /// All, in the order that messages show.
+    pub const ALL: [Self; 1] = [Self::Health];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Health => "health",
         }
     }
 }

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::check::{self, PlacedStep};
 use crate::config::model::{
-    Accept, Agent, Config, Merge, Merging, Minimum, Moment, Policy, Profile, Push, Ralph, RoleConfig, Run,
-    Step, StepKind,
+    Accept, Agent, Config, Guardrails, Merge, Merging, Minimum, Moment, Policy, Profile, Push, Ralph,
+    RoleConfig, Run, Step, StepKind,
 };
 use crate::config::problem::{ConfigProblem, nearest};
 use crate::config::reader::{Reader, Value};
@@ -269,11 +269,15 @@ fn policy(r: &mut Reader<'_>, value: &Value<'_>) -> Policy {
                 let chosen = r.choice("profile", value, &Profile::ALL, Profile::as_str);
                 policy.profile = chosen.unwrap_or(policy.profile);
             }
+            "guardrails" => {
+                let chosen = r.choices("guardrails", value, &Guardrails::ALL, Guardrails::as_str);
+                policy.guardrails = chosen.into_iter().collect();
+            }
             "sandbox" => {
                 let chosen = r.choice("sandbox", value, &Minimum::ALL, Minimum::as_str);
                 policy.sandbox = chosen.unwrap_or(policy.sandbox);
             }
-            _ => r.unknown_key(key, "[policy]", &["profile", "sandbox"]),
+            _ => r.unknown_key(key, "[policy]", &["profile", "guardrails", "sandbox"]),
         }
     }
     policy

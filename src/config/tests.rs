@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use crate::config::{Accept, Config, Merging, Moment, Period, Run, StepKind, parse};
+use crate::config::{Accept, Config, Guardrails, Merging, Moment, Period, Run, StepKind, parse};
 use crate::domain::role::{Role, Team};
 
 fn corpus(kind: &str) -> Vec<(String, String)> {
@@ -74,6 +74,7 @@ fn every_key_reaches_its_field() {
     assert_eq!(config.roles[&Role::Bugfix].agent.as_deref(), Some("local"));
     assert_eq!((config.merge.qa, config.merge.dev), (Merging::Review, Merging::Auto));
     assert!(config.push.budget.is_zero());
+    assert_eq!(Vec::from_iter(config.policy.guardrails), [Guardrails::Health]);
 }
 
 #[test]
