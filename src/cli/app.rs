@@ -240,7 +240,7 @@ mod tests {
           ralph        Judge a commit: PASS, FAIL or BLOCKED
           push         Judge what would be pushed, then push it
           merge        Merge a task into trunk, once Ralph passes on the result
-          approve      Approve a change of the gate, the policy, the hooks or the agents
+          approve      Approve a change of the gate, or what a guardrail found
           override     Run one git command past the rules
 
         Let it run:

@@ -13,6 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
+use crate::ops::guardrails::Guarded;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
@@ -22,7 +23,8 @@ use crate::store::{Snapshot, StoreError};
 use crate::sys::fs;
 use crate::sys::signal::Interrupts;
 use crate::view::{
-    ActionsView, Asked, Done, Held, IdleView, TaskView, VerdictView, Waiting, WorktreeUse, WorktreeView,
+    ActionsView, AllowedView, Asked, Done, Held, HitView, IdleView, TaskView, VerdictView, Waiting,
+    WorktreeUse, WorktreeView,
 };
 
 /// The context of a command that does not wait for anything long.
@@ -212,9 +214,26 @@ pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String
         let path = logs.join(format!("{step}.log"));
         fs::exists(&path).then(|| path.display().to_string())
     };
-    let asked =
-        Asked { rev: rev.to_owned(), commit: judged.commit.to_string(), recorded: judged.recorded, warnings };
+    let asked = Asked {
+        rev: rev.to_owned(),
+        commit: judged.commit.to_string(),
+        recorded: judged.recorded,
+        findings: hits(&judged.guarded),
+        allowed: judged.guarded.allowed.iter().map(AllowedView::new).collect(),
+        warnings,
+    };
     Some(VerdictView::new(verdict, asked, &log))
+}
+
+/// What guardrails found, as surfaces show it.
+pub(crate) fn hits(guarded: &Guarded) -> Vec<HitView> {
+    guarded.hits.iter().map(|hit| HitView::new(&hit.finding, &hit.why, &hit.fix)).collect()
+}
+
+/// What a person types who lets guardrails' findings through; nothing where there is none, or nobody may.
+pub(crate) fn approval(guarded: &Guarded, name: &str) -> Option<String> {
+    let may = !guarded.rules_for_a_person().is_empty();
+    may.then(|| format!("git orch approve {name} --reason TEXT   (a person who has read the findings)"))
 }
 
 impl From<Refused> for CommandError {

@@ -287,6 +287,11 @@ impl Repo {
         lines.tree_id().map(|id| from_gix(&id)).map_err(corrupt)
     }
 
+    /// The tree of nothing, which git knows without having it.
+    pub fn empty_tree(&self) -> Oid {
+        from_gix(&gix::ObjectId::empty_tree(self.gix.object_hash()))
+    }
+
     /// A commit's first parent; None for a root. The message is not looked at.
     pub fn first_parent(&self, oid: &Oid) -> Result<Option<Oid>, GitError> {
         let object = self.object(oid)?;

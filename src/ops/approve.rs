@@ -1,48 +1,82 @@
-//! A person's approval of a changed gate.
+//! A person's approval of a changed gate, and of what guardrails found.
 
+use std::collections::BTreeSet;
+
+use crate::ops::approvals::{GATE, GUARDRAIL};
+use crate::ops::compared::Compared;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::{people, ralph, verifier};
+use crate::ops::guardrails::{self, Guarded};
+use crate::ops::seal::verifier;
+use crate::ops::{people, ralph};
 use crate::policy::grant::Action;
 use crate::store::{Approval, Change};
 
-/// Approves that a commit changes the gate: lifts `gate.changed` for exactly its tree.
-pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approval, OpError> {
+/// What a person approved, and has to be shown.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    /// The record.
+    pub approval: Approval,
+    /// The files of the gate that the commit changes.
+    pub gate: Vec<String>,
+    /// What guardrails found in it. What nobody may allow is lifted no more than before.
+    pub guarded: Guarded,
+}
+
+impl Approved {
+    /// The rules of what still blocks.
+    pub fn left(&self) -> BTreeSet<&str> {
+        let rules = self.guarded.hits.iter().map(|hit| hit.finding.rule.as_str());
+        rules.filter(|rule| !self.approval.guardrails.iter().any(|lifted| lifted == rule)).collect()
+    }
+}
+
+/// Approves what a commit changes: lifts `gate.changed`, and the guardrails that found something, for exactly its tree.
+pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> {
     let reason = people::reason_of(reason)?;
     let snapshot = cx.snapshot()?;
-    people::refuse_agents(cx, "approve a change of the gate")?;
+    people::refuse_agents(cx, "approve a change of the gate, or what guardrails found")?;
     let commit = ralph::commit_of(cx, &snapshot, what)?;
     let trunk = cx.trunk(&snapshot)?;
-    let changed = ralph::gate_changes(cx, &trunk, &commit)?;
-    if changed.is_empty() {
-        let fact = format!("{what} changes nothing of the gate: there is nothing to approve");
-        return Err(Refused::new(Because::Usage, "approve.nothing", fact)
-            .next(format!("git orch ralph {what}"))
-            .into());
+    let config = ralph::config_in_force(cx, &trunk, &commit)?;
+    let compared = Compared::of(cx, &trunk, &commit)?;
+    let gate = compared.gate_files(cx)?;
+    let guarded = guardrails::look(cx, &compared, &config.policy)?;
+    let guardrails = guarded.rules_for_a_person();
+    if gate.is_empty() && guardrails.is_empty() {
+        return Err(nothing(what, &guarded).into());
     }
-    let tree = cx.repo.tree_of(&commit)?;
+    let tree = compared.tree;
     // Whoever approves has seen what was approved before, also by a clock that is ahead.
     let before = snapshot.approval(&tree).ok().flatten();
     let now = cx.clock.now();
     let at = before.map_or(now, |before| now.max(before.at.plus_millis(1)));
     let mut approval = Approval {
-        rule: "gate.changed".into(),
+        rule: if gate.is_empty() { GUARDRAIL } else { GATE }.to_owned(),
+        guardrails,
         tree: tree.clone(),
         reason: reason.to_owned(),
         by: cx.actor.to_string(),
         at,
         mac: String::new(),
     };
-    approval.mac = verifier::key(cx)?.sign_bytes(&approval.signed_bytes());
+    approval.mac = verifier(cx)?.sign_bytes(&approval.signed_bytes());
+    let what: Vec<&str> = gate.iter().chain(&approval.guardrails).map(String::as_str).collect();
+    let note = format!("{}: {reason}", what.join(", "));
     cx.store().transact(&cx.author(), Action::Record, |edit| {
-        let change = Change {
-            action: "approve",
-            subject: format!("tree/{tree}"),
-            cause: "approve".into(),
-            note: Some(format!("{}: {reason}", changed.join(", "))),
-        };
-        edit.put_approval(&approval, change);
+        let (subject, note) = (format!("tree/{tree}"), Some(note.clone()));
+        edit.put_approval(&approval, Change { action: "approve", subject, cause: "approve".into(), note });
         Ok::<_, OpError>(())
     })?;
-    Ok(approval)
+    Ok(Approved { approval, gate, guarded })
+}
+
+fn nothing(what: &str, guarded: &Guarded) -> Refused {
+    let fact = match guarded.fact() {
+        Some((rule, fact)) => format!("{rule} has no exceptions: {fact}"),
+        None => {
+            format!("{what} changes nothing of the gate, and hits no guardrail: there is nothing to approve")
+        }
+    };
+    Refused::new(Because::Usage, "approve.nothing", fact).next(format!("git orch ralph {what}"))
 }

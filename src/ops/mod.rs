@@ -6,6 +6,7 @@
 //! words for the terminal and exit codes.
 
 mod accounted;
+mod approvals;
 pub mod approve;
 mod asked;
 pub mod attested;
@@ -13,6 +14,7 @@ pub mod audit;
 pub mod begun;
 pub mod checkouts;
 pub mod commit;
+mod compared;
 pub mod context;
 mod contract;
 pub mod demo;
@@ -20,6 +22,8 @@ pub mod doctor;
 pub mod editor;
 pub mod error;
 pub mod gateless;
+mod guarded;
+pub mod guardrails;
 mod held;
 pub mod hooks;
 mod idle;
@@ -44,6 +48,7 @@ mod remote;
 pub mod run;
 pub mod said;
 mod sandbox;
+mod seal;
 pub mod setup;
 pub mod status;
 pub mod steps;
@@ -52,7 +57,6 @@ pub mod take;
 mod takeover;
 pub mod tasks;
 mod unfinished;
-mod verifier;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};

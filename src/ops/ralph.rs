@@ -1,7 +1,9 @@
 //! Ralph: judging a commit's tree, and looking recorded verdicts up.
 //!
 //! The gate is that of the policy tip. A commit that changes the gate itself is BLOCKED by `gate.changed` until a
-//! person approves that tree; then it is judged by trunk's gate and by its own.
+//! person approves that tree; then it is judged by trunk's gate and by its own. One that brings in what a guardrail
+//! forbids is BLOCKED at once. Both are looked at each time, whatever is recorded: they are about a change, and verdicts
+//! about a tree.
 
 use std::time::Instant;
 
@@ -11,17 +13,19 @@ use crate::domain::oid::Oid;
 use crate::domain::role::Team;
 use crate::domain::verdict::{Scope, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
+use crate::ops::approvals;
 pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force};
+use crate::ops::compared::Compared;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::gateless;
+use crate::ops::guardrails::{self, Guarded, Marks, Question};
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::regress;
 use crate::ops::sandbox::{self, Room};
-use crate::ops::verifier;
-use crate::policy::gate_paths;
+use crate::ops::seal::verifier;
 use crate::policy::grant::Action;
 use crate::store::{Change, Snapshot};
 use crate::sys::process::Limits;
@@ -80,6 +84,8 @@ pub struct Judged {
     pub word: Word,
     /// By trunk's gate, and by the commit's own where that differs and was approved.
     pub verdicts: Vec<Verdict>,
+    /// What guardrails say of the change. A hit decides, and then no step was run.
+    pub guarded: Guarded,
     /// Whether all of them were looked up.
     pub recorded: bool,
     /// Whether the run was stopped: then nothing is known, and nothing was recorded.
@@ -100,10 +106,10 @@ impl Judged {
 
 /// Which gate judges a commit.
 enum Gates {
-    /// These, each with the part of it that applies.
-    Judge(Vec<Definition>),
-    /// None: the commit changes these files of the gate and nobody approved it.
-    Unapproved(Vec<String>),
+    /// These, each with the part of it that applies; what guardrails let through.
+    Judge(Vec<Definition>, Guarded),
+    /// None: nobody approved what the commit changes.
+    Unapproved(Outcome, Guarded),
 }
 
 fn gates(
@@ -113,62 +119,46 @@ fn gates(
     request: &Request,
     config: &Config,
 ) -> Result<Gates, OpError> {
+    let compared = Compared::of(cx, trunk, &request.commit)?;
+    let branch_tip = request.branch_tip.as_ref();
+    let changed = compared.gate_files(cx)?;
+    if !changed.is_empty() && !approvals::of_gate(cx, snapshot, &compared.tree, branch_tip)? {
+        return Ok(Gates::Unapproved(gate_changed(&changed), Guarded::default()));
+    }
+    let marks = if request.recorded == Recorded::Counts { Marks::Count } else { Marks::Ignored };
+    let question = Question { compared: &compared, branch_tip, policy: &config.policy, marks };
+    let guarded = guardrails::judge(cx, snapshot, trunk, &question)?;
+    if let Some((rule, fact)) = guarded.fact() {
+        return Ok(Gates::Unapproved(Outcome::blocked(rule, fact), guarded));
+    }
     let part = |config: &Config| Definition::of(config).select(request.moment, request.team);
-    let changed = gate_changes(cx, trunk, &request.commit)?;
-    if changed.is_empty() {
-        return Ok(Gates::Judge(vec![part(config)]));
+    let mut list = vec![part(config)];
+    if !changed.is_empty() {
+        list.push(part(&cx.config_at(&request.commit)?));
+        // A trunk without a gate can't judge; an own gate that is empty adds nothing.
+        if list.iter().any(|d| !d.steps.is_empty()) {
+            list.retain(|d| !d.steps.is_empty());
+        }
+        list.dedup();
     }
-    if !is_approved(cx, snapshot, request)? {
-        return Ok(Gates::Unapproved(changed));
-    }
-    let mut list = vec![part(config), part(&cx.config_at(&request.commit)?)];
-    // A trunk without a gate can't judge; an own gate that is empty adds nothing.
-    if list.iter().any(|d| !d.steps.is_empty()) {
-        list.retain(|d| !d.steps.is_empty());
-    }
-    list.dedup();
-    Ok(Gates::Judge(list))
+    Ok(Gates::Judge(list, guarded))
+}
+
+fn gate_changed(paths: &[String]) -> Outcome {
+    let shown = paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let more = if paths.len() > 3 { format!(" and {} more", paths.len() - 3) } else { String::new() };
+    Outcome::blocked(approvals::GATE, format!("it changes {shown}{more}"))
 }
 
 /// Trunk's configuration. Where that can't be used, a commit that changes the gate is judged all the same: by its own
 /// gate once a person approved it. Nothing else could mend trunk.
-fn config_in_force(cx: &Ctx, trunk: &Trunk, request: &Request) -> Result<Config, OpError> {
+pub(crate) fn config_in_force(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<Config, OpError> {
     match cx.config(trunk) {
-        Err(OpError::Config { .. }) if !gate_changes(cx, trunk, &request.commit)?.is_empty() => {
+        Err(OpError::Config { .. }) if !Compared::of(cx, trunk, commit)?.gate_files(cx)?.is_empty() => {
             Ok(Config::default())
         }
         other => other,
     }
-}
-
-/// The files of the gate that a commit changes against its merge base with the policy tip.
-pub(crate) fn gate_changes(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<Vec<String>, OpError> {
-    let Some(tip) = trunk.tip() else { return Ok(Vec::new()) };
-    let base = match cx.repo.merge_base(tip, commit)? {
-        Some(base) => Some(cx.repo.tree_of(&base)?),
-        None => None,
-    };
-    let tree = cx.repo.tree_of(commit)?;
-    let changes = cx.repo.tree_changes(base.as_ref(), Some(&tree))?;
-    Ok(changes.into_iter().map(|c| c.path).filter(|path| gate_paths::is_gate(path)).collect())
-}
-
-fn is_approved(cx: &Ctx, snapshot: &Snapshot<'_>, request: &Request) -> Result<bool, OpError> {
-    let tree = cx.repo.tree_of(&request.commit)?;
-    if approved(cx, snapshot, &tree)? {
-        return Ok(true);
-    }
-    // A merge result is approved if its branch's tip is, and it has exactly the approved gate files.
-    let Some(tip) = &request.branch_tip else { return Ok(false) };
-    let tip_tree = cx.repo.tree_of(tip)?;
-    let differs = cx.repo.tree_changes(Some(&tip_tree), Some(&tree))?;
-    Ok(approved(cx, snapshot, &tip_tree)? && !differs.iter().any(|c| gate_paths::is_gate(&c.path)))
-}
-
-fn approved(cx: &Ctx, snapshot: &Snapshot<'_>, tree: &Oid) -> Result<bool, OpError> {
-    let Some(approval) = snapshot.approval(tree)? else { return Ok(false) };
-    let sealed = verifier::key(cx)?.verify_bytes(&approval.signed_bytes(), &approval.mac);
-    Ok(sealed && approval.tree == *tree && approval.rule == "gate.changed")
 }
 
 /// A recorded verdict of this clone for a tree under a gate, not older than `ralph.max_age`.
@@ -197,7 +187,7 @@ fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdi
     if verdicts.is_empty() {
         return Ok(None);
     }
-    let verifier = verifier::key(cx)?;
+    let verifier = verifier(cx)?;
     verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
     Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
 }
@@ -213,11 +203,11 @@ pub fn recorded(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> 
 pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
-    let config = config_in_force(cx, &trunk, request)?;
+    let config = config_in_force(cx, &trunk, &request.commit)?;
     let tree = cx.repo.tree_of(&request.commit)?;
-    let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
-        Gates::Judge(list) => list,
-        Gates::Unapproved(paths) => return Ok(Some(unapproved(cx, request, tree, &paths))),
+    let (definitions, guarded) = match gates(cx, &snapshot, &trunk, request, &config)? {
+        Gates::Judge(list, guarded) => (list, guarded),
+        Gates::Unapproved(why, guarded) => return Ok(Some(unapproved(cx, request, &why, guarded)?)),
     };
     let mut verdicts = Vec::new();
     let base = regress::base_of(cx, &trunk, &request.commit)?;
@@ -233,7 +223,7 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
             None => verdict,
         });
     }
-    Ok(Some(judged(request, tree, verdicts, true, None)))
+    Ok(Some(Judged { guarded, ..judged(request, tree, verdicts, true) }))
 }
 
 /// The PASS that a merge commit got before it was landed, under the gate that was in force then: that of its first
@@ -257,7 +247,7 @@ pub(crate) fn passed_when_merged(cx: &Ctx, request: &Request) -> Result<Option<J
             },
         }
     }
-    Ok((!verdicts.is_empty()).then(|| judged(request, tree, verdicts, true, None)))
+    Ok((!verdicts.is_empty()).then(|| judged(request, tree, verdicts, true)))
 }
 
 /// The recorded PASS of a tree beside its base, where such a one is accepted.
@@ -285,11 +275,11 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     }
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
-    let config = config_in_force(cx, &trunk, request)?;
+    let config = config_in_force(cx, &trunk, &request.commit)?;
     let tree = cx.repo.tree_of(&request.commit)?;
-    let definitions = match gates(cx, &snapshot, &trunk, request, &config)? {
-        Gates::Judge(list) => list,
-        Gates::Unapproved(paths) => return Ok(unapproved(cx, request, tree, &paths)),
+    let (definitions, guarded) = match gates(cx, &snapshot, &trunk, request, &config)? {
+        Gates::Judge(list, guarded) => (list, guarded),
+        Gates::Unapproved(why, guarded) => return unapproved(cx, request, &why, guarded),
     };
     let base = regress::base_of(cx, &trunk, &request.commit)?;
     let mut verdicts = Vec::new();
@@ -307,29 +297,22 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
         };
         verdicts.push(verdict);
         if stop.is_some() {
-            return Ok(judged(request, tree, verdicts, false, stop));
+            return Ok(Judged { guarded, stop, ..judged(request, tree, verdicts, false) });
         }
     }
-    Ok(judged(request, tree, verdicts, false, None))
+    Ok(Judged { guarded, ..judged(request, tree, verdicts, false) })
 }
 
-fn judged(
-    request: &Request,
-    tree: Oid,
-    verdicts: Vec<Verdict>,
-    recorded: bool,
-    stop: Option<gate::Stop>,
-) -> Judged {
+fn judged(request: &Request, tree: Oid, verdicts: Vec<Verdict>, recorded: bool) -> Judged {
     let word = verdicts.iter().map(|v| v.word).reduce(Word::and).unwrap_or(Word::Blocked);
-    Judged { commit: request.commit.clone(), tree, word, verdicts, recorded, stop }
+    let (commit, guarded) = (request.commit.clone(), Guarded::default());
+    Judged { commit, tree, word, verdicts, guarded, recorded, stop: None }
 }
 
-fn unapproved(cx: &Ctx, request: &Request, tree: Oid, paths: &[String]) -> Judged {
-    let shown = paths.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    let more = if paths.len() > 3 { format!(" and {} more", paths.len() - 3) } else { String::new() };
-    let outcome = Outcome::blocked("gate.changed", format!("it changes {shown}{more}"));
-    let verdict = unsealed(cx, &outcome, &tree, &Definition::default());
-    judged(request, tree, vec![verdict], true, None)
+fn unapproved(cx: &Ctx, request: &Request, why: &Outcome, guarded: Guarded) -> Result<Judged, OpError> {
+    let tree = cx.repo.tree_of(&request.commit)?;
+    let verdict = unsealed(cx, why, &tree, &Definition::default());
+    Ok(Judged { guarded, ..judged(request, tree, vec![verdict], false) })
 }
 
 /// A verdict that is only told, never recorded.
@@ -406,7 +389,7 @@ fn run(
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
     let Case { request, tree, config } = case;
-    let key = verifier::key(cx)?;
+    let key = verifier(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
     let room = Room::of(cx, checkout.slot())?;
     room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;

@@ -10,7 +10,7 @@ use crate::domain::verdict::{Scope, StepResult, Verdict, Word};
 use crate::gate::{self, Base, Compared};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
-use crate::ops::verifier;
+use crate::ops::seal::verifier;
 use crate::store::{report_from_text, report_to_text};
 use crate::sys::fs::{self, Durability};
 
@@ -55,7 +55,7 @@ pub(crate) fn beside(
 }
 
 fn sealed(cx: &Ctx, mut verdict: Verdict) -> Result<Verdict, OpError> {
-    verdict.mac = verifier::key(cx)?.sign(&verdict);
+    verdict.mac = verifier(cx)?.sign(&verdict);
     Ok(verdict)
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn keep(cx: &Ctx, verdict: &Verdict, steps: &[StepResult]) -> Result<
         return Ok(());
     }
     let text = format!("{KIND}\n{}\n{}", verdict.key, report_to_text(steps));
-    let mac = verifier::key(cx)?.sign_bytes(text.as_bytes());
+    let mac = verifier(cx)?.sign_bytes(text.as_bytes());
     let dir = cx.file("reports");
     fs::create_dir_all(&dir)?;
     fs::write_atomic(&dir.join(&verdict.key), format!("{mac}\n{text}").as_bytes(), 0o644, Durability::None)?;
@@ -85,9 +85,8 @@ fn whole(cx: &Ctx, verdict: &Verdict) -> Result<Vec<StepResult>, OpError> {
     let file = fs::read_optional(&cx.file("reports").join(&verdict.key))?.unwrap_or_default();
     let Some((mac, text)) = file.split_once('\n') else { return Ok(steps) };
     let head = format!("{KIND}\n{}\n", verdict.key);
-    let kept = text
-        .strip_prefix(&head)
-        .filter(|_| verifier::key(cx).is_ok_and(|k| k.verify_bytes(text.as_bytes(), mac)));
+    let kept =
+        text.strip_prefix(&head).filter(|_| verifier(cx).is_ok_and(|k| k.verify_bytes(text.as_bytes(), mac)));
     for (name, report) in kept.map(report_from_text).transpose().unwrap_or_default().unwrap_or_default() {
         // Those of another run of the same key say something else.
         let step = steps

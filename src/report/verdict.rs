@@ -2,6 +2,7 @@
 
 use crate::domain::verdict::Word;
 use crate::report::Page;
+use crate::report::guardrail;
 use crate::report::lines::Lines as _;
 use crate::report::page::Mark;
 use crate::report::palette::{self, DIM, LITERAL, STRONG, WARN_LABEL, paint};
@@ -22,6 +23,8 @@ pub fn verdict(view: &VerdictView, page: Page) -> String {
     for warning in &view.warnings {
         out.line(&format!("{} {}", paint(WARN_LABEL, "warning:"), harmless(warning)));
     }
+    out.push_str(&guardrail::decided(&view.findings, page));
+    out.push_str(&guardrail::allowed(&view.allowed));
     out.push_str(&decided(view));
     out.line(&paint(DIM, &about(view, page)));
     out.line(&paint(palette::verdict(view.verdict), view.verdict.as_str()));
@@ -36,6 +39,7 @@ pub fn refused(view: &VerdictView, page: Page) -> String {
     for step in steps() {
         out.push_str(&self::step(step, name, page));
     }
+    out.push_str(&guardrail::decided(&view.findings, page));
     out.push_str(&decided(view));
     out.line(&paint(DIM, &about(view, page)));
     out

@@ -89,8 +89,11 @@ pub(crate) fn over<'a>(record: &Table, known: &[&str], older: impl IntoIterator<
 /// A person's approval of one tree under one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
-    /// The rule that is lifted, e.g. `gate.changed`.
+    /// The rule that is lifted: `gate.changed`; `guardrail`, if it is only those in `guardrails`.
     pub rule: String,
+    /// Guardrails that are lifted, in order. Absent in approvals of `gate.changed` alone; a program that does not know
+    /// the field finds the seal of one that has it broken, and counts nothing.
+    pub guardrails: Vec<String>,
     /// For exactly this tree.
     pub tree: Oid,
     /// Why.
@@ -120,12 +123,20 @@ impl Approval {
         put(&mut t, "by", self.by.as_str());
         put(&mut t, "at", self.at.to_string());
         put(&mut t, "mac", self.mac.as_str());
+        if !self.guardrails.is_empty() {
+            let rules = self.guardrails.iter().map(|rule| Value::String(rule.clone()));
+            put(&mut t, "guardrails", Value::Array(rules.collect()));
+        }
         t
     }
 
     pub(crate) fn decode(r: &Reader<'_>) -> Result<Self, String> {
         Ok(Self {
             rule: r.text("rule")?,
+            guardrails: r
+                .texts("guardrails")?
+                .map(|rule| rule.map(str::to_owned))
+                .collect::<Result<_, _>>()?,
             tree: r.oid("tree")?,
             reason: r.text("reason")?,
             by: r.text("by")?,
@@ -263,4 +274,44 @@ pub(crate) fn decode_session(r: &Reader<'_>) -> Result<Session, String> {
         ended: r.optional("ended", Reader::time)?,
         tasks: r.array("task")?.map(decode_session_task).collect::<Result<_, _>>()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::reader::parse;
+
+    #[test]
+    fn approvals_of_every_version_are_written_as_they_were() {
+        for (text, guardrails) in [
+            (
+                include_str!(
+                    "../../tests/corpus/store/v1/decisions/5b/approve-5bd6c47ab13bfd60465a8b82f25bb13d8254c605.toml"
+                ),
+                0,
+            ),
+            (
+                include_str!(
+                    "../../tests/corpus/store/v1/decisions/35/approve-35c306c5dc7fc7e32498d0fed9a07f4898984202.toml"
+                ),
+                2,
+            ),
+        ] {
+            let table = parse(text).unwrap();
+            let approval = Approval::decode(&Reader::new(&table)).unwrap();
+            assert_eq!(approval.guardrails.len(), guardrails);
+            assert_eq!(approval.encode().to_string(), text);
+            let sealed = String::from_utf8(approval.signed_bytes()).unwrap();
+            let unsealed: String = text
+                .lines()
+                .filter(|line| !line.starts_with("mac"))
+                .map(|line| line.to_owned() + "\n")
+                .collect();
+            assert_eq!(
+                sealed,
+                format!("git-orch approval\n{unsealed}"),
+                "the seal covers all that is written"
+            );
+        }
+    }
 }

@@ -111,7 +111,7 @@ pub enum Event {
     /// Ralph is through: always the last line of `ralph --json-events`.
     Verdict {
         /// What `ralph --json` prints.
-        result: VerdictView,
+        result: Box<VerdictView>,
     },
     /// A run is through: always the last line of `run --json-events`.
     RunFinished {

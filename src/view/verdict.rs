@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::finding::Finding;
 use crate::domain::verdict::{StepReport, StepResult, Verdict, Word};
+use crate::view::guardrail::{AllowedView, HitView};
 use crate::view::{SCHEMA, words};
 
 /// One step's part in a verdict.
@@ -152,6 +153,10 @@ pub struct VerdictView {
     pub recorded: bool,
     /// The steps, in the order of `orch.toml`.
     pub steps: Vec<StepView>,
+    /// What guardrails found in the change: then no step was run.
+    pub findings: Vec<HitView>,
+    /// What they would have found, were it not allowed.
+    pub allowed: Vec<AllowedView>,
     /// What a person should know though it decides nothing.
     pub warnings: Vec<String>,
     /// When it was made, RFC 3339.
@@ -169,6 +174,10 @@ pub struct Asked {
     pub commit: String,
     /// Whether the verdict had been recorded before.
     pub recorded: bool,
+    /// What guardrails found in the change.
+    pub findings: Vec<HitView>,
+    /// What they would have found, were it not allowed.
+    pub allowed: Vec<AllowedView>,
     /// What a person should know though it decides nothing.
     pub warnings: Vec<String>,
 }
@@ -190,6 +199,8 @@ impl VerdictView {
             fact: verdict.fact.clone(),
             recorded: asked.recorded,
             steps: verdict.steps.iter().map(|s| StepView::new(s, log(&s.name))).collect(),
+            findings: asked.findings,
+            allowed: asked.allowed,
             warnings: asked.warnings,
             made: verdict.made.to_string(),
             by: verdict.by.clone(),
@@ -318,6 +329,8 @@ pub(crate) mod tests {
               "log": "/logs/test.log"
             }
           ],
+          "findings": [],
+          "allowed": [],
           "warnings": [],
           "made": "2001-09-09T01:46:40.000Z",
           "by": "person:ann@example.com"

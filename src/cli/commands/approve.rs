@@ -5,15 +5,18 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
-use crate::ops::approve;
+use crate::ops::approve::{self, Approved};
+use crate::report;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::candidates;
 
-/// Approve a change of the gate, the policy, the hooks or the agents
+/// Approve a change of the gate, or what a guardrail found
 ///
-/// A branch that changes what it is judged by is BLOCKED (rule `gate.changed`) until a person has looked at
-/// it. The approval holds for exactly that tree. It is then judged by trunk's gate and by its own.
+/// A branch that changes what it is judged by (gate, policy, hooks, agents) is BLOCKED (rule `gate.changed`) until
+/// a person has looked at it; so is one in which a guardrail found something (rules `guardrail.…`). The approval
+/// holds for exactly that tree, and for what is shown here. The tree is then judged by trunk's gate, and by its own
+/// if it has another.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -30,8 +33,26 @@ pub struct ApproveArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ApproveArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    let approval = approve::approve(&cx, &args.target, &args.reason)?;
-    out.status(&format!("Approved the gate of tree {} for {}", approval.tree.short(), args.target));
-    out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
+    let approved = approve::approve(&cx, &args.target, &args.reason)?;
+    show(out, &approved, &args.target);
     Ok(Exit::Done)
+}
+
+fn show(out: &mut Out, approved: &Approved, target: &str) {
+    let tree = approved.approval.tree.short();
+    if !approved.guarded.hits.is_empty() {
+        out.data(&report::hits(&wire::hits(&approved.guarded), out.page()));
+    }
+    if !approved.gate.is_empty() {
+        out.status(&format!("Approved the gate of tree {tree} for {target}"));
+        out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
+    }
+    let rules = &approved.approval.guardrails;
+    if !rules.is_empty() {
+        out.status(&format!("Approved {} in tree {tree} for {target}", rules.join(", ")));
+        out.hint("another tree needs another approval");
+    }
+    for rule in approved.left() {
+        out.warn(&format!("{rule} has no exceptions: it still blocks"));
+    }
 }

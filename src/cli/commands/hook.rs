@@ -107,6 +107,9 @@ pub(super) fn unverified(cx: &Ctx, out: &Out, tips: &[Unverified]) -> CommandErr
     match (late, rule.as_str()) {
         (true, _) => error.next("git orch push   (verifies first, without a limit, then pushes)"),
         (false, "gate.changed") => error.next(format!("git orch approve {name} --reason TEXT")),
-        (false, _) => error.next("fix it, commit, and push again").next(format!("git orch ralph {name}")),
+        (false, _) => wire::approval(&judged.guarded, name)
+            .into_iter()
+            .fold(error.next("fix it, commit, and push again"), CommandError::next)
+            .next(format!("git orch ralph {name}")),
     }
 }

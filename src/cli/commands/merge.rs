@@ -98,6 +98,9 @@ fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<()
         None => String::new(),
     };
     out.status(&format!("{moved}{verdict}"));
+    for line in merged.judged.iter().flat_map(|judged| judged.guarded.notes()) {
+        out.status(&report::words::harmless(&line));
+    }
     if let (Landing::Local, Some(remote)) = (merged.landing, &trunk.remote) {
         out.hint(&format!("{remote} has not got it: `git orch push {remote} {}`", trunk.name));
     }
@@ -153,7 +156,7 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     };
     let decided = judged.rule().unwrap_or("ralph.verdict").to_owned();
     let mut error = CommandError::new(exit, fact).rule(decided.clone());
-    if let Some(view) = view.filter(|view| !view.steps.is_empty()) {
+    if let Some(view) = view.filter(|view| !(view.steps.is_empty() && view.findings.is_empty())) {
         error = error.detail(report::refused(&view, out.page()));
     }
     match decided.as_str() {
@@ -161,8 +164,9 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
             error.next(format!("git orch approve {name} --reason TEXT   (a person who has read the change)"))
         }
         rule::NO_STEPS => wire::gateless(cx).into_iter().fold(error, CommandError::next),
-        _ => error
-            .next("fix it on the branch, commit, and merge again")
+        _ => wire::approval(&judged.guarded, name)
+            .into_iter()
+            .fold(error.next("fix it on the branch, commit, and merge again"), CommandError::next)
             .next(format!("git orch merge {name} --override --reason TEXT   (a person, recorded)")),
     }
 }

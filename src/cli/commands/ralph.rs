@@ -100,7 +100,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         write(args.sarif.as_deref(), &report::sarif(&view))?;
         write(args.junit.as_deref(), &report::junit(&view))?;
         if args.json_events {
-            progress.on(out, &Event::Verdict { result: view });
+            progress.on(out, &Event::Verdict { result: Box::new(view) });
         } else {
             progress.finish();
             show(out, args, &view);

@@ -1,11 +1,14 @@
-//! This machine's key for verdicts.
+//! This machine's key, by which verdicts, approvals and what guardrails said are sealed.
+//!
+//! Called by whatever records one of these, or counts one that it finds. Touches the key's file only. Deliberately
+//! absent: what the bytes under a seal are.
 
 use crate::gate::VerifierKey;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 
-/// The key, made at the first use.
-pub(crate) fn key(cx: &Ctx) -> Result<VerifierKey, OpError> {
+/// This machine's key for verdicts.
+pub(crate) fn verifier(cx: &Ctx) -> Result<VerifierKey, OpError> {
     let dir = cx.env.state_home().ok_or_else(|| {
         Refused::new(
             Because::Environment,
