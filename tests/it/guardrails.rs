@@ -429,3 +429,18 @@ fn what_an_agent_runs_leaves_no_mark() {
     project.repo.orch(&["ralph", &task.id]).success();
     assert_eq!(marks(&project.repo).len(), 1);
 }
+
+#[test]
+fn an_agent_of_the_loop_is_told_and_mends_it() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let id = repo.orch(&["add", "work", "--kind", "feature"]).success().line();
+    let script = "if test $ORCH_ITERATION = 1; then printf '// @ts-ignore\\nz();\\n' > new.ts; \
+        else grep -q '^### guardrail.suppression.ts-ignore' $ORCH_PROMPT_FILE && \
+        grep -q '^new.ts:1: the type checker is silenced' $ORCH_PROMPT_FILE && grep -q '^Instead: ' $ORCH_PROMPT_FILE && \
+        ! grep -q 'git orch approve' $ORCH_PROMPT_FILE && echo 'z();' > new.ts; fi";
+    let done = repo.orch(&["run", "--merge", "auto", "--agent", script]).success();
+    assert_eq!(project.status(&id), "done", "{}{}", done.stdout, done.stderr);
+    assert_eq!(repo.git(&["show", "main:new.ts"]).success().stdout, "z();\n");
+    assert_eq!(project.runs(), 1, "what was blocked was not run");
+}

@@ -86,6 +86,9 @@ impl TaskRun<'_> {
     }
 
     fn tell(&self, merged: &Merged) {
+        for line in merged.judged.iter().flat_map(|judged| judged.guarded.notes()) {
+            self.note(line);
+        }
         if let Some(why) = &merged.kept {
             self.note(format!("its worktree is kept: {why}"));
         }
@@ -103,7 +106,7 @@ impl TaskRun<'_> {
             return Ok(Some(End::interrupted()));
         }
         let summary = self.remember(judged).map(|judged| judged.summary).unwrap_or_default();
-        if judged.word != Word::Fail {
+        if judged.word != Word::Fail && judged.guarded.hits.is_empty() {
             return self.block(&format!("could not be judged: {summary}"), Outcome::Blocked).map(Some);
         }
         let used = self.used();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::agent::driver::{self, AgentError, Driver, Ending, Job, Prompts};
 use crate::agent::environment::AgentEnv;
-use crate::agent::failing::{Failing, Room, select};
+use crate::agent::failing::Failing;
 use crate::agent::prompt::Prompt;
 use crate::agent::prompt_file;
 use crate::agent::render::{TaskText, one_line};
@@ -467,8 +467,8 @@ impl<'a> TaskRun<'a> {
     /// Keeps a verdict for the decision and for the next prompt.
     pub(super) fn remember(&mut self, judged: &Judged) -> Option<wiggum::Judged> {
         let verdict = judged.deciding()?;
-        let word = wiggum::Judged { word: judged.word, ..wiggum::Judged::of(verdict) };
-        self.failing = select(&verdict.steps, Room::default());
+        let (word, failing) = tell::judged(judged, verdict);
+        self.failing = failing;
         self.judged = Some((judged.tree.clone(), word.clone()));
         Some(word)
     }

@@ -5,8 +5,10 @@ use crate::agent::prompt::Check;
 use crate::agent::wiggum;
 use crate::config::{Config, Moment, Run};
 use crate::domain::role::Team;
-use crate::domain::verdict::{StepResult, Word};
+use crate::domain::verdict::{StepResult, Verdict, Word};
 use crate::gate::Definition;
+use crate::ops::guardrails::Hit;
+use crate::ops::ralph::Judged;
 use crate::policy::{Contract, Patterns, Permission, Violation};
 use crate::sys::process::quote;
 
@@ -48,25 +50,45 @@ pub(super) fn checks(config: &Config, team: Option<Team>) -> Vec<Check> {
     gate.steps.iter().map(|step| Check { name: step.name.clone(), run: line(&step.run) }).collect()
 }
 
-/// Broken rules as Wiggum and the agent see them: like a check that failed.
-pub(super) fn broken(violations: &[Violation]) -> (wiggum::Judged, Failing) {
-    let facts: Vec<String> = violations.iter().map(|v| format!("{} ({})", v.rule, v.fact)).collect();
-    let step = |violation: &Violation| StepResult {
-        name: violation.rule.to_owned(),
+/// A rule as a check that failed.
+fn step(rule: &str, tail: String) -> StepResult {
+    StepResult {
+        name: rule.to_owned(),
         kind: "guardrail".to_owned(),
         word: Word::Fail,
         reason: None,
         millis: 0,
         exit: None,
-        tail: format!(
-            "{}\n({})\nUndo that, or find a way that keeps to the rule: nothing was committed.",
-            violation.fact, violation.reason
-        ),
+        tail,
         report: None,
-    };
-    let steps: Vec<StepResult> = violations.iter().map(step).collect();
+    }
+}
+
+/// Broken rules as Wiggum and the agent see them: like a check that failed.
+pub(super) fn broken(violations: &[Violation]) -> (wiggum::Judged, Failing) {
+    let facts: Vec<String> = violations.iter().map(|v| format!("{} ({})", v.rule, v.fact)).collect();
+    let undo = "Undo that, or find a way that keeps to the rule: nothing was committed.";
+    let text = |violation: &Violation| format!("{}\n({})\n{undo}", violation.fact, violation.reason);
+    let steps: Vec<StepResult> =
+        violations.iter().map(|violation| step(violation.rule, text(violation))).collect();
     let judged = wiggum::Judged { word: Word::Fail, failure: facts.join("\n"), summary: facts.join(", ") };
     (judged, select(&steps, Room::default()))
+}
+
+/// What Ralph said, as Wiggum and the agent see it. What a guardrail found is like a check that failed: whoever made the
+/// change can undo it.
+pub(super) fn judged(judged: &Judged, verdict: &Verdict) -> (wiggum::Judged, Failing) {
+    let word = wiggum::Judged { word: judged.word, ..wiggum::Judged::of(verdict) };
+    if judged.guarded.hits.is_empty() {
+        return (word, select(&verdict.steps, Room::default()));
+    }
+    let steps: Vec<StepResult> = judged.guarded.hits.iter().map(hit).collect();
+    (wiggum::Judged { word: Word::Fail, ..word }, select(&steps, Room::default()))
+}
+
+fn hit(hit: &Hit) -> StepResult {
+    let text = format!("{}: {}\nWhy: {}.\nInstead: {}.", hit.place(), hit.finding.message, hit.why, hit.fix);
+    step(&hit.finding.rule, text)
 }
 
 #[cfg(test)]
