@@ -480,7 +480,8 @@ fn a_shared_trunk_without_a_gate_says_so_and_how_it_gets_one() {
     assert!(shown.contains("main (remote hub), no gate\n"), "{shown}");
     told(&repo.orch(&["next"]).success().stderr);
     let work = env.at(format!("r é.orch/{id}"));
-    work.commit("work", &[("src/lib.rs", "// work\n")]);
+    let text = work.read("src/lib.rs") + "// work\n";
+    work.commit("work", &[("src/lib.rs", &text)]);
     told(&work.orch(&["ralph"]).code(3).to_string());
     told(&work.orch(&["merge"]).code(3).stderr);
     told(&repo.orch(&["run", "--agent", "true"]).code(3).stderr);
