@@ -13,8 +13,6 @@ use crate::sys::sandbox::Network;
 
 /// What is run, where, and how long at most.
 pub(super) struct Command<'a> {
-    /// The step's name, or `held::SETUP`.
-    pub(super) name: &'a str,
     pub(super) run: &'a Run,
     pub(super) network: Network,
     pub(super) ctx: &'a RunContext<'a>,
@@ -41,7 +39,7 @@ impl Command<'_> {
     pub(super) fn execute(&self, on_line: &mut dyn FnMut(&str)) -> Tried {
         let limits = Limits { wall: Some(self.wall.duration()), ..self.ctx.limits.clone() };
         let mut lines = 0;
-        let cmd = self.ctx.hold(self.cmd(), self.name, self.network);
+        let cmd = self.ctx.hold(self.cmd(), self.network);
         let cmd = match self.kept {
             Some(path) => cmd.keep_output(path, REPORT),
             None => cmd,

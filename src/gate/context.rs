@@ -41,10 +41,10 @@ impl RunContext<'_> {
         }
     }
 
-    /// Holds the command of the step `name`.
-    pub(super) fn hold(&self, cmd: Cmd, name: &str, network: Network) -> Cmd {
+    /// Holds a command.
+    pub(super) fn hold(&self, cmd: Cmd, network: Network) -> Cmd {
         match &self.held {
-            Some(held) => cmd.within(&held.sandbox(name, network, self.env), held.launcher),
+            Some(held) => cmd.within(&held.sandbox(network, self.env), held.launcher),
             None => cmd,
         }
     }

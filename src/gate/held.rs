@@ -1,12 +1,12 @@
 //! What the commands of a gate may see and write: their checkout, the system, the toolchains, and nothing of their user.
 //!
-//! Caches of toolchains can be written, but each run has its own copy, which is thrown away: whatever a tree downloads or
-//! forges there is gone before the next tree is judged, and never reaches the user's own builds.
+//! Caches of toolchains can be written where the run was given a copy of its own, which is thrown away: whatever a tree
+//! downloads or forges there is gone before the next tree is judged, and never reaches the user's own builds.
 
 use std::path::{Path, PathBuf};
 
 use crate::sys::env::{Env, var};
-use crate::sys::sandbox::{Network, SYSTEM, Sandbox, Support};
+use crate::sys::sandbox::{Network, Placed, SYSTEM, Sandbox, Support};
 
 /// What a run of the gate is held to.
 #[derive(Clone, Copy, Debug)]
@@ -19,16 +19,17 @@ pub struct Held<'a> {
     pub secret: &'a Path,
     /// Further places that may be written.
     pub writes: &'a [PathBuf],
-    /// An empty directory for the sandbox itself.
+    /// The run's own copies of directories, and where its commands find them.
+    pub placed: &'a [Placed],
+    /// The process that holds those (`sys::holder`).
+    pub holder: Option<u32>,
+    /// A directory for the sandbox itself.
     pub scratch: &'a Path,
     /// What this machine can do.
     pub support: Support,
     /// The program that puts a command into its sandbox (`sandbox::take_over`).
     pub launcher: &'a Path,
 }
-
-/// The layer of what setup writes. No step has such a name.
-pub(super) const SETUP: &str = "+setup";
 
 /// Variables that name a directory of a toolchain, or of its cache, and where it is without them, below the home.
 const TOOLCHAINS: [(&str, &str); 25] = [
@@ -77,9 +78,9 @@ const CREDENTIALS: [(&str, [&str; 2]); 1] = [("CARGO_HOME", ["credentials", "cre
 const RESOLVER: [&str; 2] = ["/etc/resolv.conf", "/var/lib/ca-certificates"];
 
 impl Held<'_> {
-    /// The sandbox for the command `name`, with the programs that `env` has. It finds what setup wrote, unless it is setup.
-    pub(super) fn sandbox(&self, name: &str, network: Network, env: &Env) -> Sandbox {
-        let home = env.get(var::HOME).map(PathBuf::from).filter(|home| home.is_absolute());
+    /// The sandbox for a command, with the programs that `env` has.
+    pub(super) fn sandbox(&self, network: Network, env: &Env) -> Sandbox {
+        let home = home(env);
         let mut reads: Vec<PathBuf> = SYSTEM.iter().chain(&RESOLVER).map(PathBuf::from).collect();
         reads.push(self.git_dir.to_owned());
         reads.extend(READS.iter().filter_map(|name| absolute(env, name)));
@@ -87,30 +88,46 @@ impl Held<'_> {
             reads.extend(installation(&dir, home.as_deref()).map(Path::to_owned));
             reads.push(dir);
         }
-        let mut copies = Vec::new();
         let mut hidden = vec![self.secret.to_owned()];
-        for (name, default) in TOOLCHAINS {
-            let place = absolute(env, name).or_else(|| Some(home.as_ref()?.join(default)));
-            let Some(place) = place.filter(|place| is_own(place, home.as_deref())) else { continue };
+        for (name, place) in toolchains(env) {
             let secrets = CREDENTIALS.iter().filter(|(of, _)| *of == name).flat_map(|(_, files)| files);
             hidden.extend(secrets.map(|file| place.join(file)));
-            copies.push(place);
+            // Where there is a copy, it is found there; else what is there may only be read.
+            reads.push(place);
         }
         let mut writes = vec![self.checkout.to_owned()];
         writes.extend(self.writes.iter().cloned());
         Sandbox {
             reads,
             writes,
-            copies,
+            placed: self.placed.to_vec(),
+            holder: self.holder,
             hidden,
             home: home.into_iter().collect(),
             scratch: self.scratch.to_owned(),
-            below: if name == SETUP { Vec::new() } else { vec![SETUP.to_owned()] },
-            layer: name.to_owned(),
             network,
             support: self.support,
         }
     }
+}
+
+/// Directories of toolchains and their caches, of which each run is to have its own copies.
+pub fn caches(env: &Env) -> Vec<PathBuf> {
+    toolchains(env).into_iter().map(|(_, place)| place).collect()
+}
+
+/// The same, by the variable that names it.
+fn toolchains(env: &Env) -> Vec<(&'static str, PathBuf)> {
+    let home = home(env);
+    let place = |(name, default): (&'static str, &str)| {
+        let place = absolute(env, name).or_else(|| Some(home.as_ref()?.join(default)))?;
+        is_own(&place, home.as_deref()).then_some((name, place))
+    };
+    TOOLCHAINS.into_iter().filter_map(place).collect()
+}
+
+fn home(env: &Env) -> Option<PathBuf> {
+    env.get(var::HOME).map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 fn absolute(env: &Env, name: &str) -> Option<PathBuf> {
@@ -145,11 +162,13 @@ mod tests {
             git_dir: Path::new("/w/repo/.git"),
             secret: Path::new("/w/repo/.git/orch"),
             writes: &[],
+            placed: &[],
+            holder: None,
             scratch: Path::new("/s"),
             support: none,
             launcher: Path::new("/usr/bin/git-orch"),
         };
-        held.sandbox("test", Network::On, &env)
+        held.sandbox(Network::On, &env)
     }
 
     #[test]
@@ -161,7 +180,7 @@ mod tests {
             ("RUSTUP_HOME", "/home"),
             ("GOPATH", "/"),
         ]);
-        let all: Vec<&PathBuf> = sandbox.reads.iter().chain(&sandbox.copies).chain(&sandbox.writes).collect();
+        let all: Vec<&PathBuf> = sandbox.reads.iter().chain(&sandbox.writes).collect();
         let home = Path::new("/home/ann");
         assert!(all.iter().all(|path| !home.starts_with(path)), "{all:?}");
         for shown in ["/home/ann/bin", "/home/ann/.local/bin", "/opt/node", "/home/ann/.pyenv"] {
@@ -173,7 +192,7 @@ mod tests {
     #[test]
     fn a_toolchain_s_token_is_not_shown() {
         let sandbox = of(&[("HOME", "/home/ann"), ("CARGO_HOME", "/x/cargo")]);
-        assert!(sandbox.copies.contains(&PathBuf::from("/x/cargo")));
+        assert!(sandbox.reads.contains(&PathBuf::from("/x/cargo")));
         assert!(sandbox.hidden.contains(&PathBuf::from("/x/cargo/credentials.toml")));
         assert!(sandbox.hidden.contains(&PathBuf::from("/w/repo/.git/orch")));
     }

@@ -35,7 +35,7 @@ mod verdict;
 pub use context::RunContext;
 pub use definition::{Base, Definition, key};
 pub use environment::{PASSED, environment};
-pub use held::Held;
+pub use held::{Held, caches};
 pub use log::LOG_BYTES;
 pub use mac::{FILE as KEY_FILE, KeyError, VerifierKey};
 pub use outcome::{Event, Outcome, Stop, rule};

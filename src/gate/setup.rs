@@ -7,7 +7,6 @@ use crate::domain::verdict::{StepResult, Word};
 use crate::gate::command::Command;
 use crate::gate::context::{RunContext, millis_since};
 use crate::gate::definition::Definition;
-use crate::gate::held;
 use crate::gate::log::{LOG_BYTES, Log, no_log};
 use crate::gate::outcome::Event;
 use crate::sys::clock::Clock;
@@ -64,8 +63,7 @@ fn commands(
         let start = Clock.monotonic();
         let run = Run::Shell(line.clone());
         let network = Network::On;
-        let command =
-            Command { name: held::SETUP, run: &run, network, ctx, checkout, env: &env, kept: None, wall };
+        let command = Command { run: &run, network, ctx, checkout, env: &env, kept: None, wall };
         let tried = command.execute(&mut |text| {
             log.line(text);
             on_event(Event::SetupLine { line: text.to_owned() });

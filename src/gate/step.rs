@@ -96,7 +96,6 @@ fn tries(step: &Step, checkout: &Path, ctx: &RunContext<'_>, on_event: &mut dyn 
     };
     let env = ctx.environment(step.env.iter().map(String::as_str), checkout);
     let command = Command {
-        name: &step.name,
         run: &step.run,
         network: step.network,
         ctx,

@@ -391,11 +391,12 @@ fn run(
     let Case { request, tree, config } = case;
     let key = verifier(cx)?;
     let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
-    let room = Room::of(cx, checkout.slot())?;
+    let mut room = Room::of(cx, checkout.slot())?;
     room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;
     if let Some(fact) = room.refusal(config) {
         return Ok((unsealed(cx, &Outcome::blocked(rule::SANDBOX, fact), tree, definition), None));
     }
+    room.furnish(cx);
     let mut limits = Limits::wall(None, &cx.interrupts);
     limits.deadline = request.deadline;
     let log_dir = cx.file("logs").join(tree.as_str());

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Minimum, SandboxUse};
 use crate::domain::verdict::Trust;
-use crate::gate::Held;
+use crate::gate::{self, Held};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::sys::env::current_program;
 use crate::sys::fs::{self, FsError};
+use crate::sys::holder::Holder;
 use crate::sys::probe;
-use crate::sys::sandbox::{Network, Strength, Support};
+use crate::sys::sandbox::{Network, Overlay, Placed, Strength, Support};
 
 /// What the commands of one gate run are held by. Its directory goes with it.
 pub(crate) struct Room {
@@ -21,6 +22,9 @@ pub(crate) struct Room {
     secret: PathBuf,
     git_dir: PathBuf,
     writes: Vec<PathBuf>,
+    /// What its commands find elsewhere, and what holds the mounts of that.
+    placed: Vec<Placed>,
+    holder: Option<Holder>,
 }
 
 impl Room {
@@ -54,7 +58,37 @@ impl Room {
             secret: cx.repo.orch_dir(),
             git_dir: cx.repo.common_dir().to_owned(),
             writes: cx.local.sandbox_writes.clone(),
+            placed: Vec::new(),
+            holder: None,
         })
+    }
+
+    /// Gives a run its own copies of toolchains' caches. Where that can't be had they may only be read.
+    pub(crate) fn furnish(&mut self, cx: &Ctx) {
+        if !self.support.namespaces {
+            return;
+        }
+        let (overlays, placed) = self.caches(cx);
+        match Holder::start(&self.launcher, &overlays, &cx.env) {
+            Ok(holder) => {
+                let there = placed.into_iter().enumerate().filter(|(n, _)| holder.has(*n));
+                self.placed = there.map(|(_, placed)| placed).collect();
+                self.holder = Some(holder);
+            }
+            Err(error) => tracing::warn!(%error, "no copies for this run"),
+        }
+    }
+
+    /// Copies of the toolchains' caches that are there.
+    fn caches(&self, cx: &Ctx) -> (Vec<Overlay>, Vec<Placed>) {
+        let found = gate::caches(&cx.env).into_iter().filter(|place| place.is_dir()).enumerate();
+        let copy = |(n, place): (usize, PathBuf)| {
+            let dir = self.scratch.join("caches").join(n.to_string());
+            let [upper, work, at] = ["upper", "work", "at"].map(|name| dir.join(name));
+            let overlay = Overlay { lower: vec![place.clone()], upper, work, at: at.clone() };
+            (overlay, Placed { source: at, place })
+        };
+        found.map(copy).unzip()
     }
 
     /// What a run in `checkout` is held to; None: nothing holds it.
@@ -64,6 +98,8 @@ impl Room {
             git_dir: &self.git_dir,
             secret: &self.secret,
             writes: &self.writes,
+            placed: &self.placed,
+            holder: self.holder.as_ref().map(Holder::pid),
             scratch: &self.scratch,
             support: self.support,
             launcher: &self.launcher,
@@ -106,6 +142,8 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
+        // What is mounted can't be removed.
+        drop(self.holder.take());
         if let Err(error) = clear(&self.scratch) {
             tracing::debug!(%error, "the next run clears it");
         }

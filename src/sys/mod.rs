@@ -8,6 +8,7 @@ pub mod ancestry;
 pub mod clock;
 pub mod env;
 pub mod fs;
+pub mod holder;
 pub mod lock;
 pub mod mount;
 pub mod panic;

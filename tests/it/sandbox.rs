@@ -10,7 +10,7 @@ use crate::project::{Project, gate, refused};
 use crate::run::Done;
 
 /// What this machine can do.
-fn support(env: &TestEnv) -> Support {
+pub(crate) fn support(env: &TestEnv) -> Support {
     let scratch = env.root().join("tmp/probe");
     fs::create_dir_all(&scratch).expect("ours");
     probe::sandbox(ORCH.as_ref(), &scratch, &env.vars())
@@ -99,7 +99,7 @@ fn a_step_sees_no_secret_and_writes_nowhere_else() {
 }
 
 #[test]
-fn what_setup_writes_is_there_for_the_steps_and_for_nobody_after() {
+fn what_a_run_writes_is_there_for_its_commands_and_for_nobody_after() {
     let Some(env) = strict() else { return };
     fs::create_dir_all(&env.home().join(".cargo")).expect("ours");
     let step = |name: &str, run: &str| {
@@ -108,8 +108,14 @@ fn what_setup_writes_is_there_for_the_steps_and_for_nobody_after() {
     let seen = "test -e $HOME/.cargo/s && test -e $HOME/s && test -e /tmp/s";
     let text = format!(
         "[ralph]\nsetup = ['! test -e $HOME/.cargo/s && touch $HOME/.cargo/s $HOME/s /tmp/s']\n{}{}",
-        step("one", &format!("{seen} && touch $HOME/.cargo/of-one")),
-        step("two", &format!("{seen} && ! test -e $HOME/.cargo/of-one && sleep 0.2")),
+        step(
+            "one",
+            &format!("{seen} && touch $HOME/.cargo/one && until test -e $HOME/.cargo/two; do :; done")
+        ),
+        step(
+            "two",
+            &format!("{seen} && touch $HOME/.cargo/two && until test -e $HOME/.cargo/one; do :; done")
+        ),
     );
     let project = Project::with(&env, &text);
     project.repo.git(&["config", "orch.jobs", "2"]).success();
@@ -219,8 +225,8 @@ fn a_machine_that_has_only_a_part_says_so() {
     let scratch = env.root().join("tmp/outer");
     fs::create_dir_all(&scratch.join("tmp")).expect("ours");
     let spec = serde_json::json!({
-        "reads": ["/"], "writes": ["/"], "copies": [], "hidden": [], "home": [], "scratch": scratch,
-        "layer": "outer", "below": [], "network": "on",
+        "reads": ["/"], "writes": ["/"], "placed": [], "holder": null, "hidden": [], "home": [],
+        "scratch": scratch, "network": "on",
         "support": { "namespaces": false, "landlock": support.landlock },
     });
     let within = |args: &[&str]| {

@@ -5,6 +5,9 @@
 //! first process in there; the command is its child. When the first process ends, the kernel ends all others, whatever
 //! groups and sessions they made. Landlock holds the command once more, and alone where there are no namespaces.
 //!
+//! What several commands of one run share beyond plain directories (overlays) is mounted by one more process, `git-orch
+//! sandbox-hold`, whose namespaces they join (`sys::holder`).
+//!
 //! Invariants: what is not named in a `Sandbox` does not exist for the command; it has no capability and never gets one;
 //! nothing of it outlives it. What this machine can't do is said (`Support`), never passed over: a sandbox that can't be
 //! built as it was asked for is an error, and the command does not run. Deliberately absent: what is allowed to whom
@@ -13,9 +16,13 @@
 #[cfg(target_os = "linux")]
 mod failure;
 #[cfg(target_os = "linux")]
+mod hold;
+#[cfg(target_os = "linux")]
 mod inside;
 #[cfg(target_os = "linux")]
 mod loopback;
+#[cfg(target_os = "linux")]
+mod namespaces;
 #[cfg(target_os = "linux")]
 mod outside;
 #[cfg(target_os = "linux")]
@@ -30,7 +37,9 @@ use std::ffi::OsString;
 
 #[cfg(target_os = "linux")]
 use spec::INSIDE;
-pub use spec::{FAILED, Network, OUTSIDE, PROBE, STATUS, SYSTEM, Sandbox, Strength, Support};
+pub use spec::{
+    FAILED, HOLD, Network, OUTSIDE, Overlay, PROBE, Placed, READY, STATUS, SYSTEM, Sandbox, Strength, Support,
+};
 
 /// Does what a sandbox's processes do if this program was started as one of them. The status to exit with.
 #[cfg(target_os = "linux")]
@@ -38,6 +47,7 @@ pub fn take_over(args: &[OsString]) -> Option<u8> {
     match args.get(1)?.to_str()? {
         OUTSIDE => Some(outside::run(args.get(2..)?)),
         INSIDE => Some(inside::run(args.get(2..)?)),
+        HOLD => Some(hold::run(args.get(2..)?)),
         PROBE => Some(trial::run(args.get(2..)?)),
         _ => None,
     }

@@ -3,9 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sched::CloneFlags;
@@ -15,7 +14,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::sys::env::working_directory;
 use crate::sys::sandbox::failure::{Failure, failed, read_args, tried};
 use crate::sys::sandbox::spec::{INSIDE, Network, Sandbox};
-use crate::sys::sandbox::{loopback, root, rules};
+use crate::sys::sandbox::{loopback, namespaces, root, rules};
 
 /// Runs a command in a sandbox.
 pub(super) fn run(args: &[OsString]) -> u8 {
@@ -36,11 +35,8 @@ fn hold(sandbox: &Sandbox, program: &OsStr, rest: &[OsString], args: &[OsString]
         rules::restrict(sandbox, rules::Root::Machine)?;
         return Err(rules::exec(program, rest));
     }
-    unshare(sandbox.network)?;
-    if sandbox.network == Network::Loopback {
-        loopback::up().map_err(tried("bring the loopback interface up"))?;
-    }
     let program = std::env::current_exe().map_err(tried("find this program"))?;
+    separate(sandbox)?;
     root::build(sandbox, &program)?;
     root::enter(&sandbox.root(), &dir)?;
     keep_capabilities()?;
@@ -58,6 +54,31 @@ fn hold(sandbox: &Sandbox, program: &OsStr, rest: &[OsString], args: &[OsString]
     File::from(reader).read_to_string(&mut said).map_err(tried("hear from the first process"))?;
     let status = first.wait().map_err(tried("wait for the first process"))?;
     end(&said, status.code())
+}
+
+/// Makes the namespaces: new ones, or some of our own besides those of the holder.
+fn separate(sandbox: &Sandbox) -> Result<(), Failure> {
+    match sandbox.holder {
+        None => namespaces::own(separated(sandbox.network))?,
+        Some(holder) => {
+            namespaces::join(holder)?;
+            namespaces::further(separated(sandbox.network))?;
+        }
+    }
+    // Before the namespaces it would be forgotten with the old credentials. Whoever started us is to outlive us: it holds
+    // the lock on what we write.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(tried("end with the parent"))?;
+    if sandbox.network == Network::Loopback {
+        loopback::up().map_err(tried("bring the loopback interface up"))?;
+    }
+    Ok(())
+}
+
+/// What no two commands have in common.
+fn separated(network: Network) -> CloneFlags {
+    let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    if network == Network::On { flags } else { flags | CloneFlags::CLONE_NEWNET }
 }
 
 #[expect(clippy::disallowed_methods, reason = "below `sys::process`: the environment is the caller's")]
@@ -86,30 +107,6 @@ fn end(said: &str, status: Option<i32>) -> Result<u8, Failure> {
         Some(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
         None => Err(Failure::Usage("the first process was killed".to_owned())),
     }
-}
-
-/// Makes the namespaces. Inside, our user and group are what they are outside.
-fn unshare(network: Network) -> Result<(), Failure> {
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let mut flags = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC;
-    if network != Network::On {
-        flags |= CloneFlags::CLONE_NEWNET;
-    }
-    nix::sched::unshare(flags).map_err(tried("make namespaces"))?;
-    // Without this the kernel lets nobody but root map a group.
-    write_map("setgroups", "deny")?;
-    write_map("gid_map", &format!("{group} {group} 1"))?;
-    write_map("uid_map", &format!("{user} {user} 1"))
-}
-
-fn write_map(name: &str, text: &str) -> Result<(), Failure> {
-    let path = Path::new("/proc/self").join(name);
-    let mut file =
-        File::options().write(true).open(&path).map_err(tried(format!("open {}", path.display())))?;
-    file.write_all(text.as_bytes()).map_err(tried(format!("write {}", path.display())))
 }
 
 /// Lets the first process, which is another program, have the capabilities that we have in our namespaces.

@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
-};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::sys::fs;
 use crate::sys::sandbox::failure::{Failure, tried};
@@ -28,8 +23,8 @@ const DEVICES: [&str; 5] = ["full", "null", "random", "urandom", "zero"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Bound {
     Read,
-    /// The `n`th of the copies.
-    Copy(usize),
+    /// The `n`th of what is found elsewhere.
+    Placed(usize),
     Write,
     Hidden,
 }
@@ -47,9 +42,10 @@ impl Plan {
     fn of(sandbox: &Sandbox) -> Self {
         let mut plan = Self::default();
         let reads = sandbox.reads.iter().map(|path| (path, Bound::Read));
-        let copies = sandbox.copies.iter().enumerate().map(|(n, path)| (path, Bound::Copy(n)));
+        let placed = sandbox.placed.iter().enumerate();
+        let placed = placed.map(|(n, placed)| (&placed.place, Bound::Placed(n)));
         let writes = sandbox.writes.iter().map(|path| (path, Bound::Write));
-        for (path, bound) in reads.chain(copies).chain(writes) {
+        for (path, bound) in reads.chain(placed).chain(writes) {
             if let Some(real) = plan.follow(path) {
                 let at = plan.bound.entry(real).or_insert(bound);
                 *at = (*at).max(bound);
@@ -70,7 +66,7 @@ impl Plan {
         let all = self.bound.clone();
         self.bound.retain(|path, bound| {
             let above = path.ancestors().skip(1).find_map(|above| all.get(above));
-            *bound != Bound::Read || !matches!(above, Some(Bound::Read | Bound::Copy(_)))
+            *bound != Bound::Read || !matches!(above, Some(Bound::Read | Bound::Placed(_)))
         });
     }
 
@@ -135,10 +131,9 @@ pub(super) fn build(sandbox: &Sandbox, program: &Path) -> Result<(), Failure> {
             Bound::Read => bind_at(path, &place).and_then(|()| read_only(&place))?,
             Bound::Write => bind_at(path, &place)?,
             Bound::Hidden => hide(path, &place)?,
-            Bound::Copy(n) => {
-                if copy(path, &place, *n, sandbox).is_err() {
-                    bind_at(path, &place).and_then(|()| read_only(&place))?;
-                }
+            Bound::Placed(n) => {
+                let is_bound = path.parent().is_some_and(|above| plan.holds(above));
+                put(&sandbox.placed[*n].source, &place, is_bound)?;
             }
         }
     }
@@ -208,32 +203,13 @@ fn make_file(path: &Path) -> Result<(), Failure> {
     made.map(drop).map_err(tried(format!("make {}", path.display())))
 }
 
-/// Shows what is at `from` at `to`, and keeps what is written there apart.
-fn copy(from: &Path, to: &Path, n: usize, sandbox: &Sandbox) -> Result<(), Failure> {
-    let what = || tried::<rustix::io::Errno>(format!("lay over {}", from.display()));
-    let (upper, work) = (sandbox.upper(&sandbox.layer, n), sandbox.work(n));
-    for dir in [to, &upper, &work] {
-        fs::create_dir_all(dir)?;
+/// Shows a directory at `place`. Below what is bound the place is there already, and nothing is made: it may be in the
+/// checkout, where a command that runs now may have put a link on the way.
+fn put(source: &Path, place: &Path, is_bound: bool) -> Result<(), Failure> {
+    if !is_bound {
+        fs::create_dir_all(place)?;
     }
-    let below = sandbox.below.iter().map(|layer| sandbox.upper(layer, n)).filter(|dir| dir.is_dir());
-    let lower: Vec<Vec<u8>> = below.chain([from.to_owned()]).map(|dir| escaped(&dir)).collect();
-    let lower = lower.join(&b':');
-    let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(what())?;
-    let overlay = overlay.as_fd();
-    fsconfig_set_string(overlay, "lowerdir", lower.as_slice()).map_err(what())?;
-    fsconfig_set_string(overlay, "upperdir", &upper).map_err(what())?;
-    fsconfig_set_string(overlay, "workdir", &work).map_err(what())?;
-    fsconfig_set_flag(overlay, "userxattr").map_err(what())?;
-    fsconfig_create(overlay).map_err(what())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let mount = fsmount(overlay, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(what())?;
-    move_mount(mount.as_fd(), "", CWD, to, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(what())
-}
-
-/// Between several lower directories there are colons.
-fn escaped(path: &Path) -> Vec<u8> {
-    let bytes = path.as_os_str().as_bytes();
-    bytes.iter().flat_map(|byte| if *byte == b':' { vec![b'\\', b':'] } else { vec![*byte] }).collect()
+    rustix::mount::mount_bind_recursive(source, place).map_err(tried(format!("place {}", source.display())))
 }
 
 /// Puts an empty file or directory where `path` is.

@@ -35,8 +35,7 @@ pub(super) fn restrict(sandbox: &Sandbox, root: Root) -> Result<(), Failure> {
         Root::Own => vec![PathBuf::from("/")],
         Root::Machine => {
             let own = ALWAYS.iter().map(PathBuf::from);
-            let readable = sandbox.reads.iter().chain(&sandbox.copies);
-            readable.cloned().chain(own).chain([sandbox.temp()]).collect()
+            sandbox.reads.iter().cloned().chain(own).chain([sandbox.temp()]).collect()
         }
     };
     let mut writes: Vec<PathBuf> = sandbox.writes.clone();
@@ -44,7 +43,9 @@ pub(super) fn restrict(sandbox: &Sandbox, root: Root) -> Result<(), Failure> {
     match root {
         Root::Own => {
             writes.push(PathBuf::from("/tmp"));
-            writes.extend(sandbox.home.iter().chain(&sandbox.copies).cloned());
+            writes.extend(
+                sandbox.home.iter().chain(sandbox.placed.iter().map(|placed| &placed.place)).cloned(),
+            );
         }
         Root::Machine => writes.push(sandbox.temp()),
     }

@@ -8,12 +8,17 @@ use serde::{Deserialize, Serialize};
 pub const OUTSIDE: &str = "sandbox-exec";
 /// The same for the first process inside.
 pub(super) const INSIDE: &str = "sandbox-init";
+/// When it is to hold the mounts of several sandboxes.
+pub const HOLD: &str = "sandbox-hold";
 /// And when it is to find out what there is.
 pub const PROBE: &str = "sandbox-probe";
 /// The status of a sandbox that could not be built. The last line on standard error begins with `FAILED`.
 pub const STATUS: i32 = 125;
 /// What the line begins with that says why a sandbox could not be built.
 pub const FAILED: &str = "git-orch: sandbox: ";
+
+/// What the line begins with by which a holder says that it is ready; then the numbers of what it could not mount, as JSON.
+pub const READY: &str = "ready ";
 
 /// What network a sandboxed command has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +89,34 @@ impl Support {
 /// The version of Landlock's interface that keeps a command from abstract sockets and signals outside.
 pub(super) const SCOPES: u32 = 6;
 
+/// Directories shown as one, in which what is written goes to one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// What is seen, the topmost first. Nothing is written here.
+    #[serde(with = "paths")]
+    pub lower: Vec<PathBuf>,
+    /// What lies on top of it, and where what is written goes.
+    #[serde(with = "path")]
+    pub upper: PathBuf,
+    /// An empty directory for the kernel, beside `upper`.
+    #[serde(with = "path")]
+    pub work: PathBuf,
+    /// Where it is mounted.
+    #[serde(with = "path")]
+    pub at: PathBuf,
+}
+
+/// A directory that a command finds at another place, and may write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The directory.
+    #[serde(with = "path")]
+    pub source: PathBuf,
+    /// Where it is found.
+    #[serde(with = "path")]
+    pub place: PathBuf,
+}
+
 /// What a sandboxed command may do.
 ///
 /// Whatever is not named does not exist for it: no home but an empty one, no `/run`, no sockets, no other processes.
@@ -95,24 +128,20 @@ pub struct Sandbox {
     /// Directories that it may write, too.
     #[serde(with = "paths")]
     pub writes: Vec<PathBuf>,
-    /// Directories that it may write as its own: what it writes goes when it ends. Where that can't be done it may only
-    /// read them.
-    #[serde(with = "paths")]
-    pub copies: Vec<PathBuf>,
+    /// Directories that it finds elsewhere, and may write. Only where there are namespaces.
+    pub placed: Vec<Placed>,
+    /// The process that holds mounts for it (`sys::holder`).
+    pub holder: Option<u32>,
     /// Files and directories below those that are empty for it.
     #[serde(with = "paths")]
     pub hidden: Vec<PathBuf>,
     /// Where its home is; none or one. What is in there is in `scratch`.
     #[serde(with = "paths")]
     pub home: Vec<PathBuf>,
-    /// A directory outside of all these, for us: its root is put together there, and its home, its `/tmp`, and what it
-    /// writes into copies lie there. Those who share it share a home and a `/tmp`.
+    /// A directory outside of all these, for us: its root is put together there, and its home and its `/tmp` lie there.
+    /// Those who share it share a home and a `/tmp`.
     #[serde(with = "path")]
     pub scratch: PathBuf,
-    /// A name for what it writes into copies. Only one at a time may have it.
-    pub layer: String,
-    /// The layers that it finds there already, the topmost first.
-    pub below: Vec<String>,
     /// Its network.
     pub network: Network,
     /// How it is held.
@@ -201,16 +230,6 @@ impl Sandbox {
         serde_json::to_string(self).expect("BUG: texts, numbers and lists are JSON")
     }
 
-    /// Where what is written into the `n`th copy is kept, of one layer.
-    pub(super) fn upper(&self, layer: &str, n: usize) -> PathBuf {
-        self.scratch.join("layers").join(layer).join(format!("{n}"))
-    }
-
-    /// What the kernel needs beside that.
-    pub(super) fn work(&self, n: usize) -> PathBuf {
-        self.scratch.join("layers").join(&self.layer).join(format!("{n}.work"))
-    }
-
     /// What is in its home.
     pub(super) fn home_files(&self) -> PathBuf {
         self.scratch.join("home")
@@ -230,14 +249,13 @@ mod tests {
     fn every_path_survives_the_way_to_the_sandbox() {
         let odd = PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"/a\xff b"));
         let sandbox = Sandbox {
-            reads: vec![odd, "/usr".into()],
+            reads: vec![odd.clone(), "/usr".into()],
             writes: vec!["/über \"x\"".into()],
-            copies: Vec::new(),
+            placed: vec![Placed { source: "/s/0".into(), place: odd }],
+            holder: Some(7),
             hidden: Vec::new(),
             home: vec!["/root".into()],
             scratch: "/s".into(),
-            layer: "test".into(),
-            below: vec!["setup".into()],
             network: Network::Off,
             support: Support { namespaces: true, landlock: 3 },
         };

@@ -14,12 +14,11 @@ pub(super) fn run(args: &[OsString]) -> u8 {
     let namespaces = holds(&Sandbox {
         reads: SYSTEM.iter().map(PathBuf::from).collect(),
         writes: Vec::new(),
-        copies: Vec::new(),
+        placed: Vec::new(),
+        holder: None,
         hidden: Vec::new(),
         home: Vec::new(),
         scratch: PathBuf::from(scratch),
-        layer: "trial".to_owned(),
-        below: Vec::new(),
         network: Network::Loopback,
         support: Support { namespaces: true, landlock: 0 },
     });
