@@ -57,6 +57,7 @@ pub mod take;
 mod takeover;
 pub mod tasks;
 mod unfinished;
+mod warm;
 pub mod worktrees;
 
 pub use context::{Ctx, Trunk};

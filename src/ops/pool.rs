@@ -1,8 +1,8 @@
-//! Gate worktrees: a pool of detached checkouts that keep build output between runs.
+//! Gate worktrees: a pool of detached checkouts.
 //!
-//! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else but the
-//! `ralph.carry` paths; what is compared is content against a private index, so that flags in the worktree's own
-//! index (assume-unchanged, skip-worktree) hide nothing.
+//! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else; what is compared is
+//! content against a private index, so that flags in the worktree's own index (assume-unchanged, skip-worktree) hide
+//! nothing.
 
 use std::path::Path;
 
@@ -32,14 +32,14 @@ const WHOLE: [&str; 6] =
 /// The most gate worktrees that are made.
 const SLOTS: usize = 64;
 
-/// Checks `commit` out in the first gate worktree that is free. `carry` paths stay as the last run left them.
-pub(crate) fn check_out(cx: &Ctx, commit: &Oid, carry: &[String]) -> Result<Checkout, OpError> {
+/// Checks `commit` out in the first gate worktree that is free.
+pub(crate) fn check_out(cx: &Ctx, commit: &Oid) -> Result<Checkout, OpError> {
     let (slot, lock) = free_slot(cx)?;
     let path = worktrees::make_root(cx)?.join(format!("gate-{slot}"));
     let worktree = ensure(cx, &path, commit)?;
     let tree = cx.repo.tree_of(commit)?;
     let checkout = Checkout { slot, worktree, commit: commit.clone(), tree, _lock: lock };
-    checkout.make_exact(cx, carry)?;
+    checkout.make_exact(cx)?;
     Ok(checkout)
 }
 
@@ -70,11 +70,6 @@ fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
         .ok_or_else(|| OpError::Bug(format!("git made no worktree at {}", path.display())))
 }
 
-/// A carried path as a pattern from the top; one that begins with `**/` is meant everywhere.
-fn anchored(path: &str) -> String {
-    if path.starts_with('/') || path.starts_with("**/") { path.to_owned() } else { format!("/{path}") }
-}
-
 impl Checkout {
     /// `git` in the checkout, whole whatever the clone is set to: a sparse one would hide files, and their tests.
     fn command(&self, cx: &Ctx, args: &[&str]) -> Cmd {
@@ -101,18 +96,12 @@ impl Checkout {
         Ok(fs::write_atomic(&link, wanted.as_bytes(), 0o644, Durability::None)?)
     }
 
-    fn make_exact(&self, cx: &Ctx, carry: &[String]) -> Result<(), OpError> {
+    fn make_exact(&self, cx: &Ctx) -> Result<(), OpError> {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
         self.mend_link()?;
         self.git(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()])?;
-        let mut clean = vec!["clean", "-ffdxq"];
-        // From the top, as `orch.toml` means it: not everything below that has the same name.
-        let carry: Vec<String> = carry.iter().map(|path| anchored(path)).collect();
-        for path in &carry {
-            clean.extend(["-e", path]);
-        }
-        self.git(cx, &clean)?;
+        self.git(cx, &["clean", "-ffdxq"])?;
         if let Err(first) = self.verify(cx) {
             // The index lied about what is on disk: build both from nothing.
             tracing::debug!(%first, "gate worktree is not the tree; checking it out anew");
@@ -156,6 +145,16 @@ impl Checkout {
             paths = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
         }
         Ok(paths)
+    }
+
+    /// Whether nothing is there but the tree, and empty directories.
+    pub(crate) fn is_bare(&self, cx: &Ctx) -> Result<bool, OpError> {
+        Ok(self.command(cx, &["ls-files", "--others", "-z"]).run()?.checked()?.stdout.is_empty())
+    }
+
+    /// The tree that it is a checkout of.
+    pub(crate) fn tree(&self) -> &Oid {
+        &self.tree
     }
 
     /// Its number among the gate worktrees.

@@ -390,21 +390,27 @@ fn run(
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
     let Case { request, tree, config } = case;
     let key = verifier(cx)?;
-    let checkout = pool::check_out(cx, &request.commit, &definition.carry)?;
+    let checkout = pool::check_out(cx, &request.commit)?;
     let mut room = Room::of(cx, checkout.slot())?;
     room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;
     if let Some(fact) = room.refusal(config) {
         return Ok((unsealed(cx, &Outcome::blocked(rule::SANDBOX, fact), tree, definition), None));
     }
-    room.furnish(cx);
+    let begun = room.furnish(cx, &checkout, definition)?;
+    if begun != *definition {
+        sink(Event::Note { task: request.task.clone(), text: sandbox::NO_SETUP.to_owned() });
+    }
     let mut limits = Limits::wall(None, &cx.interrupts);
     limits.deadline = request.deadline;
     let log_dir = cx.file("logs").join(tree.as_str());
     let held = room.held(checkout.path());
     let ctx = RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, held };
     let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
-    let verify = || checkout.verify(cx);
-    let outcome = gate::run(checkout.path(), definition, &ctx, &verify, &mut forward);
+    let verify = || {
+        room.setup_ended(cx, &checkout);
+        checkout.verify(cx)
+    };
+    let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();
     let by = cx.actor.to_string();
     let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
@@ -414,7 +420,12 @@ fn run(
         Some(verdict) => {
             regress::keep(cx, &verdict, &outcome.steps)?;
             match people::agent_above(cx) {
-                None => record(cx, request, &verdict)?,
+                None => {
+                    record(cx, request, &verdict)?;
+                    if verdict.word == Word::Pass {
+                        room.keep();
+                    }
+                }
                 Some(task) => {
                     let text = format!("not recorded: it was run by the agent of task {task}");
                     sink(Event::Note { task: request.task.clone(), text });

@@ -1,13 +1,16 @@
 //! The sandbox of a gate run: what this machine can do, what the configuration demands, and the directory it needs.
 
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Minimum, SandboxUse};
 use crate::domain::verdict::Trust;
-use crate::gate::{self, Held};
+use crate::gate::{self, Definition, Held};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::sys::env::current_program;
+use crate::ops::pool::Checkout;
+use crate::ops::warm;
+use crate::sys::env::{current_program, var};
 use crate::sys::fs::{self, FsError};
 use crate::sys::holder::Holder;
 use crate::sys::probe;
@@ -25,7 +28,17 @@ pub(crate) struct Room {
     /// What its commands find elsewhere, and what holds the mounts of that.
     placed: Vec<Placed>,
     holder: Option<Holder>,
+    /// What it finds of trunk's runs; None: nothing, and nothing is kept of it.
+    warm: RefCell<Option<warm::Run>>,
+    /// Whether setup's end was seen already.
+    is_set_up: Cell<bool>,
 }
+
+/// Caches that nothing but setup reads: what it left there is of no use to a step.
+const DOWNLOADS: [&str; 3] = [".npm", ".cache/yarn", ".cache/pip"];
+
+/// What is told where `Room::furnish` leaves setup out.
+pub(crate) const NO_SETUP: &str = "setup is not run: trunk's last run has the same lock files";
 
 impl Room {
     /// The room of the gate worktree `slot`, which the caller holds.
@@ -60,23 +73,51 @@ impl Room {
             writes: cx.local.sandbox_writes.clone(),
             placed: Vec::new(),
             holder: None,
+            warm: RefCell::new(None),
+            is_set_up: Cell::new(false),
         })
     }
 
-    /// Gives a run its own copies of toolchains' caches. Where that can't be had they may only be read.
-    pub(crate) fn furnish(&mut self, cx: &Ctx) {
-        if !self.support.namespaces {
-            return;
+    /// Gives a run its own copies of toolchains' caches and of what trunk's runs left. Where that can't be had, caches may
+    /// only be read, and it begins with nothing. Returns what is to be run: without the setup whose result is there.
+    pub(crate) fn furnish(
+        &mut self,
+        cx: &Ctx,
+        checkout: &Checkout,
+        definition: &Definition,
+    ) -> Result<Definition, OpError> {
+        if self.support.namespaces {
+            let warm = warm::Run::begin(cx, checkout, definition, &self.scratch)?;
+            self.mount(cx, warm)?;
         }
-        let (overlays, placed) = self.caches(cx);
-        match Holder::start(&self.launcher, &overlays, &cx.env) {
-            Ok(holder) => {
-                let there = placed.into_iter().enumerate().filter(|(n, _)| holder.has(*n));
-                self.placed = there.map(|(_, placed)| placed).collect();
-                self.holder = Some(holder);
+        let mut begun = definition.clone();
+        if self.warm.borrow().as_ref().is_some_and(warm::Run::is_set_up) {
+            begun.setup.clear();
+        }
+        Ok(begun)
+    }
+
+    fn mount(&mut self, cx: &Ctx, warm: Option<warm::Run>) -> Result<(), OpError> {
+        let (mut overlays, mut placed) = self.caches(cx);
+        let caches = overlays.len();
+        if let Some(warm) = &warm {
+            overlays.extend(warm.overlays()?);
+            placed.extend(warm.placed());
+        }
+        let holder = match Holder::start(&self.launcher, &overlays, &cx.env) {
+            Ok(holder) => holder,
+            Err(error) => {
+                tracing::warn!(%error, "no copies for this run");
+                return Ok(());
             }
-            Err(error) => tracing::warn!(%error, "no copies for this run"),
-        }
+        };
+        // Half of what a run left would be none of its states.
+        let is_whole = (caches..overlays.len()).all(|n| holder.has(n));
+        let is_there = |n: usize| holder.has(n) && (n < caches || is_whole);
+        self.placed = placed.into_iter().enumerate().filter(|(n, _)| is_there(*n)).map(|(_, p)| p).collect();
+        self.warm = RefCell::new(warm.filter(|_| is_whole));
+        self.holder = Some(holder);
+        Ok(())
     }
 
     /// Copies of the toolchains' caches that are there.
@@ -89,6 +130,43 @@ impl Room {
             (overlay, Placed { source: at, place })
         };
         found.map(copy).unzip()
+    }
+
+    /// To be called when setup has ended, and harmless after that.
+    pub(crate) fn setup_ended(&self, cx: &Ctx, checkout: &Checkout) {
+        if let Some(warm) = self.warm.borrow_mut().as_mut()
+            && !self.is_set_up.replace(true)
+            && !warm.is_set_up()
+        {
+            warm.set_up(self.left_nothing_else(cx, checkout).unwrap_or(false));
+        }
+    }
+
+    /// Whether what ran so far wrote into carried paths only, as far as later commands can tell.
+    fn left_nothing_else(&self, cx: &Ctx, checkout: &Checkout) -> Result<bool, OpError> {
+        let home = cx.env.get(var::HOME).map(Path::new);
+        let is_download =
+            |place: &Path| home.is_some_and(|home| DOWNLOADS.iter().any(|name| place == home.join(name)));
+        let caches =
+            self.placed.iter().filter(|placed| placed.source.starts_with(self.scratch.join("caches")));
+        for cache in caches.filter(|cache| !is_download(&cache.place)) {
+            if !is_empty(&cache.source.with_file_name("upper"))? {
+                return Ok(false);
+            }
+        }
+        Ok(is_empty(&self.scratch.join("home"))?
+            && is_empty(&self.scratch.join("tmp"))?
+            && checkout.is_bare(cx)?)
+    }
+
+    /// Keeps what the run left in carried paths, for when its tree is trunk's. Nothing runs in here after that.
+    pub(crate) fn keep(mut self) {
+        drop(self.holder.take());
+        if let Some(warm) = self.warm.take()
+            && let Err(error) = warm.keep()
+        {
+            tracing::warn!(%error, "what was built is not kept");
+        }
     }
 
     /// What a run in `checkout` is held to; None: nothing holds it.
@@ -165,6 +243,18 @@ fn missing(strength: &Strength) -> String {
         Strength::Partial(missing) => missing.join("; "),
         Strength::None => "there is none of it".to_owned(),
     }
+}
+
+/// Whether there is no file in a directory, nor in those below; one that is not there is empty. Links are ours: they lead
+/// to what may be read.
+fn is_empty(dir: &Path) -> Result<bool, OpError> {
+    for path in fs::list(dir)? {
+        let Ok(found) = path.symlink_metadata() else { return Ok(false) };
+        if found.is_file() || (found.is_dir() && !is_empty(&path)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Removes a room, with directories that the kernel or a command made unreadable.

@@ -301,6 +301,18 @@ pub fn modified(path: &Path) -> Option<Timestamp> {
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
+/// Sets the time of a file's last change, in milliseconds since the epoch. A link is meant itself.
+pub fn set_modified(path: &Path, millis: i64) -> Result<(), FsError> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
+    let nanos = millis.rem_euclid(1000) * 1_000_000;
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: millis.div_euclid(1000), tv_nsec: nanos },
+    };
+    let set = utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
+    at("set the time of", path, set.map_err(io::Error::from))
+}
+
 /// The path without `..`; links before a `..` are followed as the system would. Nothing has to be there.
 pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();

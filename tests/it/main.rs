@@ -91,6 +91,8 @@ mod transport;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]
+mod warm;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod worktrees;

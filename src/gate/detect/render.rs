@@ -58,7 +58,7 @@ pub fn render(proposal: &Proposal) -> String {
     if !proposal.carry.is_empty() {
         push(
             &mut out,
-            "# Kept from one run to the next, so that not everything is made anew.\ncarry = ",
+            "# What trunk leaves there is there for the next run, so that not everything is made anew.\ncarry = ",
             &list(&proposal.carry),
         );
     }

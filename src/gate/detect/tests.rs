@@ -333,7 +333,7 @@ fn the_written_file_is_short_and_explains_itself() {
 
     # Ralph, the gate. `git orch ralph` runs it on a clean checkout of a commit; only what passes is pushed or merged.
     [ralph]
-    # Kept from one run to the next, so that not everything is made anew.
+    # What trunk leaves there is there for the next run, so that not everything is made anew.
     carry = ["target"]
 
     # Steps run in this order; those of one group may run at the same time. Exit 0 is PASS, another status FAIL;
