@@ -535,7 +535,8 @@ mod tests {
 
     #[test]
     fn a_child_that_ignores_sigterm_is_killed_with_its_children() {
-        let limits = Limits { wall: Some(Duration::from_millis(200)), ..limits() };
+        // Long enough for the shell to get as far as to ignore it, on a machine that has much else to do.
+        let limits = Limits { wall: Some(Duration::from_secs(3)), ..limits() };
         let (ended, lines) = supervise("trap '' TERM; sleep 600 & echo $!; wait; sleep 600", &limits);
         assert_eq!(ended.end, End::WallLimit);
         let pid = Pid::from_raw(lines[0].parse().unwrap()).unwrap();
