@@ -134,7 +134,12 @@ fn processes(repo: &TestRepo, text: &str) -> usize {
 fn nothing_that_a_step_starts_outlives_it() {
     let Some(env) = strict() else { return };
     let nap = format!("sleep 60{}", std::process::id());
-    let project = Project::with(&env, &gate(&format!("setsid {nap} & setsid setsid {nap} & sleep 0.2")));
+    let project = Project::with(
+        &env,
+        &gate(&format!(
+            "for n in a b; do setsid sh -c \"touch $n; exec {nap}\" & done; until test -e a && test -e b; do sleep 0.02; done"
+        )),
+    );
     project.repo.orch(&["ralph"]).success();
     // The test's own shell has the words, too: it looks for them in pieces.
     let pattern = nap.replacen("sleep", "[s]leep", 1);
