@@ -123,6 +123,8 @@ mod tests {
             exit: Some(1),
             tail: tail.to_owned(),
             report: None,
+            key: None,
+            cached: None,
         }
     }
 

@@ -134,6 +134,8 @@ mod tests {
             exit: Some(101),
             tail: "test mean ... FAILED\n```\nleft: 1".to_owned(),
             report: None,
+            key: None,
+            cached: None,
         };
         let skipped =
             StepResult { name: "docs".to_owned(), tail: String::new(), word: Word::Blocked, ..step.clone() };

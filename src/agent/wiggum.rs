@@ -458,6 +458,8 @@ mod tests {
             exit: Some(101),
             tail: tail.to_owned(),
             report: None,
+            key: None,
+            cached: None,
         };
         Verdict {
             key: String::new(),

@@ -56,9 +56,14 @@ fn gate(task: Option<String>, event: Gate) -> Event {
     match event {
         Gate::SetupStarted { command } => Event::StepStarted { task, step: setup(&command) },
         Gate::SetupLine { line } => Event::StepOutput { task, step: "setup".to_owned(), line },
-        Gate::SetupFinished { command, word, millis } => {
-            Event::StepFinished { task, step: setup(&command), verdict: word, reason: None, millis }
-        }
+        Gate::SetupFinished { command, word, millis } => Event::StepFinished {
+            task,
+            step: setup(&command),
+            verdict: word,
+            reason: None,
+            millis,
+            cached: false,
+        },
         Gate::StepStarted { name, .. } => Event::StepStarted { task, step: name },
         Gate::StepLine { name, line } => Event::StepOutput { task, step: name, line },
         Gate::StepRetried { name, attempt } => {
@@ -70,6 +75,7 @@ fn gate(task: Option<String>, event: Gate) -> Event {
             verdict: result.word,
             reason: result.reason,
             millis: result.millis,
+            cached: result.cached.is_some(),
         },
     }
 }

@@ -214,7 +214,14 @@ mod tests {
         vec![
             Event::StepStarted { task: None, step: step.clone() },
             Event::StepOutput { task: None, step: step.clone(), line: "running 3 tests".into() },
-            Event::StepFinished { task: None, step, verdict: Word::Pass, reason: None, millis: 1_200 },
+            Event::StepFinished {
+                task: None,
+                step,
+                verdict: Word::Pass,
+                reason: None,
+                millis: 1_200,
+                cached: false,
+            },
         ]
     }
 
@@ -237,7 +244,14 @@ mod tests {
             progress.on(&mut out, event);
         }
         let step = "lint".to_owned();
-        let failed = Event::StepFinished { task: None, step, verdict: Word::Fail, reason: None, millis: 1 };
+        let failed = Event::StepFinished {
+            task: None,
+            step,
+            verdict: Word::Fail,
+            reason: None,
+            millis: 1,
+            cached: false,
+        };
         progress.on(&mut out, &failed);
         assert_eq!(words.text(), "+ test  1.2 s\n");
     }

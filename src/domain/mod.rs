@@ -14,6 +14,7 @@ pub mod graph;
 pub mod id;
 pub mod kind;
 pub mod oid;
+pub mod pass;
 pub mod plural;
 pub mod register;
 pub mod role;

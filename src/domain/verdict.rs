@@ -63,6 +63,17 @@ impl Trust {
         }
     }
 
+    /// The less of two.
+    #[must_use]
+    pub fn least(self, other: Self) -> Self {
+        let rank = |trust: Self| match trust {
+            Self::Unsandboxed => 0,
+            Self::Partial => 1,
+            Self::Sandboxed => 2,
+        };
+        if rank(self) <= rank(other) { self } else { other }
+    }
+
     /// The trust for a word.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Unsandboxed, Self::Partial, Self::Sandboxed].into_iter().find(|t| t.as_str() == word)
@@ -112,6 +123,10 @@ pub struct StepResult {
     pub tail: String,
     /// What its report says, if it has one.
     pub report: Option<StepReport>,
+    /// What its result depends on, as one key (`StepInputs`); None for setup, and in verdicts from before there were keys.
+    pub key: Option<String>,
+    /// When it ran, if that was in an earlier run and its PASS was taken from there; the time is that of then.
+    pub cached: Option<Timestamp>,
 }
 
 /// How many findings are told of one step.
@@ -209,6 +224,8 @@ mod tests {
             exit: Some(1),
             tail: tail.into(),
             report: Some(StepReport { findings, found, ..StepReport::default() }),
+            key: None,
+            cached: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::domain::verdict::StepResult;
 use crate::gate::environment::environment;
 use crate::gate::held::Held;
 use crate::gate::outcome::Stop;
@@ -22,6 +23,8 @@ pub struct RunContext<'a> {
     /// `wall`: for one setup command (None: 30 minutes; steps have their own `timeout`). `idle` and `grace`: for
     /// every command. `deadline` and `interrupts`: for the run.
     pub limits: &'a Limits,
+    /// For each step, by its place: what an earlier run found, if it need not run. Empty: all of them run.
+    pub known: &'a [Option<StepResult>],
     /// What commands are held to; None: they run with the user's rights.
     pub held: Option<Held<'a>>,
 }

@@ -81,7 +81,7 @@ impl Definition {
             .list(self.setup.iter().map(String::as_str))
             .list(self.carry.iter().map(String::as_str))
             .number(self.steps.len() as u64);
-        let canon = self.steps.iter().fold(canon, step);
+        let canon = self.steps.iter().fold(canon, canonical_step);
         // Only where it is less than all, so that gates from before there was a choice keep their hashes.
         let limited = self.steps.iter().filter(|step| step.network != Network::On);
         let limited: Vec<String> =
@@ -94,7 +94,8 @@ impl Definition {
     }
 }
 
-fn step(canon: Canon, step: &Step) -> Canon {
+/// A step's fields but its network, which came later.
+pub(super) fn canonical_step(canon: Canon, step: &Step) -> Canon {
     let canon = canon.text(&step.name).text(step.kind.as_str());
     let canon = match &step.run {
         Run::Shell(line) => canon.text("sh").text(line),

@@ -109,11 +109,11 @@ pub fn environment<'a>(env: &Env, declared: impl IntoIterator<Item = &'a str>, c
     Env::from_pairs(pairs)
 }
 
-/// Without relative directories (the tree could plant programs there) and without `node_modules/.bin` (a hook
-/// that npm started has those of the user's own checkout).
+/// Without relative directories (the tree could plant programs there), without `node_modules/.bin` (a hook that npm started
+/// has those of the user's own checkout), and without git's own programs, which stand first in what a hook is given.
 fn search_path(path: &OsStr) -> OsString {
-    let kept =
-        std::env::split_paths(path).filter(|dir| dir.is_absolute() && !dir.ends_with("node_modules/.bin"));
+    let kept = std::env::split_paths(path)
+        .filter(|dir| dir.is_absolute() && !dir.ends_with("node_modules/.bin") && !dir.ends_with("git-core"));
     std::env::join_paths(kept).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn only_what_is_listed_or_declared_gets_through() {
         let env = Env::from_pairs([
-            ("PATH", "/usr/bin:node_modules/.bin::/x/node_modules/.bin:/bin"),
+            ("PATH", "/usr/lib/git-core:/usr/bin:node_modules/.bin::/x/node_modules/.bin:/bin"),
             ("HOME", "/home/ann"),
             ("LC_ALL", "C"),
             ("GIT_DIR", "/elsewhere/.git"),

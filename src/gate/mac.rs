@@ -148,9 +148,17 @@ fn step(canon: Canon, step: &StepResult) -> Canon {
         .option(exit.as_deref())
         .text(&step.tail);
     // Verdicts from before there were reports keep their seals.
-    match &step.report {
+    let canon = match &step.report {
         Some(found) => report(canon, found),
         None => canon,
+    };
+    // And those from before there were keys.
+    match (&step.key, step.cached) {
+        (None, None) => canon,
+        (key, cached) => {
+            let cached = cached.map(|at| at.to_string());
+            canon.text("key").option(key.as_deref()).option(cached.as_deref())
+        }
     }
 }
 
@@ -201,6 +209,8 @@ mod tests {
                 exit: Some(0),
                 tail: "ok".into(),
                 report: None,
+                key: None,
+                cached: None,
             }],
             made: Timestamp::from_millis(0),
             run: 1,
@@ -240,6 +250,8 @@ mod tests {
             |v| v.steps[0].exit = None,
             |v| v.steps[0].tail.clear(),
             |v| v.steps[0].report = Some(StepReport::default()),
+            |v| v.steps[0].key = Some(String::new()),
+            |v| v.steps[0].cached = Some(Timestamp::from_millis(0)),
             |v| v.made = Timestamp::from_millis(1),
             |v| v.by.push('x'),
             |v| v.mac.truncate(62),

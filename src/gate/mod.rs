@@ -15,6 +15,7 @@ mod classify;
 mod command;
 mod context;
 mod count;
+mod covers;
 mod definition;
 pub mod detect;
 mod environment;
@@ -30,10 +31,12 @@ mod regress;
 mod run;
 mod setup;
 mod step;
+mod step_key;
 mod text;
 mod verdict;
 
 pub use context::RunContext;
+pub use covers::{Covers, Extent};
 pub use definition::{Base, Definition, key};
 pub use environment::{PASSED, environment};
 pub use held::{Held, caches};
@@ -45,6 +48,7 @@ pub use plan::{Next, Progress, Stage, next, stages};
 pub use regress::{Compared, compare};
 pub use run::run;
 pub use setup::SETUP;
+pub use step_key::{builds_on, digest_of, due, step_definition, step_key};
 pub use text::TAIL_BYTES;
 pub use verdict::{Subject, verdict};
 

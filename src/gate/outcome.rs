@@ -78,7 +78,7 @@ pub enum Event {
     /// It ended, or was skipped.
     StepFinished {
         /// What it came to.
-        result: StepResult,
+        result: Box<StepResult>,
     },
 }
 

@@ -126,6 +126,8 @@ mod tests {
             exit: None,
             tail: String::new(),
             report,
+            key: None,
+            cached: None,
         }
     }
 

@@ -45,6 +45,7 @@ pub fn run(
         }
     }
     let mut runner = Runner::new(checkout, definition, ctx, on_event);
+    runner.take_known();
     for stage in plan::stages(&definition.steps) {
         runner.stage(&stage);
     }
@@ -85,7 +86,7 @@ struct Runner<'a> {
 /// What a step's thread tells the caller's.
 enum Message {
     Tell(Event),
-    Done(usize, Finished),
+    Done(usize, Box<Finished>),
 }
 
 impl<'a> Runner<'a> {
@@ -108,6 +109,15 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// Ends the steps that an earlier run has the results of.
+    fn take_known(&mut self) {
+        for (index, known) in self.ctx.known.iter().enumerate().take(self.steps.len()) {
+            if let Some(result) = known {
+                self.end(index, Finished { result: result.clone(), rule: None, stopped: false });
+            }
+        }
+    }
+
     /// Runs one stage to its end, or to the end of what runs once the run is to be stopped.
     fn stage(&mut self, stage: &[usize]) {
         let (sender, receiver) = sync_channel(BACKLOG);
@@ -125,7 +135,7 @@ impl<'a> Runner<'a> {
                     match message {
                         Message::Tell(event) => (self.on_event)(event),
                         Message::Done(index, finished) => {
-                            self.end(index, finished);
+                            self.end(index, *finished);
                             break;
                         }
                     }
@@ -179,7 +189,7 @@ impl<'a> Runner<'a> {
 
     fn end(&mut self, index: usize, finished: Finished) {
         self.progress[index] = Progress::Ended(finished.result.word);
-        (self.on_event)(Event::StepFinished { result: finished.result.clone() });
+        (self.on_event)(Event::StepFinished { result: Box::new(finished.result.clone()) });
         if finished.stopped {
             // A deadline stops running steps at once, an interrupt only when it comes twice.
             self.stop = self.stop.or_else(|| self.ctx.stop()).or(Some(Stop::Interrupted));
@@ -233,6 +243,6 @@ impl Drop for Report<'_> {
             tracing::error!(step = %self.step.name, "BUG: the step's thread panicked");
             step::not_run(self.step, "a bug of ours stopped it".to_owned())
         });
-        self.send(Message::Done(self.index, finished));
+        self.send(Message::Done(self.index, Box::new(finished)));
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn run(
         exit: None,
         tail: String::new(),
         report: None,
+        key: None,
+        cached: None,
     };
     let failed = commands(checkout, definition, ctx, &mut result, on_event);
     if let Err(reason) = failed {

@@ -51,6 +51,8 @@ fn finished(step: &Step, ran: Ran, millis: u64) -> Finished {
         exit: tried.judgement.exit,
         tail: tried.tail,
         report,
+        key: None,
+        cached: None,
     };
     Finished { result, rule, stopped: tried.stopped }
 }

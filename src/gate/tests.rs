@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::parse;
-use crate::domain::verdict::Word;
+use crate::domain::verdict::{StepResult, Word};
 use crate::gate::{Definition, Event, Outcome, RunContext, Stop, run};
 use crate::sys::clock::Clock;
 use crate::sys::env::Env;
@@ -17,6 +17,7 @@ struct Lab {
     dir: tempfile::TempDir,
     limits: Limits,
     jobs: usize,
+    known: Vec<Option<StepResult>>,
 }
 
 impl Lab {
@@ -25,7 +26,7 @@ impl Lab {
         fs::create_dir_all(&dir.path().join("checkout")).unwrap();
         let grace = Duration::from_millis(100);
         let limits = Limits { grace, ..Limits::wall(None, &Interrupts::default()) };
-        Self { dir, limits, jobs: 4 }
+        Self { dir, limits, jobs: 4, known: Vec::new() }
     }
 
     fn checkout(&self) -> PathBuf {
@@ -49,8 +50,14 @@ impl Lab {
         let definition = Definition::of(&parse(gate, "orch.toml").unwrap());
         let log_dir = self.dir.path().join("logs/t");
         let env = Env::capture();
-        let ctx =
-            RunContext { env: &env, jobs: self.jobs, log_dir: &log_dir, limits: &self.limits, held: None };
+        let ctx = RunContext {
+            env: &env,
+            jobs: self.jobs,
+            log_dir: &log_dir,
+            limits: &self.limits,
+            known: &self.known,
+            held: None,
+        };
         run(&self.checkout(), &definition, &ctx, verify, on_event)
     }
 }

@@ -109,6 +109,8 @@ mod tests {
             exit: None,
             tail: "0123456789\n".repeat(1000),
             report: None,
+            key: None,
+            cached: None,
         }
     }
 

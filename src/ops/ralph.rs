@@ -5,14 +5,10 @@
 //! forbids is BLOCKED at once. Both are looked at each time, whatever is recorded: they are about a change, and verdicts
 //! about a tree.
 
-use std::time::Instant;
-
-use crate::config::{Accept, Config, Moment};
-use crate::domain::id::TaskId;
+use crate::config::{Accept, Config};
 use crate::domain::oid::Oid;
-use crate::domain::role::Team;
-use crate::domain::verdict::{Scope, Trust, Verdict, Word};
-use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
+use crate::domain::verdict::{Scope, Verdict, Word};
+use crate::gate::{self, Base, Definition, Outcome, rule};
 use crate::ops::approvals;
 pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force};
 use crate::ops::compared::Compared;
@@ -20,58 +16,14 @@ use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::gateless;
 use crate::ops::guardrails::{self, Guarded, Marks, Question};
+pub(crate) use crate::ops::judging::jobs;
+use crate::ops::judging::{Case, counting, record, run, unsealed};
 use crate::ops::people;
-use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::regress;
-use crate::ops::sandbox::{self, Room};
-use crate::ops::seal::verifier;
-use crate::policy::grant::Action;
-use crate::store::{Change, Snapshot};
-use crate::sys::process::Limits;
-
-/// Whether a recorded verdict is good enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// A PASS or FAIL that this clone made is.
-    Counts,
-    /// The steps are run whatever is recorded.
-    Ignored,
-}
-
-/// What to judge, and for what.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The commit.
-    pub commit: Oid,
-    /// For a merge result: the branch's tip, whose approval counts for the result as well.
-    pub branch_tip: Option<Oid>,
-    /// For what: steps may apply only then.
-    pub moment: Moment,
-    /// For whose branch.
-    pub team: Option<Team>,
-    /// On which task's behalf.
-    pub task: Option<TaskId>,
-    /// When the time for running steps is up.
-    pub deadline: Option<Instant>,
-    /// Whether a recorded verdict is good enough.
-    pub recorded: Recorded,
-}
-
-impl Request {
-    /// Judges `commit` by the steps for `moment`, taking a recorded verdict where there is one.
-    pub fn new(commit: Oid, moment: Moment) -> Self {
-        Self {
-            commit,
-            branch_tip: None,
-            moment,
-            team: None,
-            task: None,
-            deadline: None,
-            recorded: Recorded::Counts,
-        }
-    }
-}
+pub use crate::ops::request::{Recorded, Request};
+use crate::ops::sandbox;
+use crate::store::Snapshot;
 
 /// What a commit was judged to be.
 #[derive(Clone, Debug)]
@@ -177,19 +129,6 @@ fn look_up(
     let held = sandbox::suffices(verdict.trust, config.policy.sandbox);
     let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit && held;
     Ok(matches.then_some(verdict))
-}
-
-/// Of the verdicts for a key that this machine's key sealed, the one of the last run; of those of the same run, made by
-/// clones that did not know of each other, one that is not PASS.
-fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdict>, OpError> {
-    // A damaged verdict is no verdict; `doctor` names it.
-    let mut verdicts = snapshot.verdicts(key)?;
-    if verdicts.is_empty() {
-        return Ok(None);
-    }
-    let verifier = verifier(cx)?;
-    verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
-    Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
 }
 
 /// Judges a commit without running anything: recorded verdicts, or None where a step would have to run.
@@ -315,26 +254,6 @@ fn unapproved(cx: &Ctx, request: &Request, why: &Outcome, guarded: Guarded) -> R
     Ok(Judged { guarded, ..judged(request, tree, vec![verdict], false) })
 }
 
-/// A verdict that is only told, never recorded.
-fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) -> Verdict {
-    let gate = definition.hash();
-    Verdict {
-        key: gate::key(tree, &gate, Base::Absolute),
-        tree: tree.clone(),
-        gate,
-        word: outcome.word,
-        scope: Scope::Absolute,
-        rule: outcome.rule.clone(),
-        fact: outcome.fact.clone(),
-        trust: Trust::Unsandboxed,
-        steps: outcome.steps.clone(),
-        made: cx.clock.now(),
-        run: 1,
-        by: cx.actor.to_string(),
-        mac: String::new(),
-    }
-}
-
 /// The verdict on the base of a commit that is on record.
 fn base_verdict(
     cx: &Ctx,
@@ -370,91 +289,7 @@ fn compared(
     let Some(base) = judged else { return Ok(verdict) };
     let beside = regress::beside(cx, case.config, verdict, &base)?;
     if beside.scope == Scope::NoRegressions && people::agent_above(cx).is_none() {
-        record(cx, case.request, &beside)?;
+        record(cx, case.request, &beside, &[])?;
     }
     Ok(beside)
-}
-
-/// What is judged, for whom, and under which configuration.
-struct Case<'a> {
-    request: &'a Request,
-    tree: &'a Oid,
-    config: &'a Config,
-}
-
-fn run(
-    cx: &Ctx,
-    case: &Case<'_>,
-    definition: &Definition,
-    sink: &mut Sink<'_>,
-) -> Result<(Verdict, Option<gate::Stop>), OpError> {
-    let Case { request, tree, config } = case;
-    let key = verifier(cx)?;
-    let checkout = pool::check_out(cx, &request.commit)?;
-    let mut room = Room::of(cx, checkout.slot())?;
-    room.refuse_networks(definition.steps.iter().map(|step| (step.name.as_str(), step.network)))?;
-    if let Some(fact) = room.refusal(config) {
-        return Ok((unsealed(cx, &Outcome::blocked(rule::SANDBOX, fact), tree, definition), None));
-    }
-    let begun = room.furnish(cx, &checkout, definition)?;
-    if begun != *definition {
-        sink(Event::Note { task: request.task.clone(), text: sandbox::NO_SETUP.to_owned() });
-    }
-    let mut limits = Limits::wall(None, &cx.interrupts);
-    limits.deadline = request.deadline;
-    let log_dir = cx.file("logs").join(tree.as_str());
-    let held = room.held(checkout.path());
-    let ctx = RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, held };
-    let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
-    let verify = || {
-        room.setup_ended(cx, &checkout);
-        checkout.verify(cx)
-    };
-    let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
-    let gate = definition.hash();
-    let by = cx.actor.to_string();
-    let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
-    let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
-    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, trust: room.trust() };
-    match gate::verdict(&outcome, &subject, &key) {
-        Some(verdict) => {
-            regress::keep(cx, &verdict, &outcome.steps)?;
-            match people::agent_above(cx) {
-                None => {
-                    record(cx, request, &verdict)?;
-                    if verdict.word == Word::Pass {
-                        room.keep();
-                    }
-                }
-                Some(task) => {
-                    let text = format!("not recorded: it was run by the agent of task {task}");
-                    sink(Event::Note { task: request.task.clone(), text });
-                }
-            }
-            Ok((verdict, None))
-        }
-        None => Ok((unsealed(cx, &outcome, tree, definition), outcome.stop)),
-    }
-}
-
-/// How many steps at once.
-pub(crate) fn jobs(cx: &Ctx) -> usize {
-    let machine = std::thread::available_parallelism().map_or(1, usize::from);
-    cx.local.jobs.map_or(machine, |jobs| usize::try_from(jobs).unwrap_or(machine))
-}
-
-fn record(cx: &Ctx, request: &Request, verdict: &Verdict) -> Result<(), OpError> {
-    let maker = cx.person_session()?;
-    cx.store().transact(&cx.author(), Action::Record, |edit| {
-        let note = format!("{} for {}", verdict.word.as_str(), cx.repo.abbreviate(&request.commit));
-        let change = Change {
-            action: "verdict",
-            subject: format!("tree/{}", verdict.tree),
-            cause: request.task.as_ref().map_or_else(|| "ralph".to_owned(), |id| format!("task/{id}")),
-            note: Some(note),
-        };
-        edit.put_verdict(verdict, &maker, change);
-        Ok::<_, OpError>(())
-    })?;
-    Ok(())
 }

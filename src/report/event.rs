@@ -33,9 +33,10 @@ pub fn line(event: &Event, page: Page) -> Option<String> {
             let cost = paint(DIM, &format!("{times}, {}", duration(*millis)));
             format!("{}{} {}{note}  {cost}", of(Some(task)), page.mark(mark(*outcome)), outcome.as_str())
         }
-        Event::StepFinished { task, step, verdict, reason, millis } => {
+        Event::StepFinished { task, step, verdict, reason, millis, cached } => {
             let reason = reason.as_deref().map_or_else(String::new, |r| format!("  {}", one_line(r)));
-            let (mark, time) = (page.mark(step_mark(*verdict)), paint(DIM, &duration(*millis)));
+            let time = if *cached { "cached".to_owned() } else { duration(*millis) };
+            let (mark, time) = (page.mark(step_mark(*verdict)), paint(DIM, &time));
             format!("{}{mark} {step}  {time}{reason}", of(task.as_deref()))
         }
         Event::Note { task, text } => format!("{}{}", of(task.as_deref()), one_line(text)),
@@ -92,6 +93,7 @@ mod tests {
                 verdict: Word::Fail,
                 reason: Some("exit 1".into()),
                 millis: 900,
+                cached: false,
             },
             Event::IterationFinished {
                 task: task(),

@@ -75,6 +75,7 @@ fn step(step: &StepView, name: usize, page: Page) -> String {
         Word::Blocked => Mark::Warn,
     };
     let time = if step.skipped() { String::new() } else { duration(step.millis) };
+    let time = if step.cached { "cached".to_owned() } else { time };
     let why = match &step.reason {
         Some(reason) if step.verdict == Word::Pass => format!("  {}", paint(DIM, &harmless(reason))),
         Some(reason) => format!("  {}", paint(palette::verdict(step.verdict), &harmless(reason))),

@@ -20,6 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::git::{Entry, EntryKind, GitError, TreeChange};
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
+use crate::store::passes::decode_pass;
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval};
 use crate::store::snapshot::Snapshot;
@@ -85,10 +86,17 @@ pub(super) fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
     let known = match parts.as_slice() {
         [layout::META | layout::CONTROL] => true,
         ["tasks", ..] => layout::task_of(path).is_some(),
-        ["sessions" | "verdicts" | "decisions" | layout::ARCHIVE, _, name] => name.contains('.'),
-        [layout::META | layout::CONTROL | "sessions" | "verdicts" | "decisions" | layout::ARCHIVE, ..] => {
-            false
-        }
+        ["sessions" | "verdicts" | "steps" | "decisions" | layout::ARCHIVE, _, name] => name.contains('.'),
+        [
+            layout::META
+            | layout::CONTROL
+            | "sessions"
+            | "verdicts"
+            | "steps"
+            | "decisions"
+            | layout::ARCHIVE,
+            ..,
+        ] => false,
         // A newer program's.
         _ => true,
     };
@@ -137,6 +145,7 @@ pub(super) fn check_rank(path: &str, text: &str, limits: &Limits) -> Result<(), 
             Ok(verdict) => time("made", Some(verdict.made), limits.now),
             Err(_) => Ok(()),
         }),
+        "steps" => record(&|r| decode_pass(r).map_or(Ok(()), |p| time("made", Some(p.made), limits.now))),
         "decisions" => {
             record(&|r| Approval::decode(r).map_or(Ok(()), |a| time("at", Some(a.at), limits.now)))
         }

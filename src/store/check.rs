@@ -7,6 +7,7 @@ use crate::git::{Entry, EntryKind};
 use crate::store::archive;
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
+use crate::store::passes::decode_pass;
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 use crate::store::snapshot::Snapshot;
@@ -56,6 +57,7 @@ pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
         }
         "sessions" if toml => record(&|r| records::decode_session(r).err()),
         "verdicts" if toml => record(&|r| records::decode_verdict(r).err()),
+        "steps" if toml => record(&|r| decode_pass(r).err()),
         "decisions" if toml => record(&|r| Approval::decode(r).err()),
         _ => None,
     }

@@ -19,6 +19,7 @@ use crate::store::check::problem;
 use crate::store::claim::ClaimRecord;
 use crate::store::codec::{decode_task, encode_task};
 use crate::store::layout;
+use crate::store::passes::{decode_pass, encode_pass};
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 use crate::sys::fs;
@@ -155,6 +156,7 @@ fn again(path: &str, text: &str) -> Option<String> {
         "meta.toml" => table(&|r| Some(Meta::decode(r).ok()?.encode())),
         "control.toml" => table(&|r| Some(records::encode_control(&records::decode_control(r).ok()?))),
         "sessions" => table(&|r| Some(records::encode_session(&records::decode_session(r).ok()?))),
+        "steps" => table(&|r| Some(encode_pass(&decode_pass(r).ok()?))),
         "verdicts" => table(&|r| Some(records::encode_verdict(&records::decode_verdict(r).ok()?))),
         "decisions" => table(&|r| Some(Approval::decode(r).ok()?.encode())),
         _ => None,

@@ -77,6 +77,16 @@ pub(crate) fn verdicts(key: &str) -> (String, &str) {
     (format!("verdicts/{}", &key[..2]), key)
 }
 
+/// The PASS of a step with a key on one commit, of one clone: which of them count depends on the commit.
+pub(crate) fn step_pass(key: &str, maker: &SessionId, commit: &Oid) -> String {
+    format!("steps/{}/{key}.{maker}.{}.toml", &key[..2], &commit.as_str()[..12])
+}
+
+/// The directory of the PASSes for a step's key, and how the names of their files begin.
+pub(crate) fn step_passes(key: &str) -> (String, &str) {
+    (format!("steps/{}", &key[..2]), key)
+}
+
 pub(crate) fn approval(tree: &Oid) -> String {
     format!("decisions/{}/approve-{tree}.toml", &tree.as_str()[..2])
 }

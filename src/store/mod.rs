@@ -30,6 +30,7 @@ mod join_tests;
 mod joining;
 mod layout;
 mod ledger;
+mod passes;
 mod reader;
 mod records;
 mod shelf;

@@ -191,6 +191,8 @@ pub(crate) fn encode_verdict(v: &Verdict) -> Table {
         put(&mut t, "millis", i64::try_from(s.millis).unwrap_or(i64::MAX));
         put_opt(&mut t, "exit", s.exit.map(i64::from));
         put(&mut t, "tail", s.tail.as_str());
+        put_opt(&mut t, "key", s.key.as_deref());
+        put_opt(&mut t, "cached", s.cached.map(|at| at.to_string()));
         if let Some(report) = &s.report {
             put(&mut t, "report", Value::Table(encode_report(report)));
         }
@@ -212,6 +214,8 @@ fn decode_step(value: &DeValue<'_>) -> Result<StepResult, String> {
         exit: exit.map(|n| i32::try_from(n).map_err(|_| "exit is out of range".to_owned())).transpose()?,
         tail: r.text("tail")?,
         report: r.sub("report")?.map(|r| decode_report(&r)).transpose()?,
+        key: r.optional_text("key")?,
+        cached: r.optional("cached", Reader::time)?,
     })
 }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use crate::domain::control::Control;
 use crate::domain::id::{IdPrefix, SessionId, TaskId};
 use crate::domain::oid::Oid;
+use crate::domain::pass::StepPass;
 use crate::domain::session::Session;
 use crate::domain::task::Task;
 use crate::domain::verdict::Verdict;
@@ -17,6 +18,7 @@ use crate::store::archive::{Read, Tasks};
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
 use crate::store::layout;
+use crate::store::passes::decode_pass;
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, FORMAT, Meta};
 
@@ -113,15 +115,55 @@ impl<'r> Snapshot<'r> {
     /// The verdicts for a key, of every clone that made one. Which of them count is for the gate to say: see their
     /// MACs. One that can't be read is none.
     pub fn verdicts(&self, key: &str) -> Result<Vec<Verdict>, StoreError> {
-        let (dir, begin) = layout::verdicts(key);
+        self.records_of(layout::verdicts(key), records::decode_verdict)
+    }
+
+    /// The PASSes of a step under a key, of every clone that recorded one. Which of them count is for the gate to say.
+    pub fn step_passes(&self, key: &str) -> Result<Vec<StepPass>, StoreError> {
+        self.records_of(layout::step_passes(key), decode_pass)
+    }
+
+    /// All PASSes of steps that can be read.
+    pub fn all_step_passes(&self) -> Result<Vec<StepPass>, StoreError> {
+        self.all_records("steps", decode_pass)
+    }
+
+    /// All verdicts that can be read.
+    pub fn all_verdicts(&self) -> Result<Vec<Verdict>, StoreError> {
+        self.all_records("verdicts", records::decode_verdict)
+    }
+
+    fn all_records<T>(
+        &self,
+        dir: &str,
+        decode: impl Fn(&Reader<'_>) -> Result<T, String>,
+    ) -> Result<Vec<T>, StoreError> {
+        let top = self.repo.entry_at(&self.tree, dir)?.filter(|e| e.kind == EntryKind::Tree);
+        let mut all = Vec::new();
+        for file in self.repo.tree_changes(None, top.as_ref().map(|entry| &entry.oid))? {
+            match self.record(&format!("{dir}/{}", file.path), &decode) {
+                Ok(record) => all.extend(record),
+                Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The records in a directory whose names begin so; one that can't be read is none.
+    fn records_of<T>(
+        &self,
+        (dir, begin): (String, &str),
+        decode: impl Fn(&Reader<'_>) -> Result<T, String>,
+    ) -> Result<Vec<T>, StoreError> {
         let Some(shard) = self.repo.entry_at(&self.tree, &dir)?.filter(|e| e.kind == EntryKind::Tree) else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
         for entry in self.repo.tree(&shard.oid)?.iter().filter(|e| e.name.starts_with(begin.as_bytes())) {
             let path = format!("{dir}/{}", String::from_utf8_lossy(&entry.name));
-            match self.record(&path, records::decode_verdict) {
-                Ok(verdict) => found.extend(verdict),
+            match self.record(&path, &decode) {
+                Ok(record) => found.extend(record),
                 Err(StoreError::Corrupt { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -15,6 +15,7 @@ use crate::domain::actor::Actor;
 use crate::domain::control::Control;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::pass::StepPass;
 use crate::domain::session::Session;
 use crate::domain::stamp::Stamp;
 use crate::domain::task::{Move, Task};
@@ -27,6 +28,7 @@ use crate::store::error::{StoreError, TransactError};
 use crate::store::group::{End, Group, Open, Passed, Turn};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
+use crate::store::passes::encode_pass;
 use crate::store::records::{self, Approval, FORMAT};
 use crate::store::snapshot::Snapshot;
 use crate::sys::clock::Clock;
@@ -148,6 +150,12 @@ impl<'s, 'r> Edit<'s, 'r> {
     /// Writes a verdict that the clone `maker` made.
     pub fn put_verdict(&mut self, verdict: &Verdict, maker: &SessionId, change: Change) {
         self.put(layout::verdict(&verdict.key, maker), records::encode_verdict(verdict).to_string(), change);
+    }
+
+    /// Writes a step's PASS that the clone `maker` made; no line of the audit is about it.
+    pub fn put_step_pass(&mut self, pass: &StepPass, maker: &SessionId) {
+        let path = layout::step_pass(&pass.key, maker, &pass.commit);
+        self.files.insert(path, Some(encode_pass(pass).to_string().into_bytes()));
     }
 
     /// Writes an approval.

@@ -100,6 +100,8 @@ pub enum Event {
         reason: Option<String>,
         /// How long it took.
         millis: u64,
+        /// Whether it did not run: its result is that of an earlier run, and so is the time.
+        cached: bool,
     },
     /// Something else that a person watching would want to know.
     Note {
@@ -156,8 +158,9 @@ mod tests {
             verdict: Word::Fail,
             reason: Some("exit 1".into()),
             millis: 12,
+            cached: false,
         };
         let at = Timestamp::from_millis(0);
-        insta::assert_snapshot!(serde_json::to_string(&EventView::new(&event, at)).unwrap(), @r#"{"schema":1,"at":"1970-01-01T00:00:00.000Z","event":"step_finished","task":null,"step":"test","verdict":"FAIL","reason":"exit 1","millis":12}"#);
+        insta::assert_snapshot!(serde_json::to_string(&EventView::new(&event, at)).unwrap(), @r#"{"schema":1,"at":"1970-01-01T00:00:00.000Z","event":"step_finished","task":null,"step":"test","verdict":"FAIL","reason":"exit 1","millis":12,"cached":false}"#);
     }
 }

@@ -11,6 +11,7 @@ mod deps;
 mod doctor;
 mod edit_text;
 mod event;
+mod explain;
 mod guardrail;
 mod idle;
 mod intake;
@@ -32,6 +33,10 @@ pub use deps::{DepRow, DepTreeView};
 pub use doctor::{CheckState, CheckView, DoctorView};
 pub use edit_text::{EditTextError, Edited, edit_text, read_edit_text};
 pub use event::{Event, EventView};
+pub use explain::{
+    AgainView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView, PassView,
+    StepStatsView,
+};
 pub use guardrail::{AllowedView, HitView};
 pub use idle::{Held, IdleView, Waiting};
 pub use intake::{IntakeError, Problem, read_tasks};

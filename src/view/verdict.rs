@@ -21,6 +21,10 @@ pub struct StepView {
     pub reason: Option<String>,
     /// Wall time.
     pub millis: u64,
+    /// Whether it did not run: its PASS is that of an earlier run, and so is the time.
+    pub cached: bool,
+    /// The key of what its result depends on; null where that was not asked.
+    pub key: Option<String>,
     /// Its exit status, if it ran to an end.
     pub exit: Option<i32>,
     /// The last lines of its output.
@@ -43,6 +47,8 @@ impl StepView {
             verdict: step.word,
             reason: step.reason.clone(),
             millis: step.millis,
+            cached: step.cached.is_some(),
+            key: step.key.clone(),
             exit: step.exit,
             tail: step.tail.clone(),
             report: step.report.as_ref().map(ReportView::new),
@@ -274,6 +280,8 @@ pub(crate) mod tests {
             exit: Some(0),
             tail: tail.into(),
             report: None,
+            key: None,
+            cached: None,
         }
     }
 
@@ -323,6 +331,8 @@ pub(crate) mod tests {
               "verdict": "FAIL",
               "reason": "exit 1",
               "millis": 1234,
+              "cached": false,
+              "key": null,
               "exit": 0,
               "tail": "boom",
               "report": null,

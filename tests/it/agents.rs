@@ -117,6 +117,8 @@ impl Work {
             exit: Some(1),
             tail: format!("found: {answer}\nexpected: 42"),
             report: None,
+            key: None,
+            cached: None,
         };
         self.failing = select(&[step], Room::default());
         let judged = Some(Judged { word, failure: answer.clone(), summary: "answer (exit 1)".to_owned() });

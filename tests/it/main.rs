@@ -65,6 +65,8 @@ mod redact;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod reuse;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod run_command;

@@ -22,7 +22,6 @@ use crate::cli::commands::moves::{BlockArgs, CloseArgs, ReleaseArgs, ReopenArgs,
 use crate::cli::commands::next::NextArgs;
 use crate::cli::commands::override_::OverrideArgs;
 use crate::cli::commands::push::PushArgs;
-use crate::cli::commands::ralph::RalphAction;
 use crate::cli::commands::ralph::RalphArgs;
 use crate::cli::commands::run::RunArgs;
 use crate::cli::commands::show::ShowArgs;
@@ -124,7 +123,7 @@ impl Command {
             Self::Run(args) => args.json_events,
             Self::Dep(args) => matches!(&args.action, DepAction::Tree(tree) if tree.output.json),
             Self::Ralph(args) => match &args.action {
-                Some(RalphAction::Steps(steps)) => steps.output.json,
+                Some(action) => action.json(),
                 None => args.output.json || args.json_events,
             },
             Self::Worktree(args) => match &args.action {

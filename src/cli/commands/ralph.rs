@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
+use crate::cli::commands::reuse::{self, CacheArgs, ExplainArgs};
 use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -37,13 +38,14 @@ Examples:
   git orch ralph                   judge HEAD
   git orch ralph main --fresh      judge main again
   git orch ralph steps             what would be run
+  git orch ralph explain           which steps would run, and why
   git orch ralph steps --detect    what `init` would propose for this repository")]
 pub struct RalphArgs {
     /// The commit to judge [default: HEAD]
     #[arg(value_name = "REV")]
     pub rev: Option<String>,
-    /// Run the steps even if there is a verdict
-    #[arg(long)]
+    /// Run all steps, whatever is on record
+    #[arg(long, visible_alias = "no-cache")]
     pub fresh: bool,
     /// How to print.
     #[command(flatten)]
@@ -67,6 +69,21 @@ pub struct RalphArgs {
 pub enum RalphAction {
     /// Show the steps of the gate
     Steps(RalphStepsArgs),
+    /// Show for each step whether it would run, and what changed since it last passed
+    Explain(ExplainArgs),
+    /// Show what recorded steps saved, or run them again
+    Cache(CacheArgs),
+}
+
+impl RalphAction {
+    /// Whether JSON was asked for.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Steps(steps) => steps.output.json,
+            Self::Explain(explain) => explain.output.json,
+            Self::Cache(cache) => cache.json(),
+        }
+    }
 }
 
 /// Which steps.
@@ -81,8 +98,11 @@ pub struct RalphStepsArgs {
 }
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Result<Exit, CommandError> {
-    if let Some(RalphAction::Steps(steps)) = &args.action {
-        return show_steps(cx, out, steps);
+    match &args.action {
+        Some(RalphAction::Steps(steps)) => return show_steps(cx, out, steps),
+        Some(RalphAction::Explain(explain)) => return reuse::run_explain(cx, out, explain),
+        Some(RalphAction::Cache(cache)) => return reuse::run_cache(cx, out, cache),
+        None => {}
     }
     let cx = wire::open_long(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");

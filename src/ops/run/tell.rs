@@ -61,6 +61,8 @@ fn step(rule: &str, tail: String) -> StepResult {
         exit: None,
         tail,
         report: None,
+        key: None,
+        cached: None,
     }
 }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::oid::Oid;
-use crate::gate::{Definition, SetupInputs, TOOLS, decides_setup};
+use crate::gate::{self, Definition, SetupInputs, decides_setup};
 use crate::git::{EntryKind, TreeChange};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::pool::Checkout;
+use crate::ops::reuse;
 use crate::ops::warm::sources;
 use crate::ops::warm::state::{Ground, Layer, Pending, VERSION};
 use crate::ops::warm::store::Store;
 use crate::sys::fs;
-use crate::sys::process::find_program;
 use crate::sys::random;
 use crate::sys::sandbox::{Overlay, Placed};
 
@@ -167,10 +167,6 @@ fn deciding(change: TreeChange) -> Option<(String, String)> {
 
 /// What tells the tools of this machine from those that will replace them.
 fn tools(cx: &Ctx) -> Vec<String> {
-    let describe = |name: &&str| {
-        let path = fs::canonical(&find_program(name, &cx.env)?).ok()?;
-        let (size, time) = (fs::size(&path)?, fs::modified(&path)?);
-        Some(format!("{name} {} {size} {}", path.display(), time.millis()))
-    };
-    TOOLS.iter().filter_map(describe).collect()
+    let env = gate::environment(&cx.env, [], cx.repo.common_dir());
+    reuse::of_machine(&env).into_iter().map(|(name, what)| format!("{name} {what}")).collect()
 }

@@ -1,0 +1,236 @@
+//! A run of the gate for a verdict, and its record.
+//!
+//! Steps whose PASS is on record under the same key are not run (`reuse`); where that holds for all of them, there is no
+//! checkout, no sandbox and no setup either.
+
+use crate::config::Config;
+use crate::domain::oid::Oid;
+use crate::domain::pass::StepPass;
+use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
+use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
+use crate::ops::context::Ctx;
+use crate::ops::error::OpError;
+use crate::ops::people;
+use crate::ops::pool;
+use crate::ops::progress::{Event, Sink};
+use crate::ops::regress;
+use crate::ops::request::{Recorded, Request};
+use crate::ops::reuse::{self, Reuse};
+use crate::ops::sandbox::{self, Room};
+use crate::ops::seal::verifier;
+use crate::policy::grant::Action;
+use crate::store::{Change, Snapshot};
+use crate::sys::process::Limits;
+
+/// Of the verdicts for a key that this machine's key sealed, the one of the last run; of those of the same run, made by
+/// clones that did not know of each other, one that is not PASS.
+pub(super) fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdict>, OpError> {
+    // A damaged verdict is no verdict; `doctor` names it.
+    let mut verdicts = snapshot.verdicts(key)?;
+    if verdicts.is_empty() {
+        return Ok(None);
+    }
+    let verifier = verifier(cx)?;
+    verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
+    Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
+}
+
+/// A verdict that is only told, never recorded.
+pub(super) fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Definition) -> Verdict {
+    let gate = definition.hash();
+    Verdict {
+        key: gate::key(tree, &gate, Base::Absolute),
+        tree: tree.clone(),
+        gate,
+        word: outcome.word,
+        scope: Scope::Absolute,
+        rule: outcome.rule.clone(),
+        fact: outcome.fact.clone(),
+        trust: Trust::Unsandboxed,
+        steps: outcome.steps.clone(),
+        made: cx.clock.now(),
+        run: 1,
+        by: cx.actor.to_string(),
+        mac: String::new(),
+    }
+}
+
+/// What is judged, for whom, and under which configuration.
+pub(super) struct Case<'a> {
+    pub(super) request: &'a Request,
+    pub(super) tree: &'a Oid,
+    pub(super) config: &'a Config,
+}
+
+/// Judges a tree by running what has to run, and records that unless an agent runs it. With `Some`, it was stopped before
+/// its end, and the verdict is only told.
+pub(super) fn run(
+    cx: &Ctx,
+    case: &Case<'_>,
+    definition: &Definition,
+    sink: &mut Sink<'_>,
+) -> Result<(Verdict, Option<gate::Stop>), OpError> {
+    let Case { request, tree, config } = case;
+    let counts = request.recorded == Recorded::Counts;
+    let reuse = reuse::reuse(cx, (request, config), tree, definition, counts)?;
+    let ran = if reuse.due.contains(&true) {
+        run_due(cx, case, (definition, &reuse), sink)?
+    } else {
+        let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
+        let steps: Vec<StepResult> = reuse.results(definition).into_iter().flatten().collect();
+        for result in &steps {
+            forward(gate::Event::StepFinished { result: Box::new(result.clone()) });
+        }
+        let outcome = Outcome { word: Word::Pass, rule: None, fact: None, steps, stop: None };
+        Ran { outcome, trust: Trust::Sandboxed, room: None, is_judged: true }
+    };
+    if !ran.is_judged {
+        return Ok((unsealed(cx, &ran.outcome, tree, definition), None));
+    }
+    conclude(cx, case, (definition, &reuse), ran, sink)
+}
+
+/// What a run came to.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    trust: Trust,
+    /// Where it ran, if anything did.
+    room: Option<Room>,
+    /// Whether it is worth a verdict: not where there is less of a sandbox than has to be.
+    is_judged: bool,
+}
+
+/// Runs what is due in a clean checkout.
+pub(super) fn run_due(
+    cx: &Ctx,
+    Case { request, tree, config }: &Case<'_>,
+    (definition, reuse): (&Definition, &Reuse),
+    sink: &mut Sink<'_>,
+) -> Result<Ran, OpError> {
+    let checkout = pool::check_out(cx, &request.commit)?;
+    let mut room = Room::of(cx, checkout.slot())?;
+    let due = definition.steps.iter().zip(&reuse.due).filter(|(_, due)| **due);
+    room.refuse_networks(due.map(|(step, _)| (step.name.as_str(), step.network)))?;
+    if let Some(fact) = room.refusal(config) {
+        let outcome = Outcome::blocked(rule::SANDBOX, fact);
+        return Ok(Ran { outcome, trust: Trust::Unsandboxed, room: None, is_judged: false });
+    }
+    let begun = room.furnish(cx, &checkout, definition)?;
+    if begun != *definition {
+        sink(Event::Note { task: request.task.clone(), text: sandbox::NO_SETUP.to_owned() });
+    }
+    let mut limits = Limits::wall(None, &cx.interrupts);
+    limits.deadline = request.deadline;
+    let log_dir = cx.file("logs").join(tree.as_str());
+    let (held, known) = (room.held(checkout.path()), reuse.results(definition));
+    let ctx =
+        RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, known: &known, held };
+    let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
+    let verify = || {
+        room.setup_ended(cx, &checkout);
+        checkout.verify(cx)
+    };
+    let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
+    Ok(Ran { outcome, trust: room.trust(), room: Some(room), is_judged: true })
+}
+
+/// Makes the verdict of what a run came to, and records it.
+fn conclude(
+    cx: &Ctx,
+    Case { request, tree, .. }: &Case<'_>,
+    (definition, reuse): (&Definition, &Reuse),
+    ran: Ran,
+    sink: &mut Sink<'_>,
+) -> Result<(Verdict, Option<gate::Stop>), OpError> {
+    let Ran { mut outcome, trust, room, .. } = ran;
+    for result in &mut outcome.steps {
+        result.key = reuse.keyed.iter().find(|k| k.step == result.name).map(|k| k.key.clone());
+    }
+    let gate = definition.hash();
+    let by = cx.actor.to_string();
+    let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
+    let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
+    let trust = reuse.trust().map_or(trust, |taken| taken.least(trust));
+    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, trust };
+    let Some(verdict) = gate::verdict(&outcome, &subject, &verifier(cx)?) else {
+        return Ok((unsealed(cx, &outcome, tree, definition), outcome.stop));
+    };
+    regress::keep(cx, &verdict, &outcome.steps)?;
+    match people::agent_above(cx) {
+        None => {
+            let passes = passes(cx, request, &verdict, reuse)?;
+            record(cx, request, &verdict, &passes)?;
+            if let Some(room) = room.filter(|_| verdict.word == Word::Pass) {
+                room.keep();
+            }
+        }
+        Some(task) => {
+            let text = format!("not recorded: it was run by the agent of task {task}");
+            sink(Event::Note { task: request.task.clone(), text });
+        }
+    }
+    Ok((verdict, None))
+}
+
+/// The steps of a run that passed without anything to say against it, for those who come later.
+fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Result<Vec<StepPass>, OpError> {
+    // A rule that decided is about the run: what passed in it did so in something that was not the tree.
+    if verdict.rule.as_deref() == Some(rule::TREE_CHANGED) {
+        return Ok(Vec::new());
+    }
+    let key = verifier(cx)?;
+    let clean =
+        |step: &&StepResult| step.word == Word::Pass && step.cached.is_none() && step.reason.is_none();
+    let pass = |step: &StepResult| {
+        let keyed = reuse.keyed.iter().find(|keyed| keyed.step == step.name)?;
+        let mut pass = StepPass {
+            key: keyed.key.clone(),
+            step: step.name.clone(),
+            commit: request.commit.clone(),
+            tree: verdict.tree.clone(),
+            task: request.task.clone(),
+            inputs: keyed.inputs.clone(),
+            trust: verdict.trust,
+            millis: step.millis,
+            report: step.report.clone(),
+            refuted: false,
+            made: verdict.made,
+            by: verdict.by.clone(),
+            mac: String::new(),
+        };
+        pass.mac = key.sign_bytes(&pass.signed_bytes());
+        Some(pass)
+    };
+    Ok(verdict.steps.iter().filter(clean).filter_map(pass).collect())
+}
+
+/// How many steps at once.
+pub(crate) fn jobs(cx: &Ctx) -> usize {
+    let machine = std::thread::available_parallelism().map_or(1, usize::from);
+    cx.local.jobs.map_or(machine, |jobs| usize::try_from(jobs).unwrap_or(machine))
+}
+
+/// Records a verdict, and the steps that passed.
+pub(super) fn record(
+    cx: &Ctx,
+    request: &Request,
+    verdict: &Verdict,
+    passes: &[StepPass],
+) -> Result<(), OpError> {
+    let maker = cx.person_session()?;
+    cx.store().transact(&cx.author(), Action::Record, |edit| {
+        let note = format!("{} for {}", verdict.word.as_str(), cx.repo.abbreviate(&request.commit));
+        let change = Change {
+            action: "verdict",
+            subject: format!("tree/{}", verdict.tree),
+            cause: request.task.as_ref().map_or_else(|| "ralph".to_owned(), |id| format!("task/{id}")),
+            note: Some(note),
+        };
+        edit.put_verdict(verdict, &maker, change);
+        for pass in passes {
+            edit.put_step_pass(pass, &maker);
+        }
+        Ok::<_, OpError>(())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Steps' recorded PASSes, as the state has them: `steps/<hh>/<key>.<clone>.<commit>.toml`.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use crate::domain::id::TaskId;
+use crate::domain::pass::{StepInputs, StepPass};
+use crate::domain::verdict::Trust;
+use crate::store::codec::{put, put_opt};
+use crate::store::findings::{decode_report, encode_report};
+use crate::store::reader::Reader;
+
+impl StepPass {
+    /// What the MAC is made over.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let mut t = encode_pass(self);
+        t.remove("mac");
+        format!("git-orch step pass\n{t}").into_bytes()
+    }
+}
+
+pub(crate) fn encode_pass(pass: &StepPass) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "schema", 1);
+    put(&mut t, "key", pass.key.as_str());
+    put(&mut t, "step", pass.step.as_str());
+    put(&mut t, "commit", pass.commit.as_str());
+    put(&mut t, "tree", pass.tree.as_str());
+    put_opt(&mut t, "task", pass.task.as_ref().map(TaskId::as_str));
+    put(&mut t, "trust", pass.trust.as_str());
+    if pass.refuted {
+        put(&mut t, "refuted", true);
+    }
+    put(&mut t, "millis", i64::try_from(pass.millis).unwrap_or(i64::MAX));
+    put(&mut t, "made", pass.made.to_string());
+    put(&mut t, "by", pass.by.as_str());
+    put(&mut t, "mac", pass.mac.as_str());
+    let StepInputs { definition, files, environment, tools, needs, machine } = &pass.inputs;
+    put(&mut t, "definition", definition.as_str());
+    put(&mut t, "files", files.as_str());
+    put(&mut t, "machine", machine.as_str());
+    for (key, map) in [("environment", environment), ("tools", tools), ("needs", needs)] {
+        put(&mut t, key, Value::Table(map.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect()));
+    }
+    if let Some(report) = &pass.report {
+        put(&mut t, "report", Value::Table(encode_report(report)));
+    }
+    t
+}
+
+pub(crate) fn decode_pass(r: &Reader<'_>) -> Result<StepPass, String> {
+    let task = r.optional_text("task")?;
+    Ok(StepPass {
+        key: r.text("key")?,
+        step: r.text("step")?,
+        commit: r.oid("commit")?,
+        tree: r.oid("tree")?,
+        task: task.map(|id| TaskId::parse(&id).map_err(|e| e.to_string())).transpose()?,
+        inputs: StepInputs {
+            definition: r.text("definition")?,
+            files: r.text("files")?,
+            environment: texts(r, "environment")?,
+            tools: texts(r, "tools")?,
+            needs: texts(r, "needs")?,
+            machine: r.text("machine")?,
+        },
+        trust: r.word("trust", Trust::parse)?,
+        millis: u64::try_from(r.int("millis")?).map_err(|_| "millis is negative".to_owned())?,
+        report: r.sub("report")?.map(|r| decode_report(&r)).transpose()?,
+        refuted: r.optional("refuted", Reader::flag)?.unwrap_or(false),
+        made: r.time("made")?,
+        by: r.text("by")?,
+        mac: r.text("mac")?,
+    })
+}
+
+fn texts(r: &Reader<'_>, key: &str) -> Result<BTreeMap<String, String>, String> {
+    let table = r.required_sub(key)?;
+    let names: Vec<String> = table.items().map(|(name, _)| name.to_owned()).collect();
+    let pair = |name: String| table.text(&name).map(|value| (name, value));
+    names.into_iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::finding::Tests;
+    use crate::domain::oid::Oid;
+    use crate::domain::time::Timestamp;
+    use crate::domain::verdict::StepReport;
+    use crate::store::reader::parse;
+
+    fn pass() -> StepPass {
+        let map = |name: &str| BTreeMap::from([(name.to_owned(), "0f".to_owned())]);
+        StepPass {
+            key: "k".into(),
+            step: "t \"\u{fc}".into(),
+            commit: Oid::parse(&"1".repeat(40)).unwrap(),
+            tree: Oid::parse(&"2".repeat(40)).unwrap(),
+            task: None,
+            inputs: StepInputs {
+                definition: "d".into(),
+                files: "f".into(),
+                environment: map("A.B C"),
+                tools: map("/usr/bin"),
+                needs: BTreeMap::new(),
+                machine: "m".into(),
+            },
+            trust: Trust::Sandboxed,
+            millis: 5,
+            report: None,
+            refuted: false,
+            made: Timestamp::from_millis(0),
+            by: "person:ann".into(),
+            mac: "0".into(),
+        }
+    }
+
+    #[test]
+    fn a_pass_reads_back_and_its_seal_is_over_all_of_it() {
+        let report =
+            StepReport { tests: Some(Tests { ran: 1, failed: 0, skipped: 2 }), ..StepReport::default() };
+        let full = StepPass {
+            task: Some(TaskId::parse("7k3fabcd").unwrap()),
+            report: Some(report),
+            refuted: true,
+            ..pass()
+        };
+        for pass in [pass(), full.clone()] {
+            let text = encode_pass(&pass).to_string();
+            assert_eq!(decode_pass(&Reader::new(&parse(&text).unwrap())).unwrap(), pass);
+            let sealed = String::from_utf8(pass.signed_bytes()).unwrap();
+            let lines = |text: &str| text.lines().filter(|l| !l.starts_with("mac =")).count();
+            assert_eq!(sealed.lines().count(), lines(&text) + 1, "all but the seal");
+        }
+        assert_ne!(StepPass { task: None, ..full.clone() }.signed_bytes(), full.signed_bytes());
+    }
+}

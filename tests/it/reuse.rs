@@ -1,0 +1,362 @@
+//! Steps that do not run because nothing that they depend on changed.
+
+use git_orch::sys::fs;
+
+use crate::env::{TestEnv, TestRepo};
+use crate::project::{Project, Task};
+
+/// One step of a gate that notes each of its runs: its name, further keys, and what it does.
+type StepOf<'a> = (&'a str, &'a str, &'a str);
+
+fn project(env: &TestEnv, steps: &[StepOf<'_>]) -> Project {
+    Project::with(env, &gate(env, steps))
+}
+
+fn gate(env: &TestEnv, steps: &[StepOf<'_>]) -> String {
+    let log = env.root().join("log");
+    let step = |(name, keys, run): &StepOf<'_>| {
+        let kind = if keys.contains("retries") { "test" } else { "custom" };
+        format!(
+            "[[ralph.step]]\nname = \"{name}\"\nkind = \"{kind}\"\n{keys}\nrun = '''echo {name} >> {}; {run}'''\n",
+            log.display()
+        )
+    };
+    steps.iter().map(step).collect::<Vec<_>>().concat()
+}
+
+/// Two steps that read a directory each, and fail where there is a file `bad` in it.
+const APART: [StepOf<'_>; 2] = [
+    ("one", "inputs = [\"one/**\"]", "test ! -e one/bad"),
+    ("two", "inputs = [\"two/**\"]", "test ! -e two/bad"),
+];
+
+/// The steps that ran since the last time, in order.
+fn ran(env: &TestEnv) -> String {
+    let path = env.root().join("log");
+    let text = fs::read_optional(&path).expect("readable").unwrap_or_default();
+    fs::remove_file_if_there(&path).expect("ours");
+    text.lines().collect::<Vec<_>>().join(" ")
+}
+
+/// What a verdict says of its steps: `name` of those that ran, `(name)` of those that did not.
+fn told(repo: &TestRepo, args: &[&str]) -> String {
+    let view = repo.cmd(crate::env::ORCH).args(&["ralph", "--json"]).args(args).run();
+    let view: serde_json::Value = serde_json::from_str(&view.any().stdout).expect("JSON");
+    let step = |step: &serde_json::Value| {
+        let name = step["name"].as_str().expect("a name");
+        if step["cached"] == true { format!("({name})") } else { name.to_owned() }
+    };
+    view["steps"].as_array().expect("steps").iter().map(step).collect::<Vec<_>>().join(" ")
+}
+
+fn branch(project: &Project, file: &str, text: &str) -> Task {
+    let task = project.task(&["--role", "featurebuilder"]);
+    task.commits(file, text);
+    task
+}
+
+#[test]
+fn only_the_steps_run_whose_inputs_changed() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "one two");
+    let task = branch(&project, "one/a", "1\n");
+    assert_eq!(told(&task.repo, &[]), "one (two)");
+    assert_eq!(ran(&env), "one");
+    // What is on no step's list is nobody's input: not even a checkout is made.
+    task.commits("README", "x\n");
+    assert_eq!(told(&task.repo, &[]), "(one) (two)");
+    assert_eq!(ran(&env), "");
+    assert_eq!(told(&task.repo, &["--no-cache"]), "one two");
+    assert_eq!(ran(&env), "one two");
+    let shown = task.repo.orch(&["ralph"]).success().stdout;
+    assert!(!shown.contains("cached"), "{shown}");
+    task.commits("README", "y\n");
+    let shown = task.repo.orch(&["ralph"]).success().stdout;
+    assert_eq!(shown.matches("cached").count(), 2, "{shown}");
+}
+
+#[test]
+fn a_merge_of_branches_that_do_not_meet_runs_nothing() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.orch(&["ralph"]).success();
+    let (one, two) = (branch(&project, "one/a", "1\n"), branch(&project, "two/a", "1\n"));
+    for task in [&one, &two] {
+        task.repo.orch(&["ralph"]).success();
+    }
+    assert_eq!(ran(&env), "one two one two");
+    one.repo.orch(&["merge"]).success();
+    two.repo.orch(&["merge"]).success();
+    assert_eq!(ran(&env), "", "the merge of the second is a tree that nobody judged before");
+    assert_eq!(project.status(&two.id), "done");
+}
+
+#[test]
+fn what_a_branch_recorded_counts_for_others_once_it_is_in_trunk() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.orch(&["ralph"]).success();
+    let (first, second) = (branch(&project, "one/a", "1\n"), branch(&project, "one/a", "1\n"));
+    first.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "one two one");
+    // Another commit with the same files: what ran beside the first one's steps may have forged its PASS.
+    second.commits("README", "x\n");
+    assert_eq!(told(&second.repo, &[]), "one (two)");
+    assert_eq!(ran(&env), "one");
+    first.repo.orch(&["merge"]).success();
+    let third = branch(&project, "README", "y\n");
+    assert_eq!(told(&third.repo, &[]), "(one) (two)");
+    assert_eq!(ran(&env), "");
+}
+
+#[test]
+fn fail_blocked_and_flaky_steps_run_again() {
+    let env = TestEnv::new();
+    let once = env.root().join("once");
+    let flaky = format!("test -e {0} || {{ touch {0}; exit 1; }}", once.display());
+    let steps = [
+        ("fails", "inputs = [\"one/**\"]", "test ! -e one/bad"),
+        ("blocked", "inputs = [\"one/**\"]", "test ! -e one/bad || exit 127"),
+        ("flaky", "inputs = [\"one/**\"]\nretries = 1", flaky.as_str()),
+        ("passes", "inputs = [\"one/**\"]", "true"),
+    ];
+    let project = project(&env, &steps);
+    let task = branch(&project, "one/bad", "1\n");
+    task.repo.orch(&["ralph"]).code(1);
+    task.commits("README", "x\n");
+    assert_eq!(told(&task.repo, &[]), "fails blocked flaky (passes)");
+}
+
+#[test]
+fn a_step_runs_again_when_anything_it_depends_on_changed() {
+    let env = TestEnv::new();
+    let steps = [
+        ("make", "inputs = [\"one/**\"]", "echo made > out"),
+        ("use", "inputs = [\"two/**\"]\nneeds = [\"make\"]\nenv = [\"MODE\"]", "test -e out; rm out"),
+        ("all", "needs = [\"use\"]", "true"),
+    ];
+    let project = project(&env, &steps);
+    let judge = |task: &Task, mode: Option<&str>| {
+        let cmd = task.repo.cmd(crate::env::ORCH).args(&["ralph"]);
+        match mode {
+            Some(mode) => cmd.var("MODE", mode).run().success(),
+            None => cmd.run().success(),
+        };
+        ran(&env)
+    };
+    let task = branch(&project, "README", "1\n");
+    assert_eq!(judge(&task, None), "make use all");
+    // `make` passed before, and runs for what it leaves behind.
+    task.commits("two/a", "1\n");
+    assert_eq!(judge(&task, None), "make use all");
+    // A step without `inputs` reads everything.
+    task.commits("README", "2\n");
+    assert_eq!(judge(&task, None), "make use all");
+    task.commits("README", "3\n");
+    assert_eq!(judge(&task, Some("")), "make use all", "a variable that is empty is not one that is absent");
+    task.commits("README", "4\n");
+    task.repo.git(&["rm", "--quiet", "README"]).success();
+    assert_eq!(judge(&task, Some("")), "make use all");
+}
+
+#[test]
+fn a_variable_a_mode_and_the_step_itself_are_inputs() {
+    let env = TestEnv::new();
+    let steps = [("one", "inputs = [\"one/**\"]\nenv = [\"MODE\"]", "true"), APART[1]];
+    let project = project(&env, &steps);
+    let task = branch(&project, "one/a", "1\n");
+    let mut commits = 0;
+    let mut judge = |mode: Option<&str>| {
+        commits += 1;
+        task.commits("README", &commits.to_string());
+        let cmd = task.repo.cmd(crate::env::ORCH).args(&["ralph"]);
+        match mode {
+            Some(mode) => cmd.var("MODE", mode).run().success(),
+            None => cmd.run().success(),
+        };
+        ran(&env)
+    };
+    assert_eq!(judge(None), "one two");
+    assert_eq!(judge(None), "");
+    assert_eq!(judge(Some("")), "one");
+    assert_eq!(judge(Some("x")), "one");
+    assert_eq!(judge(Some("")), "");
+    task.repo.git(&["update-index", "--chmod=+x", "one/a"]).success();
+    assert_eq!(judge(None), "one");
+    // Trunk's gate changes one step: the other one's PASS is what it was.
+    let changed = gate(&env, &[("one", "inputs = [\"one/**\"]\ntimeout = \"9m\"", "true"), APART[1]]);
+    project.repo.commit("another gate", &[("orch.toml", &changed)]);
+    task.repo.git(&["merge", "--quiet", "--no-edit", "main"]).success();
+    assert_eq!(judge(None), "one");
+    project.repo.commit("attributes", &[(".gitattributes", "* text eol=crlf\n")]);
+    task.repo.git(&["merge", "--quiet", "--no-edit", "main"]).success();
+    assert_eq!(judge(None), "one two", "files are checked out in another way");
+}
+
+#[test]
+fn a_replaced_program_runs_its_steps_again() {
+    let env = TestEnv::new();
+    let tool = env.root().join("tool");
+    let write = |text: &str| {
+        fs::write_atomic(&tool, text.as_bytes(), 0o755, fs::Durability::None).expect("writable");
+    };
+    write("#!/bin/sh\n");
+    let run = tool.display().to_string();
+    let project = project(&env, &[("one", "inputs = [\"one/**\"]", &run), APART[1]]);
+    let task = branch(&project, "one/a", "1\n");
+    task.repo.orch(&["ralph"]).success();
+    ran(&env);
+    write("#!/bin/sh\nexit 0\n");
+    task.commits("README", "x\n");
+    task.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "one");
+}
+
+#[test]
+fn clones_on_one_machine_share_what_passed() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.orch(&["ralph"]).success();
+    ran(&env);
+    let bare = env.root().join("remote.git");
+    let url = bare.display().to_string();
+    project.repo.git(&["clone", "--quiet", "--bare", ".", &url]).success();
+    project.repo.git(&["remote", "add", "origin", &url]).success();
+    project.repo.git(&["fetch", "--quiet"]).success();
+    project.repo.orch(&["sync"]).success();
+    let place = env.root().join("other").display().to_string();
+    project.repo.git(&["clone", "--quiet", &url, &place]).success();
+    let other = env.at(place);
+    other.orch(&["init"]).success();
+    other.git(&["switch", "--quiet", "-c", "mine"]).success();
+    other.commit("readme", &[("README", "x\n")]);
+    assert_eq!(told(&other, &[]), "(one) (two)");
+    assert_eq!(ran(&env), "");
+}
+
+#[test]
+fn explain_says_what_changed() {
+    let env = TestEnv::new();
+    let steps = [
+        ("one", "inputs = [\"one/**\"]\nenv = [\"MODE\"]", "true"),
+        ("two", "inputs = [\"two/**\"]", "true"),
+        ("after", "inputs = [\"three/**\"]\nneeds = [\"two\"]", "true"),
+    ];
+    let project = project(&env, &steps);
+    let explain = |repo: &TestRepo, args: &[&str]| {
+        repo.cmd(crate::env::ORCH).args(&["ralph", "explain"]).args(args).run().success().stdout
+    };
+    assert!(explain(&project.repo, &[]).contains("it never passed"));
+    project.repo.orch(&["ralph"]).success();
+    let cached = explain(&project.repo, &[]);
+    assert!(cached.contains("0 steps would run, 3 cached"), "{cached}");
+    let task = branch(&project, "one/sub/\u{fc} a", "1\n");
+    task.commits("three/b", "1\n");
+    let cmd = task.repo.cmd(crate::env::ORCH).args(&["ralph", "explain"]).var("MODE", "x");
+    let shown = cmd.run().success().stdout;
+    for expected in
+        ["one/sub/\u{fc} a  added", "variable  MODE  added", "three/b  added", "after find what it leaves"]
+    {
+        assert!(shown.contains(expected), "{expected}:\n{shown}");
+    }
+    let view = task.repo.orch(&["ralph", "explain", "--step", "after", "--json"]).success().json();
+    assert_eq!(view["steps"].as_array().map(Vec::len), Some(1));
+    assert_eq!(view["steps"][0]["why"], "changed");
+    assert_eq!(view["steps"][0]["changed"][0]["name"], "three/b");
+    task.repo.orch(&["ralph", "explain", "--step", "thre"]).code(2);
+    // Nothing ran, and nothing was recorded.
+    assert_eq!(ran(&env), "one two after");
+}
+
+#[test]
+fn verify_finds_a_step_that_reads_more_than_it_says() {
+    let env = TestEnv::new();
+    let steps = [("liar", "inputs = [\"one/**\"]", "test ! -e two/bad"), APART[1]];
+    let project = project(&env, &steps);
+    project.repo.orch(&["ralph"]).success();
+    let task = branch(&project, "two/bad", "1\n");
+    assert_eq!(told(&task.repo, &[]), "(liar) two");
+    ran(&env);
+    let done = task.repo.orch(&["ralph", "cache", "verify", "--all"]).code(1);
+    assert!(done.stdout.contains("liar  a lie: it fails now"), "{}", done.stdout);
+    assert_eq!(ran(&env), "liar");
+    task.commits("README", "x\n");
+    assert_eq!(told(&task.repo, &[]), "liar two", "what was refuted counts no longer");
+    let stats = task.repo.orch(&["ralph", "cache", "stats", "--json"]).success().json();
+    assert_eq!(stats["steps"][0]["name"], "liar");
+    assert_eq!(stats["steps"][0]["cached"], 1);
+    project.repo.orch(&["ralph", "cache", "verify", "--all", "main"]).code(0);
+    project.repo.orch(&["log"]).success();
+}
+
+#[test]
+fn a_forged_pass_counts_for_nothing() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.orch(&["ralph"]).success();
+    ran(&env);
+    // Whoever can write the state, but has not this machine's key.
+    let files =
+        project.repo.git(&["ls-tree", "-r", "--name-only", "refs/orch/state", "steps"]).success().stdout;
+    let index = env.root().join("index").display().to_string();
+    let git = |args: &[&str]| project.repo.cmd("git").args(args).var("GIT_INDEX_FILE", &index);
+    git(&["read-tree", "refs/orch/state"]).run().success();
+    for path in files.lines() {
+        let text = project.repo.git(&["cat-file", "-p", &format!("refs/orch/state:{path}")]).success().stdout;
+        project.repo.write("forged", &text.replace("by = \"", "by = \"x"));
+        let blob = project.repo.git(&["hash-object", "-w", "forged"]).success().line();
+        git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]).run().success();
+    }
+    let tree = git(&["write-tree"]).run().success().line();
+    let commit =
+        project.repo.git(&["commit-tree", &tree, "-p", "refs/orch/state", "-m", "forged"]).success().line();
+    project.repo.git(&["-c", "core.hooksPath=/dev/null", "update-ref", "refs/orch/state", &commit]).success();
+    let task = branch(&project, "README", "x\n");
+    let told = told(&task.repo, &[]);
+    let is_real = files.lines().count() == 2;
+    assert!(is_real, "{files}");
+    assert_eq!(told, "one two");
+}
+
+/// A cached verdict is what a fresh one would be, whatever is edited.
+#[test]
+fn cached_is_fresh() {
+    let env = TestEnv::new();
+    let steps = [
+        ("one", "inputs = [\"one/**\"]", "test ! -e one/bad"),
+        ("two", "inputs = [\"two/*.x\", \"!two/no.x\"]", "test ! -e two/bad.x"),
+        ("both", "inputs = [\"one\", \"two/**\"]\nneeds = [\"one\"]", "test ! -e two/bad.x"),
+        ("all", "inputs = [\"**\"]", "test ! -e bad"),
+    ];
+    let project = project(&env, &steps);
+    let task = branch(&project, "one/a", "1\n");
+    let files = ["one/bad", "one/a", "one/deep/a", "two/bad.x", "two/no.x", "two/a.y", "bad", "README"];
+    let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut cached = 0;
+    for round in 0..24 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let file = files[usize::try_from(seed >> 60).expect("small") % files.len()];
+        let there = task.repo.has(file);
+        if there && file.contains("bad") {
+            task.repo.git(&["rm", "--quiet", file]).success();
+        } else {
+            task.stage(file, &round.to_string());
+        }
+        task.repo.git(&["commit", "--quiet", "-m", "edit"]).success();
+        let view = task.repo.orch(&["ralph", "--json"]).any().json();
+        for step in view["steps"].as_array().expect("steps") {
+            let is = |path: &str| task.repo.has(path);
+            let fresh = match step["name"].as_str().expect("a name") {
+                "one" => !is("one/bad"),
+                "two" | "both" => !is("two/bad.x"),
+                _ => !is("bad"),
+            };
+            let skipped = step["reason"].as_str().is_some_and(|reason| reason.starts_with("skipped"));
+            assert!(skipped || fresh == (step["verdict"] == "PASS"), "seed {seed} round {round}: {view:#}");
+            cached += usize::from(step["cached"] == true);
+        }
+    }
+    assert!(cached > 10, "only {cached} steps were taken from earlier runs");
+}
