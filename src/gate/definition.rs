@@ -49,6 +49,16 @@ impl Definition {
             let ours = team.is_none_or(|team| step.teams.is_empty() || step.teams.contains(&team));
             now && ours
         };
+        self.with_needs(applies)
+    }
+
+    /// The part with the steps of these names, and all that they need.
+    #[must_use]
+    pub fn only(&self, names: &[String]) -> Self {
+        self.with_needs(|step| names.contains(&step.name))
+    }
+
+    fn with_needs(&self, applies: impl Fn(&Step) -> bool) -> Self {
         let mut taken: Vec<bool> = self.steps.iter().map(applies).collect();
         let mut more = true;
         while more {

@@ -61,6 +61,28 @@ pub fn gate_in_force(cx: &Ctx) -> Result<(Definition, String), OpError> {
     Ok((Definition::of(&config), origin))
 }
 
+/// Refuses a name that no step of the gate has.
+pub(crate) fn has_step(gate: &Definition, name: &str) -> Result<(), OpError> {
+    if gate.steps.iter().any(|step| step.name == name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = gate.steps.iter().map(|step| step.name.as_str()).collect();
+    let fact = match names.as_slice() {
+        [] => format!("the gate has no step `{name}`: it has none"),
+        names => format!("the gate has no step `{name}`: it has {}", names.join(", ")),
+    };
+    Err(Refused::new(Because::Usage, "step.unknown", fact).next("git orch ralph steps").into())
+}
+
+/// Refuses names that no step of the gate in force has.
+pub fn have_steps(cx: &Ctx, names: &[String]) -> Result<(), OpError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let (gate, _) = gate_in_force(cx)?;
+    names.iter().try_for_each(|name| has_step(&gate, name))
+}
+
 /// The gate that `init` would propose for the files of this checkout.
 pub fn detect(cx: &Ctx) -> Result<gate::detect::Proposal, OpError> {
     let Some(top) = cx.repo.work_tree() else {

@@ -5,8 +5,9 @@ use crate::domain::oid::Oid;
 use crate::domain::pass::{Difference, StepPass};
 use crate::gate::{self, Covers, Definition};
 use crate::git::{GitError, TreeChange};
+use crate::ops::asked;
 use crate::ops::context::Ctx;
-use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::error::OpError;
 use crate::ops::ralph::{self, Request};
 use crate::ops::reuse::{self, Picked};
 use crate::ops::seal::verifier;
@@ -48,17 +49,13 @@ pub struct Changed {
     pub how: &'static str,
 }
 
-/// Explains the steps of the gate in force on a commit, or one of them.
-pub fn explain(cx: &Ctx, commit: &Oid, step: Option<&str>) -> Result<Vec<Explained>, OpError> {
+/// Explains the steps of the gate in force on a commit, or these of them.
+pub fn explain(cx: &Ctx, commit: &Oid, steps: &[String]) -> Result<Vec<Explained>, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let config = ralph::config_in_force(cx, &trunk, commit)?;
     let definition = Definition::of(&config);
-    if let Some(name) = step.filter(|name| definition.steps.iter().all(|step| step.name != **name)) {
-        let names: Vec<&str> = definition.steps.iter().map(|step| step.name.as_str()).collect();
-        let fact = format!("the gate has no step `{name}`: it has {}", names.join(", "));
-        return Err(Refused::new(Because::Usage, "step.unknown", fact).next("git orch ralph steps").into());
-    }
+    steps.iter().try_for_each(|name| asked::has_step(&definition, name))?;
     let tree = cx.repo.tree_of(commit)?;
     let request = Request::new(commit.clone(), Moment::Always);
     let reuse = reuse::reuse(cx, (&request, &config), &tree, &definition, true)?;
@@ -68,7 +65,7 @@ pub fn explain(cx: &Ctx, commit: &Oid, step: Option<&str>) -> Result<Vec<Explain
     earlier.sort_by_key(|pass| std::cmp::Reverse(pass.made));
     let mut explained = Vec::new();
     for (index, keyed) in reuse.keyed.iter().enumerate() {
-        if step.is_some_and(|name| name != keyed.step) {
+        if !steps.is_empty() && !steps.contains(&keyed.step) {
             continue;
         }
         let last = || earlier.iter().find(|pass| pass.step == keyed.step);

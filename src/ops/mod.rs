@@ -55,6 +55,7 @@ pub mod said;
 mod sandbox;
 mod seal;
 pub mod setup;
+pub mod staged;
 pub mod status;
 pub mod steps;
 pub mod sync;

@@ -10,7 +10,7 @@ use crate::domain::oid::Oid;
 use crate::domain::verdict::{Scope, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, rule};
 use crate::ops::approvals;
-pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force};
+pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force, have_steps};
 use crate::ops::compared::Compared;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
@@ -83,7 +83,10 @@ fn gates(
     if let Some((rule, fact)) = guarded.fact() {
         return Ok(Gates::Unapproved(Outcome::blocked(rule, fact), guarded));
     }
-    let part = |config: &Config| Definition::of(config).select(request.moment, request.team);
+    let part = |config: &Config| {
+        let part = Definition::of(config).select(request.moment, request.team);
+        if request.steps.is_empty() { part } else { part.only(&request.steps) }
+    };
     let mut list = vec![part(config)];
     if !changed.is_empty() {
         list.push(part(&cx.config_at(&request.commit)?));

@@ -27,6 +27,8 @@ pub struct Request {
     pub moment: Moment,
     /// For whose branch.
     pub team: Option<Team>,
+    /// Only these steps, and what they need; empty: all.
+    pub steps: Vec<String>,
     /// On which task's behalf.
     pub task: Option<TaskId>,
     /// When the time for running steps is up.
@@ -43,6 +45,7 @@ impl Request {
             branch_tip: None,
             moment,
             team: None,
+            steps: Vec::new(),
             task: None,
             deadline: None,
             recorded: Recorded::Counts,

@@ -366,13 +366,17 @@ pub(crate) struct PrivateIndex {
 impl PrivateIndex {
     /// Copies the index of a worktree; an absent one is an empty one.
     pub(crate) fn of(worktree: &Worktree) -> Result<Self, OpError> {
+        Self::copy(worktree, &worktree.git_dir.join("index"))
+    }
+
+    /// Copies another index of a worktree.
+    pub(crate) fn copy(worktree: &Worktree, original: &Path) -> Result<Self, OpError> {
         let dir = tempfile::Builder::new().prefix("orch-index-").tempdir_in(&worktree.git_dir).map_err(
             |source| fs::FsError { action: "make a directory in", path: worktree.git_dir.clone(), source },
         )?;
         let path = dir.path().join("index");
-        let original = worktree.git_dir.join("index");
-        if fs::exists(&original) {
-            fs::copy_with_time(&original, &path)?;
+        if fs::exists(original) {
+            fs::copy_with_time(original, &path)?;
         }
         Ok(Self { _dir: dir, path })
     }

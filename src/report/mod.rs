@@ -6,6 +6,7 @@
 //! period follows an id. Deliberately absent: JSON (`view` serialises itself), streams (`cli::out`).
 
 mod actions;
+mod annotations;
 mod demo;
 mod deps;
 mod doctor;
@@ -31,6 +32,7 @@ pub mod words;
 mod worktree;
 
 pub use actions::{actions, next_commands};
+pub use annotations::annotations;
 pub use demo::demo;
 pub use deps::tree;
 pub use doctor::{doctor, problems};
@@ -48,5 +50,5 @@ pub use sarif::sarif;
 pub use status::status;
 pub use sync::{sync, sync_warnings};
 pub use task::{state, taken, task, task_table};
-pub use verdict::{gate_steps, refused, verdict};
+pub use verdict::{gate_steps, range, refused, verdict};
 pub use worktree::{pruned, worktrees};

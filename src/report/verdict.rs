@@ -8,7 +8,7 @@ use crate::report::page::Mark;
 use crate::report::palette::{self, DIM, LITERAL, STRONG, WARN_LABEL, paint};
 use crate::report::table::Table;
 use crate::report::words::{duration, harmless, indent, plural, relative, short};
-use crate::view::{GateStepsView, StepView, VerdictView};
+use crate::view::{GateStepsView, RangeView, StepView, VerdictView};
 
 /// The most lines of a failing step's output that are shown; the log has the rest.
 const TAIL_LINES: usize = 20;
@@ -42,6 +42,27 @@ pub fn refused(view: &VerdictView, page: Page) -> String {
     out.push_str(&guardrail::decided(&view.findings, page));
     out.push_str(&decided(view));
     out.line(&paint(DIM, &about(view, page)));
+    out
+}
+
+/// The commits of a range: a line each, with what did not pass below. Its last line is the word alone.
+pub fn range(view: &RangeView, page: Page) -> String {
+    let mut out = String::new();
+    for commit in &view.commits {
+        let word = paint(palette::verdict(commit.verdict), commit.verdict.as_str());
+        let cached = commit.steps.iter().filter(|step| step.cached).count();
+        let how = match commit.recorded {
+            true => "recorded".to_owned(),
+            false => format!("{}, {cached} cached", plural(commit.steps.len(), "step")),
+        };
+        out.line(&format!("{} {word}  {}", short(&commit.commit), paint(DIM, &how)));
+        if commit.verdict != Word::Pass {
+            out.line(&indent(refused(commit, page).trim_end(), 2));
+        }
+    }
+    let count = plural(view.commits.len(), "commit");
+    out.line(&paint(DIM, &format!("{}{}{count}", view.range, page.dot())));
+    out.line(&paint(palette::verdict(view.verdict), view.verdict.as_str()));
     out
 }
 

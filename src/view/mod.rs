@@ -48,7 +48,7 @@ pub use run::{RunSummary, RunTask};
 pub use status::{Counts, HooksState, HooksView, StatusView};
 pub use sync::{ConflictView, LostView, SyncView};
 pub use task::{NextView, TaskLine, TaskView};
-pub use verdict::{Asked, FindingView, GateStepView, GateStepsView, StepView, VerdictView};
+pub use verdict::{Asked, FindingView, GateStepView, GateStepsView, RangeView, StepView, VerdictView};
 pub use worktree::{KeptView, PruneView, WorktreeUse, WorktreeView};
 
 /// The version of every JSON object that has a `schema` field. Fields are added under the same number and

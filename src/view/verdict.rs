@@ -214,6 +214,20 @@ impl VerdictView {
     }
 }
 
+/// The verdicts on the commits of a range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RangeView {
+    /// The version of this object.
+    pub schema: u32,
+    /// What was asked for, as typed.
+    pub range: String,
+    /// Ralph's word over all of them.
+    #[serde(serialize_with = "words::verdict")]
+    pub verdict: Word,
+    /// The verdicts, parents before children.
+    pub commits: Vec<VerdictView>,
+}
+
 /// A step as it stands in `orch.toml` or was detected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GateStepView {

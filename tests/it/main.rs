@@ -45,6 +45,8 @@ mod maintain;
 #[cfg(test)]
 mod merge;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod next;

@@ -12,15 +12,18 @@ use crate::cli::out::Out;
 use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::config::{Moment, Run, Step};
+use crate::domain::oid::Oid;
+use crate::domain::verdict::Word;
 use crate::gate::rule;
 use crate::ops::Ctx;
 use crate::ops::error::OpError;
-use crate::ops::ralph::{self, Recorded, Request};
+use crate::ops::ralph::{self, Judged, Recorded, Request};
+use crate::ops::staged;
 use crate::report;
 use crate::report::words::duration;
 use crate::sys::fs::{self, Durability};
 use crate::sys::process::quote;
-use crate::view::{Event, GateStepView, GateStepsView, SCHEMA, VerdictView};
+use crate::view::{Event, GateStepView, GateStepsView, RangeView, SCHEMA, VerdictView};
 
 /// Judge a commit: PASS, FAIL or BLOCKED
 ///
@@ -31,12 +34,16 @@ use crate::view::{Event, GateStepView, GateStepsView, SCHEMA, VerdictView};
 /// PASS: exit 0. FAIL, something is wrong with the tree: exit 1. BLOCKED, it could not be judged (a missing
 /// tool, a timeout, no steps): exit 3.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(disable_help_subcommand = true)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   git orch ralph                   judge HEAD
   git orch ralph main --fresh      judge main again
+  git orch ralph --staged          judge what the next commit would be
+  git orch ralph --range main..    judge each commit that is not on main
+  git orch ralph --step test       only `test`, and what it needs
   git orch ralph steps             what would be run
   git orch ralph explain           which steps would run, and why
   git orch ralph steps --detect    what `init` would propose for this repository")]
@@ -44,6 +51,18 @@ pub struct RalphArgs {
     /// The commit to judge [default: HEAD]
     #[arg(value_name = "REV")]
     pub rev: Option<String>,
+    /// Judge what is staged: the tree that the next commit would have
+    #[arg(long, conflicts_with = "rev")]
+    pub staged: bool,
+    /// Judge each commit of A..B, parents first
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["rev", "staged", "json_events", "sarif", "junit", "annotations"])]
+    pub range: Option<String>,
+    /// Only this step and what it needs; may be given more than once
+    #[arg(long = "step", value_name = "NAME")]
+    pub steps: Vec<String>,
+    /// Run nothing: show which steps would run, and why (the same as `ralph explain`)
+    #[arg(long, conflicts_with_all = ["staged", "range", "json_events", "sarif", "junit", "annotations", "fresh"])]
+    pub explain: bool,
     /// Run all steps, whatever is on record
     #[arg(long, visible_alias = "no-cache")]
     pub fresh: bool,
@@ -59,9 +78,25 @@ pub struct RalphArgs {
     /// Also write what came of each step to FILE, as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Also print what was found in a form that a build server shows beside the lines
+    #[arg(long, value_name = "FOR", conflicts_with_all = ["json", "json_events"])]
+    pub annotations: Option<Annotations>,
     /// Something else than judging.
     #[command(subcommand)]
     pub action: Option<RalphAction>,
+}
+
+/// Whose form annotations have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Annotations {
+    /// GitHub's workflow commands
+    Github,
+}
+
+impl RalphArgs {
+    fn explained(&self) -> ExplainArgs {
+        ExplainArgs { rev: self.rev.clone(), steps: self.steps.clone(), output: self.output }
+    }
 }
 
 /// What to do instead of judging.
@@ -104,19 +139,19 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         Some(RalphAction::Cache(cache)) => return reuse::run_cache(cx, out, cache),
         None => {}
     }
+    if args.explain {
+        return reuse::run_explain(cx, out, &args.explained());
+    }
     let cx = wire::open_long(cx, out)?;
-    let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let snapshot = cx.snapshot()?;
-    let commit = ralph::commit_of(&cx, &snapshot, rev)?;
-    let warnings = if args.rev.is_none() { ralph::dirty_here(&cx)? } else { Vec::new() };
-    let mut request = Request::new(commit, Moment::Always);
-    request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
+    ralph::have_steps(&cx, &args.steps)?;
+    if let Some(range) = &args.range {
+        return judge_range(&cx, out, args, range);
+    }
+    let (rev, commit, warnings) = asked(&cx, args)?;
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Reported });
-    let judged = ralph::judge(&cx, &request, &mut |event| {
-        progress.on(out, &events::event(event));
-    })?;
+    let judged = judge(&cx, out, args, &commit, &mut progress)?;
     let interrupted = judged.stop.is_some();
-    if let Some(view) = wire::verdict(&cx, &judged, rev, warnings) {
+    if let Some(view) = wire::verdict(&cx, &judged, &rev, warnings) {
         write(args.sarif.as_deref(), &report::sarif(&view))?;
         write(args.junit.as_deref(), &report::junit(&view))?;
         if args.json_events {
@@ -134,6 +169,53 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })
 }
 
+/// What is asked for, in words; its commit; what a person should know about it.
+fn asked(cx: &Ctx, args: &RalphArgs) -> Result<(String, Oid, Vec<String>), CommandError> {
+    if args.staged {
+        return Ok(("what is staged".to_owned(), staged::staged(cx)?, Vec::new()));
+    }
+    let rev = args.rev.as_deref().unwrap_or("HEAD");
+    let commit = ralph::commit_of(cx, &cx.snapshot()?, rev)?;
+    let warnings = if args.rev.is_none() { ralph::dirty_here(cx)? } else { Vec::new() };
+    Ok((rev.to_owned(), commit, warnings))
+}
+
+fn judge(
+    cx: &Ctx,
+    out: &mut Out,
+    args: &RalphArgs,
+    commit: &Oid,
+    progress: &mut Progress,
+) -> Result<Judged, CommandError> {
+    let mut request = Request::new(commit.clone(), Moment::Always);
+    request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
+    request.steps.clone_from(&args.steps);
+    Ok(ralph::judge(cx, &request, &mut |event| progress.on(out, &events::event(event)))?)
+}
+
+/// Judges each commit of a range, and stops where somebody interrupts it.
+fn judge_range(cx: &Ctx, out: &mut Out, args: &RalphArgs, range: &str) -> Result<Exit, CommandError> {
+    let mut view =
+        RangeView { schema: SCHEMA, range: range.to_owned(), verdict: Word::Pass, commits: Vec::new() };
+    for commit in staged::range(cx, range)? {
+        let mut progress = Progress::new(out, Events::Refused);
+        let judged = judge(cx, out, args, &commit, &mut progress)?;
+        progress.finish();
+        if judged.stop.is_some() {
+            return Ok(Exit::Interrupted);
+        }
+        view.verdict = view.verdict.and(judged.word);
+        let rev = cx.repo.abbreviate(&commit);
+        view.commits.extend(wire::verdict(cx, &judged, &rev, Vec::new()));
+    }
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::range(&view, out.page()));
+    }
+    Ok(Exit::of_verdict(view.verdict))
+}
+
 fn write(file: Option<&Path>, text: &str) -> Result<(), CommandError> {
     let Some(file) = file else { return Ok(()) };
     Ok(fs::write_atomic(file, text.as_bytes(), 0o644, Durability::None).map_err(OpError::from)?)
@@ -143,6 +225,9 @@ fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {
     if args.output.json {
         out.json(view);
         return;
+    }
+    if args.annotations == Some(Annotations::Github) {
+        out.data(&report::annotations(view));
     }
     out.data(&report::verdict(view, out.page()));
 }

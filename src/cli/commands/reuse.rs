@@ -27,9 +27,9 @@ pub struct ExplainArgs {
     /// The commit [default: HEAD]
     #[arg(value_name = "REV")]
     pub rev: Option<String>,
-    /// Only this step
-    #[arg(long, value_name = "NAME")]
-    pub step: Option<String>,
+    /// Only this step; may be given more than once
+    #[arg(long = "step", value_name = "NAME")]
+    pub steps: Vec<String>,
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
@@ -91,7 +91,7 @@ pub(super) fn run_explain(
     let cx = wire::open(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
-    let steps = explain(&cx, &commit, args.step.as_deref())?;
+    let steps = explain(&cx, &commit, &args.steps)?;
     let steps = steps.into_iter().map(explained).collect();
     let view = ExplainView { schema: SCHEMA, rev: rev.to_owned(), commit: commit.to_string(), steps };
     if args.output.json {
