@@ -474,7 +474,9 @@ mod tests {
             made: Timestamp::from_millis(0),
             run: 1,
             by: String::new(),
+            tools: std::collections::BTreeMap::new(),
             mac: String::new(),
+            signature: None,
         }
     }
 

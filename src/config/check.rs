@@ -52,6 +52,18 @@ pub(super) fn glob(text: &str) -> Result<(), String> {
         .map_err(|e| format!("`{}` is not a glob: {}", text.escape_debug(), e.kind()))
 }
 
+/// A line of OpenSSH's allowed signers.
+pub(super) fn signer(text: &str) -> Result<(), String> {
+    let is_key = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let has_key = words.windows(2).skip(1).any(|pair| is_key(pair[0]) && pair[1].starts_with("AAAA"));
+    if text.lines().count() == 1 && has_key && !is_key(words[0]) && !text.starts_with('#') {
+        Ok(())
+    } else {
+        Err("a signer is a name and a public key: \"ann@example.com ssh-ed25519 AAAA…\"".to_owned())
+    }
+}
+
 /// A path below the checkout's root.
 pub(super) fn carry(text: &str) -> Result<(), String> {
     let bad = |why: &str| Err(format!("`carry` can't hold `{}`: {why}", text.escape_debug()));

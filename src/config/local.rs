@@ -40,6 +40,8 @@ pub struct Local {
     pub max_offline: Period,
     /// `orch.sandbox`: whether the gate, setup and fixers are held in a sandbox.
     pub sandbox: SandboxUse,
+    /// `orch.signingKey`: the SSH key that verdicts are signed with.
+    pub signing_key: Option<PathBuf>,
     /// `orch.sandboxWrites`, as often as it is set: directories that may be written in there besides.
     pub sandbox_writes: Vec<PathBuf>,
 }
@@ -122,6 +124,7 @@ impl Default for Local {
             archive_after: Period::from_secs(90 * 24 * 3600),
             max_offline: Period::from_secs(30 * 24 * 3600),
             sandbox: SandboxUse::Auto,
+            signing_key: None,
             sandbox_writes: Vec::new(),
         }
     }
@@ -160,7 +163,7 @@ impl LocalError {
     }
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "orch.remote",
     "orch.jobs",
     "orch.worktrees",
@@ -177,6 +180,7 @@ const KEYS: [&str; 16] = [
     "orch.maxOffline",
     "orch.sandbox",
     "orch.sandboxWrites",
+    "orch.signingKey",
 ];
 
 impl Local {
@@ -245,13 +249,8 @@ impl Local {
                 }
             }
             "orch.networkTimeout" | "orch.takeoverGrace" | "orch.archiveAfter" | "orch.maxOffline" => {
-                let period = Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
-                match key {
-                    "orch.networkTimeout" => self.network_timeout = period,
-                    "orch.takeoverGrace" => self.takeover_grace = period,
-                    "orch.archiveAfter" => self.archive_after = period,
-                    _ => self.max_offline = period,
-                }
+                *self.period(key) =
+                    Period::parse(value).map_err(|source| LocalError::Period { key, source })?;
             }
             "orch.sandbox" => {
                 self.sandbox =
@@ -261,9 +260,22 @@ impl Local {
                 let path = Some(PathBuf::from(value)).filter(|path| path.is_absolute());
                 self.sandbox_writes.push(path.ok_or_else(|| wrong("the full path of a directory"))?);
             }
+            "orch.signingKey" => {
+                let path = Some(value).filter(|path| path.starts_with('/') || path.starts_with("~/"));
+                self.signing_key = Some(path.ok_or_else(|| wrong("the full path of an SSH key"))?.into());
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    fn period(&mut self, key: &str) -> &mut Period {
+        match key {
+            "orch.networkTimeout" => &mut self.network_timeout,
+            "orch.takeoverGrace" => &mut self.takeover_grace,
+            "orch.archiveAfter" => &mut self.archive_after,
+            _ => &mut self.max_offline,
+        }
     }
 }
 

@@ -302,6 +302,8 @@ pub struct Policy {
     pub profile: Profile,
     /// Guardrails that are on besides the usual ones.
     pub guardrails: BTreeSet<Guardrails>,
+    /// `policy.signers`: whose signed verdicts count, a line of OpenSSH's allowed signers each: names, and a public key.
+    pub signers: Vec<String>,
     /// How much of the sandbox there has to be where Ralph judges.
     pub sandbox: Minimum,
 }

@@ -277,7 +277,8 @@ fn policy(r: &mut Reader<'_>, value: &Value<'_>) -> Policy {
                 let chosen = r.choice("sandbox", value, &Minimum::ALL, Minimum::as_str);
                 policy.sandbox = chosen.unwrap_or(policy.sandbox);
             }
-            _ => r.unknown_key(key, "[policy]", &["profile", "guardrails", "sandbox"]),
+            "signers" => policy.signers = r.checked_strings("signers", value, check::signer),
+            _ => r.unknown_key(key, "[policy]", &["profile", "guardrails", "sandbox", "signers"]),
         }
     }
     policy

@@ -1,5 +1,7 @@
 //! Ralph's verdicts: what was judged, by what, with what result.
 
+use std::collections::BTreeMap;
+
 use crate::domain::finding::{Coverage, Finding, Tests};
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
@@ -195,8 +197,12 @@ pub struct Verdict {
     pub run: u32,
     /// By whom, as `Actor` prints.
     pub by: String,
-    /// Lower-case hexadecimal HMAC-SHA-256 over the rest, by this machine's verifier key.
+    /// What tells the programs that were there from others, by name: digests.
+    pub tools: BTreeMap<String, String>,
+    /// Lower-case hexadecimal HMAC-SHA-256 over all but this and the next, by this machine's verifier key.
     pub mac: String,
+    /// An SSH signature over the statement that others read (`gate::statement`), armoured, if its maker signs.
+    pub signature: Option<String>,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::verdict::{StepReport, StepResult, Verdict};
 use crate::gate::canon::{Canon, hex, unhex};
@@ -120,7 +120,12 @@ fn read(path: &Path) -> Result<VerifierKey, KeyError> {
     bytes.try_into().map(VerifierKey).map_err(|_| KeyError::Length { path: path.to_owned(), length })
 }
 
-/// All fields but `mac`, in the order of the struct (encoding: `canon`).
+/// A digest of all of a verdict but its seals, lower-case hexadecimal SHA-256.
+pub(super) fn record_digest(verdict: &Verdict) -> String {
+    hex(&Sha256::digest(canonical(verdict)))
+}
+
+/// All fields but the seals, in the order of the struct (encoding: `canon`).
 fn canonical(v: &Verdict) -> Vec<u8> {
     let canon = Canon::new("git-orch verdict v1")
         .text(&v.key)
@@ -134,7 +139,13 @@ fn canonical(v: &Verdict) -> Vec<u8> {
         .number(v.steps.len() as u64);
     let canon = v.steps.iter().fold(canon, step).text(&v.made.to_string()).text(&v.by);
     // Verdicts of the first run were sealed before runs were counted.
-    if v.run > 1 { canon.number(u64::from(v.run)).bytes() } else { canon.bytes() }
+    let canon = if v.run > 1 { canon.number(u64::from(v.run)) } else { canon };
+    // And those from before tools were named.
+    if v.tools.is_empty() {
+        return canon.bytes();
+    }
+    let canon = canon.text("tools").number(v.tools.len() as u64);
+    v.tools.iter().fold(canon, |canon, (name, what)| canon.text(name).text(what)).bytes()
 }
 
 fn step(canon: Canon, step: &StepResult) -> Canon {
@@ -186,6 +197,8 @@ fn report(canon: Canon, report: &StepReport) -> Canon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::domain::oid::Oid;
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{Scope, Trust, Word};
@@ -215,7 +228,9 @@ mod tests {
             made: Timestamp::from_millis(0),
             run: 1,
             by: "person:ann@example.com".into(),
+            tools: BTreeMap::new(),
             mac: String::new(),
+            signature: None,
         }
     }
 
@@ -254,6 +269,7 @@ mod tests {
             |v| v.steps[0].cached = Some(Timestamp::from_millis(0)),
             |v| v.made = Timestamp::from_millis(1),
             |v| v.by.push('x'),
+            |v| drop(v.tools.insert("x".into(), "y".into())),
             |v| v.mac.truncate(62),
             |v| v.mac = v.mac.to_uppercase(),
             |v| v.mac.clear(),

@@ -10,6 +10,7 @@
 //! Deliberately absent: checkouts and their pool, storing and looking up verdicts, approvals (`ops`);
 //! regressions.
 
+mod attest;
 mod canon;
 mod classify;
 mod command;
@@ -35,6 +36,7 @@ mod step_key;
 mod text;
 mod verdict;
 
+pub use attest::{NAMESPACE, envelope, signed_bytes, statement};
 pub use context::RunContext;
 pub use covers::{Covers, Extent};
 pub use definition::{Base, Definition, key};

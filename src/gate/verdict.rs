@@ -1,5 +1,7 @@
 //! From a run's outcome to a sealed verdict.
 
+use std::collections::BTreeMap;
+
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Scope, StepReport, StepResult, Trust, Verdict, Word};
@@ -21,6 +23,8 @@ pub struct Subject<'a> {
     pub run: u32,
     /// By whom, as `Actor` prints.
     pub by: &'a str,
+    /// What tells the programs of the machine from others, by name.
+    pub tools: BTreeMap<String, String>,
     /// What the steps were held by.
     pub trust: Trust,
 }
@@ -52,7 +56,9 @@ pub fn verdict(outcome: &Outcome, subject: &Subject<'_>, verifier: &VerifierKey)
         made: subject.made,
         run: subject.run,
         by: subject.by.to_owned(),
+        tools: subject.tools.clone(),
         mac: String::new(),
+        signature: None,
     };
     verdict.mac = verifier.sign(&verdict);
     Some(verdict)
@@ -123,8 +129,15 @@ mod tests {
         let verifier = VerifierKey::load_or_create(dir.path()).unwrap();
         let tree = Oid::parse(&"1".repeat(40)).unwrap();
         let made = Timestamp::from_millis(5);
-        let subject =
-            Subject { tree: &tree, gate: "g", made, run: 1, by: "person:ann", trust: Trust::Partial };
+        let subject = Subject {
+            tree: &tree,
+            gate: "g",
+            made,
+            run: 1,
+            by: "person:ann",
+            tools: BTreeMap::new(),
+            trust: Trust::Partial,
+        };
         verdict(outcome, &subject, &verifier).map(|v| (v, verifier))
     }
 

@@ -3,6 +3,8 @@
 //! Steps whose PASS is on record under the same key are not run (`reuse`); where that holds for all of them, there is no
 //! checkout, no sandbox and no setup either.
 
+use std::collections::BTreeMap;
+
 use crate::config::Config;
 use crate::domain::oid::Oid;
 use crate::domain::pass::StepPass;
@@ -18,21 +20,28 @@ use crate::ops::request::{Recorded, Request};
 use crate::ops::reuse::{self, Reuse};
 use crate::ops::sandbox::{self, Room};
 use crate::ops::seal::verifier;
+use crate::ops::sign::{self, Signers};
 use crate::policy::grant::Action;
 use crate::store::{Change, Snapshot};
 use crate::sys::process::Limits;
 
-/// Of the verdicts for a key that this machine's key sealed, the one of the last run; of those of the same run, made by
+/// Of the verdicts for a key that this machine's key sealed or an allowed signer signed, the one of the last run; of those of the same run, made by
 /// clones that did not know of each other, one that is not PASS.
 pub(super) fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdict>, OpError> {
     // A damaged verdict is no verdict; `doctor` names it.
-    let mut verdicts = snapshot.verdicts(key)?;
+    let verdicts = snapshot.verdicts(key)?;
     if verdicts.is_empty() {
         return Ok(None);
     }
     let verifier = verifier(cx)?;
-    verdicts.retain(|verdict| verdict.key == key && verifier.verify(verdict));
-    Ok(verdicts.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
+    let mut signers = Signers::new(cx, snapshot);
+    let mut counting = Vec::new();
+    for verdict in verdicts.into_iter().filter(|verdict| verdict.key == key) {
+        if verifier.verify(&verdict) || signers.of(&verdict)?.is_some() {
+            counting.push(verdict);
+        }
+    }
+    Ok(counting.into_iter().max_by_key(|verdict| (verdict.run, verdict.word != Word::Pass, verdict.made)))
 }
 
 /// A verdict that is only told, never recorded.
@@ -51,7 +60,9 @@ pub(super) fn unsealed(cx: &Ctx, outcome: &Outcome, tree: &Oid, definition: &Def
         made: cx.clock.now(),
         run: 1,
         by: cx.actor.to_string(),
+        tools: BTreeMap::new(),
         mac: String::new(),
+        signature: None,
     }
 }
 
@@ -151,13 +162,18 @@ fn conclude(
     let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
     let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
     let trust = reuse.trust().map_or(trust, |taken| taken.least(trust));
-    let subject = Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, trust };
-    let Some(verdict) = gate::verdict(&outcome, &subject, &verifier(cx)?) else {
+    let subject =
+        Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, tools: reuse.programs(), trust };
+    let Some(mut verdict) = gate::verdict(&outcome, &subject, &verifier(cx)?) else {
         return Ok((unsealed(cx, &outcome, tree, definition), outcome.stop));
     };
     regress::keep(cx, &verdict, &outcome.steps)?;
     match people::agent_above(cx) {
         None => {
+            if let Some(why) = sign::sign(cx, &mut verdict)? {
+                let text = format!("the verdict is not signed: {why}");
+                sink(Event::Note { task: request.task.clone(), text });
+            }
             let passes = passes(cx, request, &verdict, reuse)?;
             record(cx, request, &verdict, &passes)?;
             if let Some(room) = room.filter(|_| verdict.word == Word::Pass) {

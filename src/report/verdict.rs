@@ -88,7 +88,8 @@ fn about(view: &VerdictView, page: Page) -> String {
     format!("{} {}{dot}tree {}{dot}{}{made}", view.rev, short(&view.commit), short(&view.tree), view.trust)
 }
 
-fn step(step: &StepView, name: usize, page: Page) -> String {
+/// One step, in a column of names so wide; below it what it said, if it did not pass.
+pub(super) fn step(step: &StepView, name: usize, page: Page) -> String {
     let mark = match step.verdict {
         Word::Pass => Mark::Good,
         Word::Fail => Mark::Bad,

@@ -1,7 +1,5 @@
 //! Steps' recorded PASSes, as the state has them: `steps/<hh>/<key>.<clone>.<commit>.toml`.
 
-use std::collections::BTreeMap;
-
 use toml::{Table, Value};
 
 use crate::domain::id::TaskId;
@@ -10,6 +8,7 @@ use crate::domain::verdict::Trust;
 use crate::store::codec::{put, put_opt};
 use crate::store::findings::{decode_report, encode_report};
 use crate::store::reader::Reader;
+use crate::store::records::texts;
 
 impl StepPass {
     /// What the MAC is made over.
@@ -75,16 +74,11 @@ pub(crate) fn decode_pass(r: &Reader<'_>) -> Result<StepPass, String> {
     })
 }
 
-fn texts(r: &Reader<'_>, key: &str) -> Result<BTreeMap<String, String>, String> {
-    let table = r.required_sub(key)?;
-    let names: Vec<String> = table.items().map(|(name, _)| name.to_owned()).collect();
-    let pair = |name: String| table.text(&name).map(|value| (name, value));
-    names.into_iter().map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::domain::finding::Tests;
     use crate::domain::oid::Oid;
     use crate::domain::time::Timestamp;

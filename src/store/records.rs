@@ -1,5 +1,7 @@
 //! The state's small records: `meta.toml`, `control.toml`, approvals, and the conversion of verdicts and sessions.
 
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 use toml::{Table, Value};
 
@@ -179,6 +181,14 @@ pub(crate) fn encode_verdict(v: &Verdict) -> Table {
     put(&mut t, "made", v.made.to_string());
     put(&mut t, "by", v.by.as_str());
     put(&mut t, "mac", v.mac.as_str());
+    put_opt(&mut t, "signature", v.signature.as_deref());
+    if !v.tools.is_empty() {
+        put(
+            &mut t,
+            "tools",
+            Value::Table(v.tools.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect()),
+        );
+    }
     if v.run > 1 {
         put(&mut t, "run", i64::from(v.run));
     }
@@ -236,8 +246,18 @@ pub(crate) fn decode_verdict(r: &Reader<'_>) -> Result<Verdict, String> {
             None => 1,
         },
         by: r.text("by")?,
+        tools: if r.has("tools") { texts(r, "tools")? } else { BTreeMap::new() },
         mac: r.text("mac")?,
+        signature: r.optional_text("signature")?,
     })
+}
+
+/// A table of texts.
+pub(crate) fn texts(r: &Reader<'_>, key: &str) -> Result<BTreeMap<String, String>, String> {
+    let table = r.required_sub(key)?;
+    let names: Vec<String> = table.items().map(|(name, _)| name.to_owned()).collect();
+    let pair = |name: String| table.text(&name).map(|value| (name, value));
+    names.into_iter().map(pair).collect()
 }
 
 pub(crate) fn encode_session(s: &Session) -> Table {

@@ -314,7 +314,9 @@ pub(crate) mod tests {
             made: Timestamp::from_millis(1_000_000_000_000),
             run: 1,
             by: "person:ann@example.com".into(),
+            tools: std::collections::BTreeMap::new(),
             mac: "m".into(),
+            signature: None,
         }
     }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod attest;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod checkouts;

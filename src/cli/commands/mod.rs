@@ -30,6 +30,7 @@ pub mod start;
 pub mod status;
 pub mod sync;
 pub mod uninstall;
+pub mod verdicts;
 pub mod worktree;
 
 pub use dispatch::{Command, run};

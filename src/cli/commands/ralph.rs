@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
 use crate::cli::commands::reuse::{self, CacheArgs, ExplainArgs};
+use crate::cli::commands::verdicts::{self, ExportArgs, RalphLogArgs, RalphShowArgs};
 use crate::cli::events;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -106,6 +107,12 @@ pub enum RalphAction {
     Steps(RalphStepsArgs),
     /// Show for each step whether it would run, and what changed since it last passed
     Explain(ExplainArgs),
+    /// Show the recorded verdicts on a commit, and what each is worth here
+    Show(RalphShowArgs),
+    /// List the recorded verdicts, newest first
+    Log(RalphLogArgs),
+    /// Print a verdict as an in-toto statement, for others to read
+    Export(ExportArgs),
     /// Show what recorded steps saved, or run them again
     Cache(CacheArgs),
 }
@@ -117,6 +124,9 @@ impl RalphAction {
             Self::Steps(steps) => steps.output.json,
             Self::Explain(explain) => explain.output.json,
             Self::Cache(cache) => cache.json(),
+            Self::Show(show) => show.output.json,
+            Self::Log(log) => log.output.json,
+            Self::Export(_) => false,
         }
     }
 }
@@ -137,6 +147,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         Some(RalphAction::Steps(steps)) => return show_steps(cx, out, steps),
         Some(RalphAction::Explain(explain)) => return reuse::run_explain(cx, out, explain),
         Some(RalphAction::Cache(cache)) => return reuse::run_cache(cx, out, cache),
+        Some(RalphAction::Show(show)) => return verdicts::show(cx, out, show),
+        Some(RalphAction::Log(log)) => return verdicts::log(cx, out, log),
+        Some(RalphAction::Export(export)) => return verdicts::export(cx, out, export),
         None => {}
     }
     if args.explain {

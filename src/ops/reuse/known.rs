@@ -14,6 +14,7 @@ use crate::ops::reuse::keys::{Keyed, keys};
 use crate::ops::sandbox;
 use crate::ops::seal::verifier;
 use crate::store::Snapshot;
+use crate::sys::env::var;
 
 /// What of a gate has to run on a tree.
 #[derive(Clone, Debug)]
@@ -35,6 +36,13 @@ impl Reuse {
                 known.as_ref().filter(|_| !due).map(|pass| result_of(pass, step.kind.as_str()))
             })
             .collect()
+    }
+
+    /// The programs that steps find, by name.
+    pub(crate) fn programs(&self) -> BTreeMap<String, String> {
+        let all = self.keyed.iter().flat_map(|keyed| &keyed.inputs.tools);
+        let is_program = |name: &str| !name.contains('/') && name != var::PATH;
+        all.filter(|(name, _)| is_program(name)).map(|(name, what)| (name.clone(), what.clone())).collect()
     }
 
     /// The least that a step whose result is taken ran in; None if none is taken.
