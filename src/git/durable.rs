@@ -24,6 +24,7 @@ use crate::git::new_commit::NewCommit;
 use crate::git::pack::{Pack, Packed};
 use crate::git::read::{from_gix, to_gix};
 use crate::git::repo::Repo;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::{self, Durability, FsError};
 
 /// With more files than this, one flush of the whole file system is cheaper than one of each file.
@@ -286,18 +287,23 @@ impl Repo {
         fs::create_dir_all(&dir)?;
         let pack = write_temporary(&dir, &packed.pack)?;
         let index = write_temporary(&dir, &packed.index)?;
+        failpoint::at(Point::PackWritten);
         if durability == Durability::Commit {
             fs::sync_all(&[&pack, &index])?;
         }
+        failpoint::at(Point::PackFlushed);
         let named = |suffix: &str| dir.join(format!("pack-{}.{suffix}", packed.name));
         self.keep_pack(&named("keep"))?;
-        for (file, suffix) in [(pack, "pack"), (index, "idx")] {
+        failpoint::at(Point::PackKept);
+        for (file, suffix, done) in [(pack, "pack", Point::PackNamed), (index, "idx", Point::PackIndexed)] {
             let to = named(suffix);
             file.persist(&to).map_err(|e| FsError { action: "write", path: to, source: e.error })?;
+            failpoint::at(done);
         }
         if durability == Durability::Commit {
             fs::sync_dir(&dir)?;
         }
+        failpoint::at(Point::PackDurable);
         Ok(())
     }
 

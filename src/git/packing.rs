@@ -14,6 +14,7 @@ use crate::git::error::GitError;
 use crate::git::join::join;
 use crate::git::repo::Repo;
 use crate::sys::clock::Clock;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::{self, Durability, FsError};
 use crate::sys::lock::FileLock;
 
@@ -138,6 +139,7 @@ impl Repo {
         // One of another program's making is left for `git pack-objects`.
         let Some(joined) = join(&stems, self.gix.object_hash())? else { return Ok(0) };
         self.persist_pack(&joined, durability)?;
+        failpoint::at(Point::PacksJoined);
         let name = format!("pack-{}", joined.name);
         remove_all(&small, &name)?;
         Ok(small.len())
@@ -293,6 +295,7 @@ fn objects_of(index: u64, id: usize) -> u64 {
 fn remove(pack: &Own) -> Result<(), FsError> {
     for suffix in ["idx", "rev", "pack", "keep"] {
         fs::remove_file_if_there(&pack.file(suffix))?;
+        failpoint::at(Point::PacksHalfGone);
     }
     Ok(())
 }

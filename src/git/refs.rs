@@ -15,6 +15,7 @@ use crate::git::error::GitError;
 use crate::git::read::from_gix;
 use crate::git::repo::Repo;
 use crate::sys::clock::Clock;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::sys::process::Cmd;
@@ -201,6 +202,7 @@ impl RefLock {
         let linked = Self::link(&own, &lock, start);
         fs::remove_file(&own)?;
         linked?;
+        failpoint::at(Point::RefLocked);
         let value = scratch.join(format!("{name}-value"));
         Ok(Self { path: path.to_owned(), lock, value, made_in, _held: held })
     }
@@ -234,7 +236,9 @@ impl RefLock {
             Durability::Commit => fs::write_new(&self.value, text.as_bytes(), 0o644)?,
             Durability::None => fs::write_atomic(&self.value, text.as_bytes(), 0o644, Durability::None)?,
         }
+        failpoint::at(Point::RefWritten);
         fs::rename(&self.value, &self.path)?;
+        failpoint::at(Point::RefMoved);
         if durability == Durability::Commit
             && let Some(dir) = self.path.parent()
         {

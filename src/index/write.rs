@@ -18,6 +18,7 @@ use crate::index::error::IndexError;
 use crate::index::open::{self, Index};
 use crate::index::row::{COLUMNS, Row, Sum};
 use crate::sys::clock::Clock;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::lock::{FileLock, LockError};
 use crate::sys::{fs, mount};
 
@@ -111,7 +112,9 @@ impl Index {
         recount.extend(cycles::follow(&tx, &edges)?);
         count_unmet(&tx, &recount)?;
         open::set_indexed(&tx, to)?;
+        failpoint::at(Point::IndexWritten);
         tx.commit()?;
+        failpoint::at(Point::IndexDone);
         self.shorten();
         Ok(Applied::Done)
     }

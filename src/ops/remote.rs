@@ -9,6 +9,7 @@ use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::held::{self, Waited};
 use crate::store::{CLAIMS, remote_claims};
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::sys::process::{Cmd, Output};
@@ -115,6 +116,7 @@ fn fetch_refs(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Result<Fetched, 
         };
         tries += 1;
         if output.status.success() {
+            failpoint::at(Point::RemoteFetched);
             return Ok(Fetched::Fresh);
         }
         let broken = output.stderr.contains(TRACKING) && cx.repo.clear_refs(TRACKING)?;
@@ -189,6 +191,7 @@ pub(crate) fn push_within(
         Asked::Answered(output) => output,
         Asked::Silent(said) => return Ok(Pushed::Unknown(said)),
     };
+    failpoint::at(Point::RemotePushed);
     if output.status.success() {
         return Ok(Pushed::Answered(vec![Answer::Done; updates.len()]));
     }

@@ -25,6 +25,7 @@ use crate::store::shelf::{self, Files, Shelves};
 use crate::store::snapshot::Snapshot;
 use crate::store::transaction::{Author, Edit, Store};
 use crate::sys::clock::Clock;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::lock::FileLock;
 use crate::sys::random;
 
@@ -139,6 +140,7 @@ impl<'r> Store<'r> {
         adopt: bool,
     ) -> Result<Joined, StoreError> {
         let _lock = FileLock::acquire(&self.lock_path(), super::transaction::LOCK_PATIENCE, Clock)?;
+        failpoint::at(Point::StoreLocked);
         self.room();
         for _ in 0..TRIES {
             let ours = self.snapshot()?;
@@ -146,6 +148,7 @@ impl<'r> Store<'r> {
                 return Ok(Joined { tip: Some(ours.commit().clone()), ..Joined::default() });
             }
             if let Some(joined) = self.join_once(author, &ours, theirs, (cause, adopt))? {
+                failpoint::at(Point::StoreMoved);
                 return Ok(joined);
             }
         }

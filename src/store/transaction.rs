@@ -32,6 +32,7 @@ use crate::store::passes::encode_pass;
 use crate::store::records::{self, Approval, FORMAT};
 use crate::store::snapshot::Snapshot;
 use crate::sys::clock::Clock;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::Durability;
 use crate::sys::lock::{FileLock, LockError};
 use crate::sys::random;
@@ -295,6 +296,7 @@ impl<'r> Store<'r> {
     /// Takes the lock and begins a batch on the tip.
     fn open(&self, patience: Duration) -> Result<Open, StoreError> {
         let lock = FileLock::acquire_in_turn(&self.lock_path(), patience, Clock)?;
+        failpoint::at(Point::StoreLocked);
         let packing = self.room();
         let base = self.tip()?.ok_or(StoreError::NoState)?;
         Ok(Open::new(base, packing, lock))
@@ -413,11 +415,13 @@ impl<'r> Store<'r> {
         match moved? {
             Cas::Lost(_) => Ok(None),
             Cas::Moved => {
+                failpoint::at(Point::StoreMoved);
                 // A peer reported success for claims that were rolled back: what is acknowledged is what reads back.
                 // Another writer may be ahead already; then our commit is its ancestor.
                 let now = self.tip()?.ok_or(StoreError::NotReadBack)?;
                 if now == head || self.repo.is_ancestor(&head, &now)? {
                     turn.published();
+                    failpoint::at(Point::StoreDone);
                     Ok(Some(packing))
                 } else {
                     turn.unknown();
@@ -460,7 +464,9 @@ impl<'r> Store<'r> {
             };
             edits.insert(path.clone(), blob);
         }
+        failpoint::at(Point::StoreBlobs);
         let tree = batch.edit_tree(base.map(Snapshot::tree), &edits)?;
+        failpoint::at(Point::StoreTree);
         let commit = batch.commit(&NewCommit {
             tree,
             parents: signed.parents,
@@ -469,6 +475,7 @@ impl<'r> Store<'r> {
             time: signed.now,
             message: signed.message,
         })?;
+        failpoint::at(Point::StoreCommit);
         Ok((commit, batch.pend()?))
     }
 }

@@ -7,6 +7,7 @@
 pub mod ancestry;
 pub mod clock;
 pub mod env;
+pub mod failpoint;
 pub mod fs;
 pub mod holder;
 pub mod lock;

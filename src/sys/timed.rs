@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::sys::ancestry;
+use crate::sys::failpoint::{self, Point};
 use crate::sys::process::{Cmd, Output, ProcessError};
 
 /// From SIGTERM, at which git removes its lock files, to SIGKILL.
@@ -26,6 +27,7 @@ impl Cmd {
         let ends = (out.try_clone().map_err(failed)?, err.try_clone().map_err(failed)?);
         tracing::debug!(line = %self.line(), ?limit, "run within");
         let handle = self.expression().stdout_file(ends.0).stderr_file(ends.1).start().map_err(failed)?;
+        failpoint::at(Point::RemoteAsked);
         let Some(status) = handle.wait_timeout(limit).map_err(failed)?.map(|output| output.status) else {
             stop(&handle, &ancestry::signal).map_err(failed)?;
             return Ok(None);

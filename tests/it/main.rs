@@ -55,6 +55,8 @@ mod next;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod points;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod project;

@@ -212,6 +212,11 @@ impl Done {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
 
+    /// The signal that ended it.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
     /// Its standard output, which has to be one line, without the line end.
     #[track_caller]
     pub(crate) fn line(&self) -> String {

@@ -21,6 +21,7 @@ use crate::policy::grant::Action;
 use crate::store::{
     CLAIMS, Change, ClaimRecord, Snapshot, StoreError, claim_place, remote_claims, task_of_claim,
 };
+use crate::sys::failpoint::{self, Point};
 use crate::sys::fs;
 
 /// How many refs are moved by one push.
@@ -146,6 +147,7 @@ pub(super) fn forget_replaced(cx: &Ctx, theirs: &Oid) -> Result<(), OpError> {
             fs::remove_file_if_there(&path)?;
         }
     }
+    failpoint::at(Point::ClaimForgotten);
     Ok(())
 }
 
@@ -257,6 +259,7 @@ fn written(cx: &Ctx, record: &ClaimRecord, expected: Option<Oid>) -> Result<Upda
     let mut commits = noted(cx, &record.task)?;
     commits.push(commit.clone());
     note(cx, &record.task, &commits[commits.len().saturating_sub(PENDING)..])?;
+    failpoint::at(Point::ClaimNoted);
     let name = format!("{CLAIMS}{}", claim_place(&record.task));
     Ok(Update { name, expected, new: Some(commit) })
 }
@@ -359,6 +362,7 @@ pub(super) fn arrived(cx: &Ctx, remote: &str, id: &TaskId, update: &Update) -> R
     track(cx, &tracking(remote, id), commit)?;
     let record = cx.store().read_claim(commit)?;
     note(cx, id, std::slice::from_ref(commit))?;
+    failpoint::at(Point::ClaimArrived);
     cx.store().transact(&cx.author(), Action::Sync, |edit| {
         let Some(mut task) = edit.task(id)? else { return Ok(()) };
         let Some(next) = after(&task.register, &record.register, true) else { return Ok(()) };

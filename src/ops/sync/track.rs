@@ -4,6 +4,7 @@ use crate::domain::oid::{MaybeOid, Oid};
 use crate::git::{Cas, RefChange};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::sys::failpoint::{self, Point};
 
 /// Moves a tracking ref of ours, whatever it is at.
 pub(super) fn track(cx: &Ctx, name: &str, to: &Oid) -> Result<(), OpError> {
@@ -16,6 +17,7 @@ pub(super) fn track(cx: &Ctx, name: &str, to: &Oid) -> Result<(), OpError> {
         let change = RefChange { name: name.to_owned(), old, new: to.clone() };
         // git can't fetch over one that a power cut emptied.
         if cx.repo.cas(&change, cx.durability())? == Cas::Moved {
+            failpoint::at(Point::SyncTracked);
             return Ok(());
         }
     }
