@@ -13,6 +13,8 @@ pub mod finding;
 pub mod graph;
 pub mod id;
 pub mod kind;
+#[cfg(test)]
+pub(crate) mod mutation;
 pub mod oid;
 pub mod pass;
 pub mod plural;

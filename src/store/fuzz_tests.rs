@@ -5,12 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof};
 use proptest::proptest;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 use toml::Table;
 
+use crate::domain::mutation::{Traps, mutation};
 use crate::domain::oid::Oid;
 use crate::domain::stamp::{Hlc, Stamp};
 use crate::git::{Entry, EntryKind};
@@ -25,102 +26,35 @@ use crate::store::records::{self, Approval, Meta};
 use crate::sys::fs;
 
 /// What formats like to stumble over.
-const WORDS: [&str; 24] = [
-    "\"",
-    "'",
-    "\"\"\"",
-    "=",
-    "\n",
-    "[",
-    "]",
-    "[[",
-    "{",
-    "}",
-    ".",
-    "#",
-    "\\u0000",
-    "\\U0010FFFF",
-    "\u{feff}",
-    "\r",
-    "-1",
-    "9223372036854775808",
-    "18446744073709551615",
-    "1e999",
-    "nan",
-    "true",
-    "[register]\n",
-    "schema = 2\n",
-];
-
-#[derive(Clone, Debug)]
-enum Mutation {
-    Byte(Index, u8),
-    Cut(Index, u8),
-    Twice(Index, u8),
-    Word(Index, usize),
-    Nest(Index, u16),
-    Splice(Index, Index, Index),
-    End(Index),
-    Number(Index, i64),
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Byte(at, byte)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, len)| Mutation::Cut(at, len)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, len)| Mutation::Twice(at, len)),
-        (any::<Index>(), 0..WORDS.len()).prop_map(|(at, word)| Mutation::Word(at, word)),
-        (any::<Index>(), 0..4_000_u16).prop_map(|(at, deep)| Mutation::Nest(at, deep)),
-        (any::<Index>(), any::<Index>(), any::<Index>())
-            .prop_map(|(at, file, from)| { Mutation::Splice(at, file, from) }),
-        any::<Index>().prop_map(Mutation::End),
-        (any::<Index>(), prop_oneof![Just(i64::MIN), Just(i64::MAX), any::<i64>()])
-            .prop_map(|(at, number)| Mutation::Number(at, number)),
-    ]
-}
-
-fn mutate(mut bytes: Vec<u8>, how: &Mutation, corpus: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
-    match how {
-        Mutation::Byte(at, byte) => {
-            let at = place(at, &bytes);
-            if let Some(found) = bytes.get_mut(at) {
-                *found = *byte;
-            }
-        }
-        Mutation::Cut(at, len) => {
-            let at = place(at, &bytes);
-            bytes.drain(at..(at + usize::from(*len)).min(bytes.len()));
-        }
-        Mutation::Twice(at, len) => {
-            let at = place(at, &bytes);
-            let part = bytes[at..(at + usize::from(*len)).min(bytes.len())].to_vec();
-            bytes.splice(at..at, part);
-        }
-        Mutation::Word(at, word) => {
-            let at = place(at, &bytes);
-            bytes.splice(at..at, WORDS[*word].bytes());
-        }
-        Mutation::Nest(at, deep) => {
-            let at = place(at, &bytes);
-            bytes.splice(at..at, "[{a=".repeat(usize::from(*deep)).into_bytes());
-        }
-        Mutation::Splice(at, file, from) => {
-            let (at, other) = (place(at, &bytes), &file.get(corpus).1);
-            let from = place(from, other);
-            bytes.splice(at.., other[from..].iter().copied());
-        }
-        Mutation::End(at) => bytes.truncate(place(at, &bytes)),
-        Mutation::Number(at, number) => {
-            let digits: Vec<usize> = (0..bytes.len()).filter(|n| bytes[*n].is_ascii_digit()).collect();
-            if !digits.is_empty() {
-                let at = *at.get(&digits);
-                bytes.splice(at..=at, number.to_string().into_bytes());
-            }
-        }
-    }
-    bytes
-}
+const TRAPS: Traps = Traps {
+    words: &[
+        "\"",
+        "'",
+        "\"\"\"",
+        "=",
+        "\n",
+        "[",
+        "]",
+        "[[",
+        "{",
+        "}",
+        ".",
+        "#",
+        "\\u0000",
+        "\\U0010FFFF",
+        "\u{feff}",
+        "\r",
+        "-1",
+        "9223372036854775808",
+        "18446744073709551615",
+        "1e999",
+        "nan",
+        "true",
+        "[register]\n",
+        "schema = 2\n",
+    ],
+    nest: "[{a=",
+};
 
 /// Every file below `tests/corpus/store`, by its path in a state; claims by `claim.toml`.
 fn corpus() -> Vec<(String, Vec<u8>)> {
@@ -206,7 +140,7 @@ proptest! {
             let (path, bytes) = file.get(&corpus);
             let mut bytes = bytes.clone();
             for how in &mutations {
-                bytes = mutate(bytes, how, &corpus);
+                bytes = how.of(bytes, &TRAPS, &corpus);
                 judge(path, &bytes)?;
             }
         }

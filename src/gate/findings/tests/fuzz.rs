@@ -11,6 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 
 use crate::domain::finding::Finding;
+use crate::domain::mutation::{Traps, mutation};
 use crate::gate::findings::tests::setting::{Files, ROOT, Tree, corpus, format};
 use crate::gate::findings::{FINDINGS, Sources, read};
 use crate::sys::fs;
@@ -34,108 +35,41 @@ const FORMATS: [&str; 15] = [
 ];
 
 /// What formats like to stumble over.
-const WORDS: [&str; 30] = [
-    "\"",
-    "\n",
-    "[",
-    "{",
-    "}",
-    "]",
-    ",",
-    "\\ud800",
-    "\u{feff}",
-    "\r",
-    "\x1b[31m",
-    "-1",
-    "0",
-    "4294967295",
-    "4294967296",
-    "18446744073709551616",
-    "1e999",
-    "null",
-    "<testcase name=\"a\">",
-    "</testsuite>",
-    "<failure>",
-    "&#x110000;",
-    "<![CDATA[",
-    "]]>",
-    "\n{\"reason\":",
-    "\n{\"Action\":\"fail\",\"Package\":\"a/b\"}\n",
-    "\nfailures:\n",
-    "\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; \n",
-    "::",
-    "../",
-];
-
-#[derive(Clone, Debug)]
-enum Mutation {
-    Byte(Index, u8),
-    Cut(Index, u8),
-    Twice(Index, u16),
-    Word(Index, usize),
-    Nest(Index, u16),
-    Splice(Index, Index, Index),
-    End(Index),
-    Number(Index, i64),
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Byte(at, byte)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, len)| Mutation::Cut(at, len)),
-        (any::<Index>(), any::<u16>()).prop_map(|(at, len)| Mutation::Twice(at, len)),
-        (any::<Index>(), 0..WORDS.len()).prop_map(|(at, word)| Mutation::Word(at, word)),
-        (any::<Index>(), 0..4_000_u16).prop_map(|(at, deep)| Mutation::Nest(at, deep)),
-        (any::<Index>(), any::<Index>(), any::<Index>())
-            .prop_map(|(at, file, from)| Mutation::Splice(at, file, from)),
-        any::<Index>().prop_map(Mutation::End),
-        (any::<Index>(), prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0), any::<i64>()])
-            .prop_map(|(at, number)| Mutation::Number(at, number)),
-    ]
-}
-
-fn mutate(mut bytes: Vec<u8>, how: &Mutation, corpus: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
-    let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
-    match how {
-        Mutation::Byte(at, byte) => {
-            let at = place(at, &bytes);
-            if let Some(found) = bytes.get_mut(at) {
-                *found = *byte;
-            }
-        }
-        Mutation::Cut(at, len) => {
-            let at = place(at, &bytes);
-            bytes.drain(at..(at + usize::from(*len)).min(bytes.len()));
-        }
-        Mutation::Twice(at, len) => {
-            let at = place(at, &bytes);
-            let part = bytes[at..(at + usize::from(*len)).min(bytes.len())].to_vec();
-            bytes.splice(at..at, part);
-        }
-        Mutation::Word(at, word) => {
-            let at = place(at, &bytes);
-            bytes.splice(at..at, WORDS[*word].bytes());
-        }
-        Mutation::Nest(at, deep) => {
-            let at = place(at, &bytes);
-            bytes.splice(at..at, "[{\"a\":".repeat(usize::from(*deep)).into_bytes());
-        }
-        Mutation::Splice(at, file, from) => {
-            let (at, other) = (place(at, &bytes), &file.get(corpus).1);
-            let from = place(from, other);
-            bytes.splice(at.., other[from..].iter().copied());
-        }
-        Mutation::End(at) => bytes.truncate(place(at, &bytes)),
-        Mutation::Number(at, number) => {
-            let digits: Vec<usize> = (0..bytes.len()).filter(|n| bytes[*n].is_ascii_digit()).collect();
-            if !digits.is_empty() {
-                let at = *at.get(&digits);
-                bytes.splice(at..=at, number.to_string().into_bytes());
-            }
-        }
-    }
-    bytes
-}
+const TRAPS: Traps = Traps {
+    words: &[
+        "\"",
+        "\n",
+        "[",
+        "{",
+        "}",
+        "]",
+        ",",
+        "\\ud800",
+        "\u{feff}",
+        "\r",
+        "\x1b[31m",
+        "-1",
+        "0",
+        "4294967295",
+        "4294967296",
+        "18446744073709551616",
+        "1e999",
+        "null",
+        "<testcase name=\"a\">",
+        "</testsuite>",
+        "<failure>",
+        "&#x110000;",
+        "<![CDATA[",
+        "]]>",
+        "\n{\"reason\":",
+        "\n{\"Action\":\"fail\",\"Package\":\"a/b\"}\n",
+        "\nfailures:\n",
+        "\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; \n",
+        "::",
+        "../",
+    ],
+    nest: "[{\"a\":",
+};
 
 /// Every report of the corpus, with its directory.
 fn reports() -> Vec<(PathBuf, Vec<u8>)> {
@@ -188,7 +122,7 @@ proptest! {
             let sources = Tree(dir.join("tree"));
             let mut bytes = bytes.clone();
             for how in &mutations {
-                bytes = mutate(bytes, how, &reports);
+                bytes = how.of(bytes, &TRAPS, &reports);
                 for name in own.into_iter().chain([other.get(&FORMATS)]) {
                     judge(name, &bytes, &sources)?;
                 }
