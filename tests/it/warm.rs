@@ -5,13 +5,13 @@ use git_orch::sys::fs;
 use crate::env::{ORCH, TestEnv};
 use crate::project::{Project, Task, wait_for};
 use crate::run::together;
-use crate::sandbox::support;
+use crate::sandbox::{skip, support};
 
 /// A world whose gates can carry something. None where this machine has no namespaces, which is said.
 fn world() -> Option<TestEnv> {
     let env = TestEnv::new();
     if !support(&env).namespaces {
-        eprintln!("skipped: this machine has no namespaces");
+        skip("namespaces");
         return None;
     }
     Some(env)
