@@ -48,10 +48,12 @@ pub(crate) fn fetch_from(cx: &Ctx, remote: &str, trunk: Option<&Trunk>) -> Resul
         Ok(lock) => lock,
         Err(said) => return Ok(Fetched::Offline(said)),
     };
-    if last_fetch(cx, remote, trunk.is_some())?.is_some_and(|last| last >= asked.millis()) {
+    let began = cx.clock.now();
+    // One that is noted for later than now was noted by a clock that was ahead, and says nothing.
+    let meanwhile = |last: i64| (asked.millis()..=began.millis()).contains(&last);
+    if last_fetch(cx, remote, trunk.is_some())?.is_some_and(meanwhile) {
         return Ok(Fetched::Fresh);
     }
-    let began = cx.clock.now();
     let fetched = fetch_refs(cx, remote, trunk)?;
     if fetched == Fetched::Fresh {
         if let Some(tracking) = trunk.and_then(|trunk| trunk.tracking_ref.as_ref())

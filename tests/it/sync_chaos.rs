@@ -335,3 +335,15 @@ fn a_clock_that_is_more_than_a_day_ahead_is_nobody_elses() {
     chaos.heals();
     assert_eq!(chaos.list(1).iter().filter(|task| task["title"] == "work goes on").count(), 1);
 }
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_clock_that_was_put_back_does_not_keep_a_clone_from_looking() {
+    let mut chaos = Chaos::of(2);
+    chaos.set(1, 3 * HOUR);
+    chaos.orch(1, &["next"]).code(5);
+    chaos.set(1, 0);
+    let id = chaos.orch(0, &["add", "new"]).success().line();
+    chaos.orch(0, &["sync"]).success();
+    assert_eq!(chaos.orch(1, &["next", "--no-worktree", "--json"]).success().json()["id"], id.as_str());
+}
