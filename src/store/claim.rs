@@ -98,15 +98,24 @@ impl Store<'_> {
         Ok(commit)
     }
 
-    /// Reads a claim that was fetched.
+    /// Reads a claim that was fetched and may be joined.
     pub fn read_claim(&self, commit: &Oid) -> Result<ClaimRecord, StoreError> {
-        let hostile = |what| StoreError::Hostile { path: format!("{FILE} of {}", commit.short()), what };
-        let read = self.at(commit).and_then(|claim| claim.file(FILE)).map_err(|e| hostile(e.to_string()))?;
-        let text = read.ok_or_else(|| hostile("it is missing".to_owned()))?;
-        let record = ClaimRecord::decode(&text).map_err(hostile)?;
-        admit::check_register(&record.register, Clock.now()).map_err(hostile)?;
+        let record = self.find_claim(commit)?;
+        admit::check_register(&record.register, Clock.now()).map_err(|what| hostile(commit, what))?;
         Ok(record)
     }
+
+    /// Reads a claim that was fetched. Its times may be such that it is not joined: it is somebody's for all that.
+    pub fn find_claim(&self, commit: &Oid) -> Result<ClaimRecord, StoreError> {
+        let read = self.at(commit).and_then(|claim| claim.file(FILE));
+        let text = read.map_err(|error| hostile(commit, error.to_string()))?;
+        let text = text.ok_or_else(|| hostile(commit, "it is missing".to_owned()))?;
+        ClaimRecord::decode(&text).map_err(|what| hostile(commit, what))
+    }
+}
+
+fn hostile(commit: &Oid, what: String) -> StoreError {
+    StoreError::Hostile { path: format!("{FILE} of {}", commit.short()), what }
 }
 
 #[cfg(test)]

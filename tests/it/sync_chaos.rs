@@ -338,6 +338,23 @@ fn a_clock_that_is_more_than_a_day_ahead_is_nobody_elses() {
 
 #[cfg(debug_assertions)]
 #[test]
+fn a_claim_of_the_future_is_not_taken_away() {
+    let mut chaos = Chaos::of(2);
+    let id = chaos.orch(0, &["add", "known to both"]).success().line();
+    chaos.heals();
+    chaos.set(1, 30 * HOUR);
+    let start = ["start", &id, "--no-worktree", "--require-confirmed", "--json"];
+    chaos.orch(1, &start).success();
+    let second = chaos.orch(0, &start).code(7);
+    assert!(second.to_string().contains("more than a day ahead"), "{second}");
+
+    chaos.set(0, 7 * HOUR);
+    chaos.heals();
+    assert_eq!(chaos.confirmed(1), [id]);
+}
+
+#[cfg(debug_assertions)]
+#[test]
 fn a_clock_that_was_put_back_does_not_keep_a_clone_from_looking() {
     let mut chaos = Chaos::of(2);
     chaos.set(1, 3 * HOUR);

@@ -186,7 +186,8 @@ struct Seen {
 
 fn seen(cx: &Ctx, remote: &str, id: &TaskId) -> Result<Seen, OpError> {
     let at = at(cx, remote, id)?;
-    let record = match at.as_ref().map(|oid| cx.store().read_claim(oid)).transpose() {
+    // Also one by a clock that is far ahead: whoever made it was told that it has the task.
+    let record = match at.as_ref().map(|oid| cx.store().find_claim(oid)).transpose() {
         Ok(record) => record,
         Err(StoreError::Hostile { .. }) => None,
         Err(error) => return Err(error.into()),
@@ -251,6 +252,16 @@ pub(super) fn prepare(
 /// Whether the remote has the right of a register already.
 pub(super) fn is_there(cx: &Ctx, remote: &str, id: &TaskId, register: &Register) -> Result<bool, OpError> {
     Ok(observed(cx, remote, id)?.is_some_and(|(_, record)| is_settled(&record, register)))
+}
+
+/// Why a claim can't be put where the remote has another one.
+pub(super) fn in_the_way(cx: &Ctx, remote: &str, id: &TaskId) -> Result<String, OpError> {
+    let there = at(cx, remote, id)?;
+    match there.map(|oid| cx.store().read_claim(&oid)).transpose() {
+        Err(StoreError::Hostile { what, .. }) => Ok(format!("what the remote has is refused: {what}")),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok("what the remote has outranks it".to_owned()),
+    }
 }
 
 /// Writes a claim's commit and notes that it is ours.

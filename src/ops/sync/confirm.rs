@@ -51,7 +51,7 @@ pub(crate) fn publish(
             }
             // It was fetched, and not joined yet.
             claims::take_in(cx, remote, &mut Report::default())?;
-            "what the remote has outranks it".clone_into(&mut said);
+            said = claims::in_the_way(cx, remote, id)?;
             continue;
         };
         match remote::push(cx, remote, std::slice::from_ref(&update))? {
