@@ -38,7 +38,7 @@ pub use new_commit::NewCommit;
 pub use packing::Packing;
 pub use program::{LOCAL_VARIABLES, scrubbed};
 pub use read::{CommitInfo, Entry, EntryKind, TreeChange};
-pub use refs::{Cas, RefChange};
+pub use refs::{Cas, RefChange, is_left_by_us};
 pub use repo::Repo;
 pub use stock::Stock;
 pub use worktree::{Dirt, Worktree};

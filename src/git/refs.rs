@@ -16,7 +16,7 @@ use crate::git::read::from_gix;
 use crate::git::repo::Repo;
 use crate::sys::clock::Clock;
 use crate::sys::failpoint::{self, Point};
-use crate::sys::fs::{self, Durability};
+use crate::sys::fs::{self, Durability, FsError};
 use crate::sys::lock::FileLock;
 use crate::sys::process::Cmd;
 use crate::sys::random;
@@ -166,6 +166,13 @@ impl Repo {
     pub fn delete_ref(&self, name: &str, old: &Oid) -> Result<(), GitError> {
         self.run_git(["update-ref", "--no-deref", "-d", name, old.as_str()]).map(drop)
     }
+}
+
+/// Whether a ref's lock file is one of ours that a killed process left. It is in nobody's way: whoever wants the ref next
+/// removes it.
+pub fn is_left_by_us(lock: &Path) -> Result<bool, FsError> {
+    let is_ours = fs::read_optional(lock)?.is_some_and(|text| text.starts_with(OURS));
+    Ok(is_ours && !FileLock::is_held(lock)?)
 }
 
 /// git's lock on one ref file: whoever makes `<ref>.lock` may change the ref.

@@ -213,6 +213,7 @@ impl Done {
     }
 
     /// The signal that ended it.
+    #[cfg(debug_assertions)]
     pub(crate) fn signal(&self) -> Option<i32> {
         self.status.signal()
     }

@@ -68,7 +68,7 @@ kill -9 $PPID
 const MINUTE: u64 = 60_000;
 
 /// How wrong a clock is, in milliseconds: as far as it is followed, farther, or much farther. Two such clocks are less
-/// than a day apart: beyond that a state is refused, which the last test of this file looks at.
+/// than a day apart: beyond that a state is refused, which a test below looks at.
 fn wrong(dice: &mut Dice) -> i64 {
     let far = *dice.one_of(&[0, 4 * MINUTE, 60 * MINUTE, 11 * 60 * MINUTE]);
     let ms = i64::try_from(dice.below(far + 1)).expect("hours");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::git::is_left_by_us;
 use crate::ops::context::Ctx;
 use crate::ops::doctor::check::{Check, FIX, Mend};
 use crate::ops::error::OpError;
@@ -36,6 +37,11 @@ fn judge(cx: &Ctx, path: &Path, whose: Whose, living: &Living, mend: Mend) -> Re
     };
     let age = cx.clock.now().since(written);
     let old = format!("{} old", period(age));
+    if mend != Mend::Repair && whose == Whose::Ours && is_left_by_us(path)? {
+        let line =
+            format!("{old}, left by a killed command of ours; the next one that wants the ref removes it");
+        return Ok(Check::note(NAME, line).at_path(path));
+    }
     let check = match living {
         Living::Some(pids) => {
             let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
