@@ -276,7 +276,7 @@ fn packs_that_are_put_together_by_one_who_is_killed_lack_nothing() {
     scene.save();
     let many = tasks(&repo).len();
     let reached = scene.kills(&repo, &["add", "new"], Point::ALL[0], |kill| {
-        prune(&repo);
+        is_whole(&repo);
         assert_eq!(tasks(&repo).len(), many + usize::from(is_there(kill)), "{kill:?}");
         repo.orch(&["add", "later"]).success();
         is_sound(&repo);
@@ -287,6 +287,7 @@ fn packs_that_are_put_together_by_one_who_is_killed_lack_nothing() {
                 test ! -e $f || { test -e ${f%.*}.pack && test -e ${f%.*}.idx; } || echo $f; done";
             assert_eq!(repo.sh(odd).success().stdout, "", "{kill:?}: nothing is left of what was cut off");
         }
+        prune(&repo);
     });
     assert_reached(Story::Packing, &reached);
 }

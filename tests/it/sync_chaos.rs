@@ -174,12 +174,13 @@ impl Chaos {
                 run(&self.cmd(n, &["release", &id]));
             }
             7 => {
-                let mine: Vec<String> =
-                    self.owners.iter().filter(|o| *o.1 == n).map(|o| o.0.clone()).collect();
-                if mine.is_empty() {
+                // Any that it knows of: what others wrote, too.
+                let list = self.list(n);
+                if list.is_empty() {
                     return;
                 }
-                let (id, title) = (dice.one_of(&mine).clone(), format!("title {}", dice.below(1_000_000)));
+                let id = dice.one_of(&list)["id"].as_str().expect("an id").to_owned();
+                let title = format!("title {}", dice.below(1_000_000));
                 self.edit(n, &id, title, run);
             }
             _ => drop(run(&self.cmd(n, &["sync"]))),
