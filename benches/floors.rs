@@ -6,64 +6,26 @@
 //! target is shown and does not fail, because machines are noisy.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::process::ExitCode;
 
-use git_orch::sys::clock::Clock;
-use git_orch::sys::env::Env;
 use git_orch::sys::fs::{self, Durability};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use crate::timed::{Limit, Measured, Outcome, Subject, Target, World, measure, note, ratio, table, verdict};
+
+#[path = "common/timed.rs"]
+mod timed;
 
 const ORCH: &str = env!("CARGO_BIN_EXE_git-orch");
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
-const GIT_CONFIG: &str = "[user]\n\tname = Ann Lee\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n\
-                          [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 const ORCH_TOML: &str = "[[ralph.step]]\nname = \"ok\"\nkind = \"lint\"\nrun = \"true\"\n";
-
-/// One thing that is measured.
-struct Subject {
-    name: &'static str,
-    program: PathBuf,
-    args: Vec<OsString>,
-    dir: PathBuf,
-    stdin: String,
-    target: Option<Target>,
-}
-
-/// What a subject may cost, next to another one.
-struct Target {
-    of: &'static str,
-    limit: Limit,
-}
-
-enum Limit {
-    /// At most this many times the other.
-    Times(f64),
-    /// At most this many milliseconds more than the other.
-    MoreMs(f64),
-}
-
-/// What was measured of a subject.
-struct Measured {
-    times: Vec<Duration>,
-    error: Option<String>,
-}
 
 struct Settings {
     rounds: usize,
     tasks: usize,
-}
-
-/// Where everything happens.
-struct World {
-    root: PathBuf,
-    vars: Vec<(OsString, OsString)>,
 }
 
 fn main() -> ExitCode {
@@ -109,72 +71,7 @@ fn bench(settings: &Settings) -> Outcome<bool> {
     Ok(measured.values().all(|m| m.error.is_none()))
 }
 
-fn note(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stderr(), "{text}")
-}
-
 impl World {
-    fn new(root: PathBuf) -> Outcome<Self> {
-        let (home, ambient) = (root.join("home"), Env::capture());
-        fs::create_dir_all(&home)?;
-        let config = home.join(".gitconfig");
-        fs::write_atomic(&config, GIT_CONFIG.as_bytes(), 0o644, Durability::None)?;
-        let path = ambient.get("PATH").ok_or("PATH is not set")?.to_owned();
-        let pairs: [(&str, OsString); 6] = [
-            ("PATH", path),
-            ("HOME", home.into()),
-            ("LC_ALL", "C".into()),
-            ("TZ", "UTC".into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_CONFIG_GLOBAL", config.into()),
-        ];
-        Ok(Self { root, vars: pairs.into_iter().map(|(k, v)| (k.into(), v)).collect() })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "measured without the threads that capture output")]
-    fn command(&self, program: &Path, dir: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(dir).env_clear().envs(self.vars.iter().map(|(k, v)| (k, v)));
-        command
-    }
-
-    /// Runs to the end; what it printed, or an error with what it said.
-    fn run(&self, program: impl AsRef<Path>, dir: &Path, args: &[&str]) -> Outcome<String> {
-        let output = self.command(program.as_ref(), dir).args(args).stdin(Stdio::null()).output()?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let line = said.lines().next().unwrap_or_default();
-        Err(format!("`{} {}`: {}: {line}", program.as_ref().display(), args.join(" "), output.status).into())
-    }
-
-    /// A program that does nothing, built as ours is but by rustc alone.
-    fn empty(&self) -> Outcome<PathBuf> {
-        let (source, program) = (self.root.join("empty.rs"), self.root.join("empty"));
-        fs::write_atomic(&source, b"fn main() {}\n", 0o644, Durability::None)?;
-        let ambient = Env::capture();
-        let rustc = ambient.get("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
-        let flags = ["-Copt-level=3", "-Clto=thin", "-Ccodegen-units=1", "-Cstrip=symbols", "-Cpanic=abort"];
-        // The toolchain is found by the user's own environment.
-        let mut command = self.command(&rustc, &self.root);
-        let build = command.env_clear().envs(ambient.iter()).args(flags).args(["--edition=2024", "-o"]);
-        let status = build.arg(&program).arg(&source).status()?;
-        if status.success() { Ok(program) } else { Err(format!("rustc: {status}").into()) }
-    }
-
-    /// A repository with one commit of `files`.
-    fn repo(&self, name: &str, files: &[(&str, &str)]) -> Outcome<PathBuf> {
-        self.run("git", &self.root, &["init", "--quiet", name])?;
-        let dir = self.root.join(name);
-        for (file, text) in files {
-            fs::write_atomic(&dir.join(file), text.as_bytes(), 0o644, Durability::None)?;
-        }
-        self.run("git", &dir, &["add", "--all"])?;
-        self.run("git", &dir, &["commit", "--quiet", "-m", "first"])?;
-        Ok(dir)
-    }
-
     /// A repository that git-orch was set up in, on a branch of its own, with one passing step.
     fn orchestrated(&self, name: &str) -> Outcome<PathBuf> {
         let dir = self.repo(name, &[("README.md", "# bench\n"), ("orch.toml", ORCH_TOML)])?;
@@ -206,6 +103,7 @@ impl World {
             args: args.iter().map(OsString::from).collect(),
             dir: dir.to_owned(),
             stdin: String::new(),
+            before: None,
             target,
         };
         let (orch, git_program) = (Path::new(ORCH), Path::new("git"));
@@ -258,97 +156,6 @@ impl World {
         let file = file.to_str().ok_or("the temporary directory is not UTF-8")?;
         Ok(self.run(ORCH, dir, &["add", "--from", file])?.lines().map(str::to_owned).collect())
     }
-
-    /// Runs `subject` once.
-    fn once(&self, subject: &Subject) -> Outcome<Duration> {
-        let mut command = self.command(&subject.program, &subject.dir);
-        command.args(&subject.args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let start = Clock.monotonic();
-        let mut child = command.spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that ended without reading does not mind.
-            drop(input.write_all(subject.stdin.as_bytes()));
-        }
-        let status = child.wait()?;
-        let took = start.elapsed();
-        if status.success() { Ok(took) } else { Err(status.to_string().into()) }
-    }
-}
-
-/// All subjects in turn, `rounds` times, after one round that is not counted.
-fn measure(world: &World, subjects: &[Subject], rounds: usize) -> BTreeMap<&'static str, Measured> {
-    let mut all: BTreeMap<&'static str, Measured> =
-        subjects.iter().map(|s| (s.name, Measured { times: Vec::new(), error: None })).collect();
-    for round in 0..=rounds {
-        for subject in subjects {
-            let Some(measured) = all.get_mut(subject.name) else { continue };
-            if measured.error.is_some() {
-                continue;
-            }
-            match world.once(subject) {
-                Ok(took) if round > 0 => measured.times.push(took),
-                Ok(_) => {}
-                Err(error) => measured.error = Some(error.to_string()),
-            }
-        }
-    }
-    for measured in all.values_mut() {
-        measured.times.sort();
-    }
-    all
-}
-
-impl Measured {
-    /// Milliseconds; None without a time.
-    fn quantile(&self, tenths: usize) -> Option<f64> {
-        self.times.get((self.times.len().saturating_sub(1)) * tenths / 10).map(|t| t.as_secs_f64() * 1e3)
-    }
-}
-
-/// The medians' ratio, or None if one is missing.
-fn ratio(all: &BTreeMap<&'static str, Measured>, name: &str, of: &str) -> Option<f64> {
-    Some(all.get(name)?.quantile(5)? / all.get(of)?.quantile(5)?)
-}
-
-/// What the target says and whether it was met; None without a target or a time.
-fn verdict(all: &BTreeMap<&'static str, Measured>, subject: &Subject) -> Option<(String, bool)> {
-    let target = subject.target.as_ref()?;
-    match target.limit {
-        Limit::Times(limit) => {
-            let found = ratio(all, subject.name, target.of)?;
-            Some((format!("{found:.2} of {limit:.1} x {}", target.of), found <= limit))
-        }
-        Limit::MoreMs(limit) => {
-            let found = all.get(subject.name)?.quantile(5)? - all.get(target.of)?.quantile(5)?;
-            Some((format!("{found:+.1} of {limit:.0} ms over {}", target.of), found <= limit))
-        }
-    }
-}
-
-fn table(subjects: &[Subject], all: &BTreeMap<&'static str, Measured>) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
-    let mut lines = vec![format!(
-        "{:<26} {:>9} {:>9} {:>8} {:>8}  target",
-        "subject", "median ms", "p90 ms", "x empty", "x git"
-    )];
-    for subject in subjects {
-        let Some(measured) = all.get(subject.name) else { continue };
-        let target = match (&measured.error, verdict(all, subject)) {
-            (Some(error), _) => format!("failed: {error}"),
-            (None, Some((text, met))) => format!("{} {text}", if met { "met   " } else { "MISSED" }),
-            (None, None) => String::new(),
-        };
-        let line = format!(
-            "{:<26} {:>9} {:>9} {:>8} {:>8}  {target}",
-            subject.name,
-            number(measured.quantile(5)),
-            number(measured.quantile(9)),
-            number(ratio(all, subject.name, "empty program")),
-            number(ratio(all, subject.name, "git rev-parse HEAD")),
-        );
-        lines.push(line.trim_end().to_owned());
-    }
-    lines.join("\n") + "\n"
 }
 
 fn json(
