@@ -66,7 +66,7 @@ fn gate(task: Option<String>, event: Gate) -> Event {
         },
         Gate::StepStarted { name, .. } => Event::StepStarted { task, step: name },
         Gate::StepLine { name, line } => Event::StepOutput { task, step: name, line },
-        Gate::StepRetried { name, attempt } => {
+        Gate::StepRetried { name, attempt, .. } => {
             Event::Note { task, text: format!("{name} failed; try {attempt}") }
         }
         Gate::StepFinished { result } => Event::StepFinished {

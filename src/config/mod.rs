@@ -16,6 +16,7 @@ mod model;
 mod parse;
 mod period;
 mod problem;
+mod quarantine;
 mod reader;
 
 pub use local::{Claims, Local, LocalError, SandboxUse, StateSync};
@@ -26,6 +27,7 @@ pub use model::{
 pub use parse::{FILE, parse};
 pub use period::{Period, PeriodError};
 pub use problem::ConfigProblem;
+pub use quarantine::{Day, Quarantine};
 
 #[cfg(test)]
 mod tests;

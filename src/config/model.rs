@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::period::Period;
+use crate::config::quarantine::Quarantine;
 use crate::domain::role::{Role, Team};
 use crate::sys::sandbox::Network;
 
@@ -36,6 +37,12 @@ pub struct Ralph {
     pub max_age: Period,
     /// `[[ralph.step]]`, in the order of the file.
     pub steps: Vec<Step>,
+    /// `[[ralph.quarantine]]`, in the order of the file.
+    pub quarantine: Vec<Quarantine>,
+    /// How often in a row a step is BLOCKED before `git orch run` waits for it; 0: it never does.
+    pub breaker: u32,
+    /// How long it then waits at first.
+    pub breaker_wait: Period,
 }
 
 impl Default for Ralph {
@@ -46,6 +53,9 @@ impl Default for Ralph {
             accept: Accept::Absolute,
             max_age: Period::from_secs(7 * 24 * 3600),
             steps: Vec::new(),
+            quarantine: Vec::new(),
+            breaker: 3,
+            breaker_wait: Period::from_secs(60),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::config::model::{
     RoleConfig, Run, Step, StepKind,
 };
 use crate::config::problem::{ConfigProblem, nearest};
+use crate::config::quarantine;
 use crate::config::reader::{Reader, Value};
 use crate::domain::role::{Role, Team};
 use crate::sys::sandbox::Network;
@@ -17,7 +18,9 @@ use crate::sys::sandbox::Network;
 pub const FILE: &str = "orch.toml";
 
 const TOP: [&str; 6] = ["ralph", "agents", "roles", "merge", "push", "policy"];
-const RALPH: [&str; 6] = ["setup", "carry", "accept", "max_age", "network", "step"];
+const RALPH: [&str; 9] =
+    ["setup", "carry", "accept", "max_age", "network", "breaker", "breaker_wait", "step", "quarantine"];
+const MAX_BREAKER: u64 = 1000;
 const STEP: [&str; 15] = [
     "name",
     "kind",
@@ -79,7 +82,7 @@ fn top(r: &mut Reader<'_>, table: &DeTable<'_>) -> Config {
 fn ralph(r: &mut Reader<'_>, value: &Value<'_>) -> Ralph {
     let mut ralph = Ralph::default();
     let Some(table) = r.table("ralph", value) else { return ralph };
-    let (mut steps, mut network) = (Vec::new(), Network::On);
+    let (mut steps, mut quarantined, mut network) = (Vec::new(), Vec::new(), Network::On);
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "setup" => ralph.setup = r.strings("setup", value).into_iter().map(Spanned::into_inner).collect(),
@@ -92,13 +95,23 @@ fn ralph(r: &mut Reader<'_>, value: &Value<'_>) -> Ralph {
             "network" => {
                 network = r.choice("network", value, &Network::ALL, Network::as_str).unwrap_or(network);
             }
+            "breaker" => {
+                let count = r.count("breaker", value, MAX_BREAKER).and_then(|n| u32::try_from(n).ok());
+                ralph.breaker = count.unwrap_or(ralph.breaker);
+            }
+            "breaker_wait" => {
+                ralph.breaker_wait = r.positive_period("breaker_wait", value).unwrap_or(ralph.breaker_wait);
+            }
             "step" => steps = r.tables("ralph.step", value),
+            "quarantine" => quarantined = r.tables("ralph.quarantine", value),
             _ => r.unknown_key(key, "[ralph]", &RALPH),
         }
     }
     let placed: Vec<PlacedStep> = steps.iter().map(|table| step(r, table, network)).collect();
     check::steps(r, &placed);
     ralph.steps = placed.into_iter().map(|p| p.step).collect();
+    let names: Vec<&str> = ralph.steps.iter().map(|step| step.name.as_str()).collect();
+    ralph.quarantine = quarantine::read(r, &quarantined, &names);
     ralph
 }
 

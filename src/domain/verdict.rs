@@ -167,6 +167,8 @@ pub struct StepReport {
     pub tests: Option<Tests>,
     /// Counts of lines, if it is a report of coverage.
     pub coverage: Option<Coverage>,
+    /// Failed tests that did not count, because they are in quarantine.
+    pub quarantined: Vec<String>,
 }
 
 /// A verdict with all that belongs to it: an attestation.

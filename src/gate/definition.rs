@@ -1,8 +1,9 @@
 //! What a gate is: setup, carried paths and steps; its hash; the key of a verdict.
 
-use crate::config::{Config, Moment, Run, Step};
+use crate::config::{Config, Moment, Quarantine, Run, Step};
 use crate::domain::oid::Oid;
 use crate::domain::role::Team;
+use crate::domain::time::Timestamp;
 use crate::gate::canon::Canon;
 use crate::sys::sandbox::Network;
 
@@ -16,6 +17,8 @@ pub struct Definition {
     pub carry: Vec<String>,
     /// The steps, in the order of `orch.toml`.
     pub steps: Vec<Step>,
+    /// The tests whose failure does not count for a while.
+    pub quarantine: Vec<Quarantine>,
 }
 
 /// What a verdict is relative to.
@@ -32,7 +35,12 @@ impl Definition {
     /// is done with a verdict, not how it comes about.
     pub fn of(config: &Config) -> Self {
         let ralph = &config.ralph;
-        Self { setup: ralph.setup.clone(), carry: ralph.carry.clone(), steps: ralph.steps.clone() }
+        Self {
+            setup: ralph.setup.clone(),
+            carry: ralph.carry.clone(),
+            steps: ralph.steps.clone(),
+            quarantine: ralph.quarantine.clone(),
+        }
     }
 
     /// The part of the gate that applies at `moment` (`Always`: whenever) for branches of `team` (None:
@@ -73,7 +81,12 @@ impl Definition {
             }
         }
         let steps = self.steps.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(s, _)| s.clone());
-        Self { setup: self.setup.clone(), carry: self.carry.clone(), steps: steps.collect() }
+        Self {
+            setup: self.setup.clone(),
+            carry: self.carry.clone(),
+            steps: steps.collect(),
+            quarantine: self.quarantine.clone(),
+        }
     }
 
     /// The bytes that the hash is taken over (encoding: `canon`).
@@ -96,12 +109,29 @@ impl Definition {
         let limited = self.steps.iter().filter(|step| step.network != Network::On);
         let limited: Vec<String> =
             limited.map(|step| format!("{}={}", step.name, step.network.as_str())).collect();
-        if limited.is_empty() {
+        let canon = if limited.is_empty() {
             canon
         } else {
             canon.text("network").list(limited.iter().map(String::as_str))
-        }
+        };
+        self.quarantine.iter().fold(canon, quarantined)
     }
+
+    /// Whether an entry of the quarantine ended between two moments: a verdict made at the first says nothing about the
+    /// second.
+    pub fn ended_between(&self, made: Timestamp, now: Timestamp) -> bool {
+        self.quarantine.iter().any(|entry| !entry.expired(made) && entry.expired(now))
+    }
+}
+
+fn quarantined(canon: Canon, entry: &Quarantine) -> Canon {
+    canon
+        .text("quarantine")
+        .text(&entry.test)
+        .option(entry.step.as_deref())
+        .text(&entry.owner)
+        .text(entry.until.as_str())
+        .option(entry.reason.as_deref())
 }
 
 /// A step's fields but its network, which came later.
@@ -214,6 +244,14 @@ mod tests {
         assert!(hashes.insert(other.hash()));
         other.carry = vec!["target".into()];
         assert!(hashes.insert(other.hash()));
+        let entry = |change: &str| {
+            let toml = format!("{GATE}[[ralph.quarantine]]\ntest='t'\nowner='o'\nuntil=2026-01-02\n{change}");
+            definition(&toml).hash()
+        };
+        let one = entry("");
+        for other in [one, entry("step='lint'"), entry("reason='r'")] {
+            assert!(hashes.insert(other));
+        }
         other.steps.swap(0, 1);
         assert!(hashes.insert(other.hash()));
     }

@@ -11,6 +11,7 @@
 //! regressions.
 
 mod attest;
+pub mod breaker;
 mod canon;
 mod classify;
 mod command;
@@ -21,12 +22,14 @@ mod definition;
 pub mod detect;
 mod environment;
 pub mod findings;
+pub mod flakes;
 mod held;
 mod inputs;
 mod log;
 mod mac;
 mod outcome;
 mod plan;
+mod quarantine;
 mod reading;
 mod regress;
 mod run;

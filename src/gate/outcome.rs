@@ -1,6 +1,6 @@
 //! What a run of the gate tells while it runs, and what it comes to.
 
-use crate::domain::verdict::{StepResult, Word};
+use crate::domain::verdict::{StepReport, StepResult, Word};
 
 /// Rules that decide a verdict when no step does.
 pub mod rule {
@@ -20,6 +20,8 @@ pub mod rule {
     pub const SKIPPED_TESTS: &str = "ralph.skipped_tests";
     /// Less is covered than on the base.
     pub const COVERAGE: &str = "ralph.coverage";
+    /// A test failed whose quarantine has ended.
+    pub const QUARANTINE: &str = "ralph.quarantine_expired";
     /// A step's report is missing, old, or can't be read.
     pub const REPORT: &str = "ralph.report";
     /// Logs can't be written.
@@ -74,6 +76,8 @@ pub enum Event {
         name: String,
         /// Which try begins, from 2.
         attempt: u32,
+        /// What the report of the try before says.
+        report: StepReport,
     },
     /// It ended, or was skipped.
     StepFinished {

@@ -142,5 +142,5 @@ pub(super) fn settled(report: Report) -> StepReport {
     let mut findings = report.findings;
     findings.sort_by_key(|finding| finding.severity);
     let found = findings.len() as u64 + report.truncated;
-    StepReport { findings, found, tests: report.tests, coverage: report.coverage }
+    StepReport { findings, found, tests: report.tests, coverage: report.coverage, quarantined: Vec::new() }
 }

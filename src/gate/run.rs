@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::Scope;
 
-use crate::config::Step;
+use crate::config::{Quarantine, Step};
 use crate::domain::verdict::{StepResult, Word};
 use crate::gate::context::RunContext;
 use crate::gate::definition::Definition;
 use crate::gate::log::no_log;
 use crate::gate::outcome::{Event, Outcome, Stop, rule};
 use crate::gate::plan::{self, Next, Progress};
+use crate::gate::quarantine;
 use crate::gate::setup;
 use crate::gate::step::{self, Finished};
+use crate::sys::clock::Clock;
 use crate::sys::fs;
 
 /// Messages that may wait for the caller before a step has to.
@@ -76,6 +78,7 @@ fn after_setup(
 struct Runner<'a> {
     checkout: &'a Path,
     steps: &'a [Step],
+    quarantine: &'a [Quarantine],
     ctx: &'a RunContext<'a>,
     on_event: &'a mut dyn FnMut(Event),
     progress: Vec<Progress>,
@@ -101,6 +104,7 @@ impl<'a> Runner<'a> {
         Self {
             checkout,
             steps,
+            quarantine: &definition.quarantine,
             ctx,
             on_event,
             progress: vec![Progress::Waiting; steps.len()],
@@ -188,6 +192,7 @@ impl<'a> Runner<'a> {
     }
 
     fn end(&mut self, index: usize, finished: Finished) {
+        let finished = quarantine::weigh(self.quarantine, &self.steps[index], Clock.now(), finished);
         self.progress[index] = Progress::Ended(finished.result.word);
         (self.on_event)(Event::StepFinished { result: Box::new(finished.result.clone()) });
         if finished.stopped {
@@ -200,7 +205,7 @@ impl<'a> Runner<'a> {
     fn outcome(self, mut before: Vec<StepResult>) -> Outcome {
         let all: Vec<Finished> = self.results.into_iter().flatten().collect();
         let word = all.iter().fold(Word::Pass, |word, f| word.and(f.result.word));
-        let decisive = all.iter().find(|f| f.rule.is_some()).filter(|_| word == Word::Blocked);
+        let decisive = all.iter().find(|f| f.rule.is_some() && f.result.word == word);
         let rule = decisive.and_then(|f| f.rule).map(str::to_owned);
         let fact = decisive
             .map(|f| format!("{}: {}", f.result.name, f.result.reason.as_deref().unwrap_or_default()));

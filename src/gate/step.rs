@@ -129,7 +129,8 @@ fn tries(step: &Step, checkout: &Path, ctx: &RunContext<'_>, on_event: &mut dyn 
             return Ran { tried, rule, report: report.map(reading::settled) };
         }
         attempt += 1;
-        on_event(Event::StepRetried { name: step.name.clone(), attempt });
+        let report = report.map(reading::settled).unwrap_or_default();
+        on_event(Event::StepRetried { name: step.name.clone(), attempt, report });
     }
 }
 

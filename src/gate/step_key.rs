@@ -125,7 +125,8 @@ mod tests {
         let different: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
 
-        let gate = Definition { setup: vec!["a".into()], carry: vec![], steps: vec![step("a:x")] };
+        let steps = vec![step("a:x")];
+        let gate = Definition { setup: vec!["a".into()], steps, ..Definition::default() };
         let frozen = step_definition(&gate, &gate.steps[0]);
         insta::assert_snapshot!(frozen, @"c67800388240efa597cf3e49d61e50f420a03bcb07a338b23d5b16142f8d2ab1");
         let other = Definition { setup: vec![], carry: vec!["a".into()], ..gate.clone() };

@@ -12,6 +12,7 @@ use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::observed::{self, Watch};
 use crate::ops::people;
 use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
@@ -136,12 +137,18 @@ pub(super) fn run_due(
     let (held, known) = (room.held(checkout.path()), reuse.results(definition));
     let ctx =
         RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, known: &known, held };
-    let mut forward = |event| sink(Event::Gate { task: request.task.clone(), event });
+    let mut watch = Watch::default();
+    let mut forward = |event| {
+        watch.event(&event);
+        sink(Event::Gate { task: request.task.clone(), event });
+    };
     let verify = || {
         room.setup_ended(cx, &checkout);
         checkout.verify(cx)
     };
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
+    let gate = definition.hash();
+    watch.keep(cx, &observed::Judged { tree, gate: &gate, ralph: &config.ralph }, &outcome);
     Ok(Ran { outcome, trust: room.trust(), room: Some(room), is_judged: true })
 }
 

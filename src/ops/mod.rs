@@ -38,6 +38,7 @@ pub mod merge;
 pub mod metrics;
 pub mod mode;
 pub mod needs;
+pub mod observed;
 pub mod overrides;
 pub mod people;
 mod pool;

@@ -130,7 +130,8 @@ fn look_up(
     let age = cx.clock.now().since(verdict.made);
     let limit = i64::try_from(config.ralph.max_age.millis()).unwrap_or(i64::MAX);
     let held = sandbox::suffices(verdict.trust, config.policy.sandbox);
-    let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit && held;
+    let lapsed = definition.ended_between(verdict.made, cx.clock.now());
+    let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit && held && !lapsed;
     Ok(matches.then_some(verdict))
 }
 

@@ -5,12 +5,14 @@ use crate::domain::control::Control;
 use crate::domain::id::{SessionId, TaskId};
 use crate::domain::task::Task;
 use crate::domain::verdict::Word;
+use crate::gate::breaker::Circuit;
 use crate::hook::name::Hook;
 use crate::index::{Filter, Row};
 use crate::ops::attested::{self, Tamper};
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::gateless;
+use crate::ops::observed;
 use crate::ops::ralph::{self, Request};
 use crate::ops::ready::Queue;
 use crate::ops::setup;
@@ -60,6 +62,8 @@ pub struct Status {
     pub tamper: Option<Tamper>,
     /// What could not be read, one line each: a damaged task file, an unusable `orch.toml`.
     pub problems: Vec<String>,
+    /// The breakers that are open, by step.
+    pub breakers: Vec<(String, Circuit)>,
 }
 
 /// Looks at everything. Nothing that is damaged keeps the rest from being shown.
@@ -82,6 +86,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.push(error.to_string());
         Control::default()
     });
+    let breakers = observed::breakers(cx)?.into_iter().filter(|(_, circuit)| circuit.open.is_some());
     let tamper = attested::tamper(cx, &trunk)?;
     attested::settle(cx, &trunk);
     Ok(Status {
@@ -97,6 +102,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         hooks: hooks(cx)?,
         tamper,
         problems,
+        breakers: breakers.collect(),
         trunk,
     })
 }

@@ -7,6 +7,7 @@
 
 mod actions;
 mod annotations;
+mod breaker;
 mod demo;
 mod deps;
 mod doctor;
@@ -34,6 +35,7 @@ mod worktree;
 
 pub use actions::{actions, next_commands};
 pub use annotations::annotations;
+pub use breaker::flakes;
 pub use demo::demo;
 pub use deps::tree;
 pub use doctor::{doctor, problems};

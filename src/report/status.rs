@@ -1,6 +1,7 @@
 //! Where the repository stands, on one screen.
 
 use crate::report::Page;
+use crate::report::breaker;
 use crate::report::lines::Lines as _;
 use crate::report::palette::{self, BAD, DIM, GOOD, STRONG, WARN, paint};
 use crate::report::task::task_table;
@@ -17,6 +18,9 @@ pub fn status(view: &StatusView, page: Page) -> String {
     if view.mode != "NORMAL" {
         let why = view.reason.as_deref().map_or_else(String::new, |r| format!(": {}", harmless(r)));
         out.line(&format!("{} {}{why}", paint(DIM, "mode  "), paint(WARN, view.mode)));
+    }
+    for breaker in &view.breakers {
+        out.line(&format!("{} {}", paint(DIM, "gate  "), breaker::breaker(breaker)));
     }
     for problem in &view.problems {
         let text = harmless(problem).replace('\n', &format!("\n{}", " ".repeat(7)));
@@ -75,7 +79,12 @@ mod tests {
     use crate::domain::verdict::Word;
     use crate::report::page::tests::{plain, terminal};
     use crate::view::task::tests::{claimed, sample};
-    use crate::view::{Counts, TaskView};
+    use crate::view::{BreakerView, Counts, TaskView};
+
+    fn breaker() -> BreakerView {
+        let (step, reason) = ("test".to_owned(), "cargo: not found".to_owned());
+        BreakerView { step, state: "half_open", in_a_row: 3, reason, until: String::new() }
+    }
 
     #[test]
     fn the_screen() {
@@ -98,6 +107,7 @@ mod tests {
             worktrees: vec![],
             hooks: HooksView { state: HooksState::Partial, detail: Some("pre-push is missing".into()) },
             problems: Vec::new(),
+            breakers: Vec::new(),
         };
         insta::assert_snapshot!(plain(&status(&view, terminal(80))), @r"
         trunk  main (remote origin), PASS
@@ -129,10 +139,12 @@ mod tests {
         ");
         view.gate = false;
         view.problems = vec!["one\ntwo".into()];
+        view.breakers = vec![breaker()];
         insta::assert_snapshot!(plain(&status(&view, terminal(80))), @r"
         trunk  main (no remote), no gate
         hooks  partly enforced: pre-push is missing
         queue  empty
+        gate   test: 3 BLOCKED in a row (cargo: not found); the next `git orch run` tries it on trunk
         wrong  one
                two
         ");

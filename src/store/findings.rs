@@ -54,6 +54,10 @@ pub(crate) fn encode_report(report: &StepReport) -> Table {
         put_count(&mut t, "covered", coverage.covered);
         put_count(&mut t, "lines", coverage.total);
     }
+    if !report.quarantined.is_empty() {
+        let tests = report.quarantined.iter().map(|test| Value::String(test.clone()));
+        put(&mut t, "quarantined", Value::Array(tests.collect()));
+    }
     let findings = report.findings.iter().map(|finding| Value::Table(encode(finding)));
     put(&mut t, "finding", Value::Array(findings.collect()));
     t
@@ -86,7 +90,9 @@ pub(crate) fn decode_report(r: &Reader<'_>) -> Result<StepReport, String> {
         None
     };
     let findings = r.array("finding")?.map(decode).collect::<Result<_, _>>()?;
-    Ok(StepReport { findings, found: count(r, "found")?, tests, coverage })
+    let quarantined =
+        r.texts("quarantined")?.map(|test| test.map(str::to_owned)).collect::<Result<_, _>>()?;
+    Ok(StepReport { findings, found: count(r, "found")?, tests, coverage, quarantined })
 }
 
 fn decode(value: &DeValue<'_>) -> Result<Finding, String> {
@@ -133,6 +139,7 @@ mod tests {
                 found: 12,
                 tests: Some(Tests { ran: 5, failed: 1, skipped: 2 }),
                 coverage: Some(Coverage { covered: 1, total: 3 }),
+                quarantined: vec!["a::b".into()],
             },
         ] {
             let text = toml::to_string(&encode_report(&report)).unwrap();

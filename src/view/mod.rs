@@ -6,6 +6,7 @@
 //! absent: words for people, colour, layout (`report`), and any decision about tasks (`domain`).
 
 mod actions;
+mod breaker;
 mod demo;
 mod deps;
 mod doctor;
@@ -29,6 +30,7 @@ mod words;
 mod worktree;
 
 pub use actions::{Action, ActionsView, Done};
+pub use breaker::{BreakerView, FlakeView, FlakesView};
 pub use demo::DemoView;
 pub use deps::{DepRow, DepTreeView};
 pub use doctor::{CheckState, CheckView, DoctorView};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::task::State;
 use crate::domain::verdict::Word;
-use crate::view::{TaskView, WorktreeView, words};
+use crate::view::{BreakerView, TaskView, WorktreeView, words};
 
 /// How many tasks have each status. The order of the fields is that of a task's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -130,4 +130,6 @@ pub struct StatusView {
     pub hooks: HooksView,
     /// What is wrong, one line each.
     pub problems: Vec<String>,
+    /// Steps that `git orch run` waits for, because they were BLOCKED again and again.
+    pub breakers: Vec<BreakerView>,
 }

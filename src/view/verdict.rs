@@ -80,6 +80,8 @@ pub struct ReportView {
     pub lines_covered: Option<u64>,
     /// How many lines can be executed.
     pub lines: Option<u64>,
+    /// Failed tests that did not count, because they are in quarantine.
+    pub quarantined: Vec<String>,
 }
 
 impl ReportView {
@@ -92,6 +94,7 @@ impl ReportView {
             tests_skipped: report.tests.map(|tests| tests.skipped),
             lines_covered: report.coverage.map(|coverage| coverage.covered),
             lines: report.coverage.map(|coverage| coverage.total),
+            quarantined: report.quarantined.clone(),
         }
     }
 }

@@ -28,6 +28,8 @@ mod env;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod flakes;
+#[cfg(test)]
 mod format;
 #[cfg(test)]
 mod guard;

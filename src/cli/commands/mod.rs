@@ -23,6 +23,7 @@ pub mod next;
 pub mod override_;
 pub mod push;
 pub mod ralph;
+pub mod ralph_more;
 pub mod reuse;
 pub mod run;
 pub mod show;

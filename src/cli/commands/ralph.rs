@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
+use crate::cli::commands::ralph_more::{self, RalphFlakesArgs, RalphResetArgs};
 use crate::cli::commands::reuse::{self, CacheArgs, ExplainArgs};
 use crate::cli::commands::verdicts::{self, ExportArgs, RalphLogArgs, RalphShowArgs};
 use crate::cli::events;
@@ -47,7 +48,9 @@ Examples:
   git orch ralph --step test       only `test`, and what it needs
   git orch ralph steps             what would be run
   git orch ralph explain           which steps would run, and why
-  git orch ralph steps --detect    what `init` would propose for this repository")]
+  git orch ralph steps --detect    what `init` would propose for this repository
+  git orch ralph flakes            tests that failed and then passed on the same tree
+  git orch ralph reset             try steps that were BLOCKED again and again at once")]
 pub struct RalphArgs {
     /// The commit to judge [default: HEAD]
     #[arg(value_name = "REV")]
@@ -102,6 +105,7 @@ impl RalphArgs {
 
 /// What to do instead of judging.
 #[derive(Clone, Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the words are on the arguments: here they would replace them in the help")]
 pub enum RalphAction {
     /// Show the steps of the gate
     Steps(RalphStepsArgs),
@@ -115,6 +119,8 @@ pub enum RalphAction {
     Export(ExportArgs),
     /// Show what recorded steps saved, or run them again
     Cache(CacheArgs),
+    Flakes(RalphFlakesArgs),
+    Reset(RalphResetArgs),
 }
 
 impl RalphAction {
@@ -126,7 +132,8 @@ impl RalphAction {
             Self::Cache(cache) => cache.json(),
             Self::Show(show) => show.output.json,
             Self::Log(log) => log.output.json,
-            Self::Export(_) => false,
+            Self::Flakes(flakes) => flakes.output.json,
+            Self::Export(_) | Self::Reset(_) => false,
         }
     }
 }
@@ -150,6 +157,8 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         Some(RalphAction::Show(show)) => return verdicts::show(cx, out, show),
         Some(RalphAction::Log(log)) => return verdicts::log(cx, out, log),
         Some(RalphAction::Export(export)) => return verdicts::export(cx, out, export),
+        Some(RalphAction::Flakes(flakes)) => return ralph_more::flakes(cx, out, flakes),
+        Some(RalphAction::Reset(reset)) => return ralph_more::reset(cx, out, reset),
         None => {}
     }
     if args.explain {

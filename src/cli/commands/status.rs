@@ -2,6 +2,7 @@
 
 use crate::cli::args::JsonArg;
 use crate::cli::command_error::CommandError;
+use crate::cli::commands::ralph_more;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
@@ -32,6 +33,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &StatusArgs) -> Resu
         if view.counts.blocked > 0 {
             out.hint(wire::BLOCKED_HINT);
         }
+        if !view.breakers.is_empty() {
+            out.hint("once that is mended, `git orch ralph reset` has it tried at once");
+        }
         if view.counts.review > 0 {
             out.hint(wire::REVIEW_HINT);
         }
@@ -57,6 +61,11 @@ fn view(cx: &Ctx, status: Status) -> StatusView {
         worktrees: status.worktrees.into_iter().map(wire::worktree).collect(),
         hooks: hooks(status.hooks),
         problems,
+        breakers: status
+            .breakers
+            .into_iter()
+            .filter_map(|(step, circuit)| ralph_more::breaker(step, circuit, cx.clock.now()))
+            .collect(),
     }
 }
 

@@ -32,6 +32,7 @@ impl Proposal {
             setup: self.setup.clone(),
             carry: self.carry.clone(),
             steps: self.steps.iter().map(|proposed| proposed.step.clone()).collect(),
+            quarantine: Vec::new(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One task from its claim to its end: agent, commit, Ralph, decision, again.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::agent::driver::{self, AgentError, Driver, Ending, Job, Prompts};
@@ -21,12 +20,11 @@ use crate::domain::task::{Task, Work};
 use crate::domain::verdict::Word;
 use crate::git::Worktree;
 use crate::ops::commit::{self, Committed, Skipped};
-use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Judged, Recorded, Request};
-use crate::ops::run::shared::Shared;
-use crate::ops::run::{spent, tell};
+use crate::ops::run::desk::Desk;
+use crate::ops::run::{spent, tell, waiting};
 use crate::ops::said::Said;
 use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
@@ -71,22 +69,6 @@ pub(super) enum Outside {
     Surroundings,
     /// The agent: it says each time that it failed, and changes nothing.
     Agent,
-}
-
-/// What a worker gives to the task that it works on.
-pub(super) struct Desk<'a> {
-    pub(super) cx: &'a Ctx,
-    pub(super) shared: &'a Shared,
-    pub(super) events: &'a SyncSender<Event>,
-    /// The first port of the range that is this worker's own.
-    pub(super) port_base: u16,
-}
-
-impl Desk<'_> {
-    pub(super) fn send(&self, event: Event) {
-        // The receiver outlives every worker; without it nobody is left to tell.
-        drop(self.events.send(event));
-    }
 }
 
 /// A task while it is worked on.
@@ -201,6 +183,9 @@ impl<'a> TaskRun<'a> {
         }
         loop {
             if self.halted() {
+                return Ok(End::interrupted());
+            }
+            if !waiting::pass(self.desk)? {
                 return Ok(End::interrupted());
             }
             self.recheck()?;

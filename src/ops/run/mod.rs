@@ -19,6 +19,7 @@
 
 mod agents;
 mod board;
+mod desk;
 mod finish;
 mod iterate;
 mod options;
@@ -30,6 +31,7 @@ mod shared;
 mod spent;
 mod tell;
 mod trouble;
+mod waiting;
 mod worker;
 
 pub use finish::out_of_conflict;

@@ -8,12 +8,15 @@ use crate::domain::session::{Outcome, SessionTask};
 use crate::domain::task::Task;
 use crate::ops::context::{Ctx, Seed};
 use crate::ops::error::{Because, OpError, Refused};
+use crate::ops::observed;
 use crate::ops::progress::Event;
+use crate::ops::ready::Queue;
+use crate::ops::run::desk::Desk;
 use crate::ops::run::finish;
-use crate::ops::run::iterate::{Desk, End, Origin, Outside, TaskRun};
+use crate::ops::run::iterate::{End, Origin, Outside, TaskRun};
 use crate::ops::run::shared::Shared;
 use crate::ops::run::trouble::{Trouble, classify};
-use crate::ops::run::{resume, spent};
+use crate::ops::run::{resume, spent, waiting};
 use crate::ops::sync;
 use crate::ops::take::{self, Checkout, Next};
 use crate::ops::takeover;
@@ -130,10 +133,24 @@ impl Worker<'_> {
         self.fetch()?;
         let agents = &self.shared.agents;
         let filter = &self.shared.options.filter;
+        // A task that would have to wait is left to whoever needs none of its steps.
+        if observed::is_any_open(&self.cx)? && self.is_any_ready()? && !waiting::pass(&self.desk())? {
+            return Ok(None);
+        }
         match take::next_of(&self.cx, filter, &|row| agents.covers(row), Checkout::None.into(), "run")? {
             Next::Taken(taken) => Ok(Some((taken.task, Origin::Queue))),
             Next::Nothing(_) => Ok(None),
         }
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk { cx: &self.cx, shared: self.shared, events: &self.events, port_base: self.ports.base }
+    }
+
+    fn is_any_ready(&self) -> Result<bool, OpError> {
+        let snapshot = self.cx.snapshot()?;
+        let rows = Queue::open(&self.cx, &snapshot)?.ready(&self.shared.options.filter, usize::MAX)?;
+        Ok(rows.iter().any(|row| self.shared.agents.covers(row)))
     }
 
     /// Branches are cut from trunk as the remote has it now.
@@ -165,9 +182,7 @@ impl Worker<'_> {
     /// One task from its claim to its end, with its record.
     fn one(&self, task: &Task, origin: Origin) -> Result<(), OpError> {
         let start = self.cx.clock.monotonic();
-        let desk =
-            Desk { cx: &self.cx, shared: self.shared, events: &self.events, port_base: self.ports.base };
-        let worked = work_on(&desk, task, origin);
+        let worked = work_on(&self.desk(), task, origin);
         let (end, halt) = match worked.end {
             Ok(end) => {
                 let halt = worked.outside.and_then(|outside| self.trouble(outside, end.note.as_deref()));

@@ -1,0 +1,84 @@
+//! `git orch ralph flakes|reset`: what runs of the gate left in this clone.
+
+use crate::cli::args::JsonArg;
+use crate::cli::command_error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
+use crate::cli::out::Out;
+use crate::cli::wire;
+use crate::domain::time::Timestamp;
+use crate::gate::breaker::{Admission, Circuit};
+use crate::ops::{observed, ralph};
+use crate::report;
+use crate::view::{BreakerView, FlakeView, FlakesView, SCHEMA};
+
+/// List tests that failed and then passed on the same tree
+///
+/// Within one run, by `retries` of their step, or in another run of the same gate. Tests are known by the step's
+/// `report`; what was looked up instead of run counts nothing. Kept in this clone only, some hundred tests.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RalphFlakesArgs {
+    /// How to print.
+    #[command(flatten)]
+    pub output: JsonArg,
+}
+
+/// Close breakers: steps that were BLOCKED again and again are tried at once
+///
+/// For a person who has mended what kept a step from being judged. Without STEP, all of them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RalphResetArgs {
+    /// The step, as `git orch status` names it
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+}
+
+pub(super) fn flakes(
+    cx: &Invocation<'_>,
+    out: &mut Out,
+    args: &RalphFlakesArgs,
+) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let now = cx.clock.now();
+    // A configuration that can't be read says nothing about quarantine.
+    let quarantine = ralph::gate_in_force(&cx).map(|(gate, _)| gate.quarantine).unwrap_or_default();
+    let held = |step: &str, test: &str| quarantine.iter().any(|q| q.covers(step, test) && !q.expired(now));
+    let all = observed::flakes(&cx)?;
+    let flakes = all.into_iter().map(|flake| FlakeView {
+        quarantined: held(&flake.step, &flake.test),
+        last_seen: Timestamp::from_millis(flake.seen).to_string(),
+        test: flake.test,
+        step: flake.step,
+        runs: flake.runs,
+        failures: flake.failures,
+        flaked: flake.flaked,
+    });
+    let view = FlakesView { schema: SCHEMA, flakes: flakes.collect() };
+    if args.output.json {
+        out.json(&view);
+    } else {
+        out.data(&report::flakes(&view, out.page()));
+        if view.flakes.iter().any(|flake| !flake.quarantined) {
+            out.hint("mend them; until then a [[ralph.quarantine]] in orch.toml, with an owner and a day, lets a failure pass");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn reset(cx: &Invocation<'_>, out: &mut Out, args: &RalphResetArgs) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let closed = observed::reset(&cx, args.step.as_deref())?;
+    match closed.as_slice() {
+        [] => out.status("No breaker is open"),
+        steps => out.status(&format!("Closed the breaker of {}", steps.join(", "))),
+    }
+    Ok(Exit::Done)
+}
+
+/// The view of a breaker that is open.
+pub(super) fn breaker(step: String, circuit: Circuit, now: Timestamp) -> Option<BreakerView> {
+    let open = circuit.open?;
+    let state = if circuit.admission(now) == Admission::Probe { "half_open" } else { "open" };
+    let until = Timestamp::from_millis(open.until).to_string();
+    Some(BreakerView { step, state, in_a_row: circuit.in_a_row, reason: circuit.reason, until })
+}
