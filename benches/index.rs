@@ -336,6 +336,7 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
         labels,
         needs,
         files: TagSet::default(),
+        rejected: None,
         register,
         unknown: Unknown::default(),
     }

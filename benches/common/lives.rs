@@ -91,6 +91,7 @@ pub(crate) fn new(edit: &Edit<'_, '_>, id: &TaskId, priority: Priority) -> Task 
         labels: TagSet::default(),
         needs: TagSet::default(),
         files: TagSet::default(),
+        rejected: None,
         register: Register::new(&edit.at()),
         unknown: Unknown::default(),
     }

@@ -220,6 +220,7 @@ mod tests {
             body: "Quoting as in RFC 4180.".to_owned(),
             acceptance: vec!["a field with a comma survives".to_owned()],
             files: vec!["src/export/**".to_owned()],
+            rejected: String::new(),
         };
         let path = Path::new("/srv/ann/my app.orch/7k3fabcd");
         insta::assert_snapshot!(brief(&task, "feature/7k3fabcd-export-as-csv", path).unwrap(), @"

@@ -103,6 +103,7 @@ mod tests {
                 .to_owned(),
             acceptance: vec!["`mean(&[])` is `None`".to_owned()],
             files: vec!["src/*.rs".to_owned()],
+            rejected: String::new(),
         }
     }
 
@@ -213,6 +214,16 @@ mod tests {
 
         Not shown, because it follows from the above or there is no room: docs (exit 101).
         ");
+    }
+
+    #[test]
+    fn what_a_person_sent_back_comes_with_the_reason() {
+        let sent_back = TaskText { rejected: "`mean` must not allocate.".to_owned(), ..task() };
+        let text = prompt(&sent_back, 1, None, &Failing::default());
+        let at = text.find("## A person sent the work back\n").unwrap();
+        assert!(text[at..].contains("\n`mean` must not allocate.\n"), "{text}");
+        assert!(at < text.find("## How it is judged").unwrap());
+        assert!(!prompt(&task(), 1, None, &Failing::default()).contains("sent the work back"));
     }
 
     #[test]

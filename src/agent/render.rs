@@ -36,6 +36,8 @@ pub struct TaskText {
     pub acceptance: Vec<String>,
     /// Globs of the files it is about.
     pub files: Vec<String>,
+    /// Why a person sent the work back; empty if nobody did.
+    pub rejected: String,
 }
 
 impl TaskText {
@@ -49,6 +51,7 @@ impl TaskText {
             body: plain(&task.body.value),
             acceptance: task.acceptance.value.iter().map(|line| one_line(line)).collect(),
             files: task.files.iter().map(|glob| one_line(glob)).collect(),
+            rejected: task.rejected.as_ref().map_or_else(String::new, |own| plain(&own.value.reason)),
         }
     }
 }

@@ -50,7 +50,7 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
     ("Set up", &["init", "status", "doctor", "demo", "uninstall"]),
     ("Fill the queue", &["add", "list", "show", "edit", "dep", "block", "unblock", "close", "reopen"]),
     ("Work on a task", &["next", "start", "release", "worktree"]),
-    ("Verify and merge", &["ralph", "push", "merge", "approve", "override"]),
+    ("Verify and merge", &["ralph", "push", "merge", "approve", "reject", "override"]),
     ("Let it run", &["run", "sync", "mode", "log", "metrics", "maintain"]),
     ("Shell and manual", &["man", "completions"]),
 ];
@@ -241,6 +241,7 @@ mod tests {
           push         Judge what would be pushed, then push it
           merge        Merge a task into trunk, once Ralph passes on the result
           approve      Approve a change of the gate, or what a guardrail found
+          reject       Send a task's work back, with the reason
           override     Run one git command past the rules
 
         Let it run:

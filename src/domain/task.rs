@@ -2,6 +2,7 @@
 
 use crate::domain::id::TaskId;
 use crate::domain::kind::{Kind, Priority};
+use crate::domain::oid::Oid;
 pub use crate::domain::register::{Claim, Evidence, Lease, Move, Owner, Refusal, Register, State, Work};
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, TagSet};
@@ -37,13 +38,29 @@ pub struct Task {
     pub needs: TagSet<TaskId>,
     /// Globs of the files it is about.
     pub files: TagSet<String>,
+    /// What a person said last who sent its work back.
+    pub rejected: Option<Field<Rejection>>,
     /// Status, owner, fence.
     pub register: Register,
     /// What a newer program knows of it.
     pub unknown: Unknown,
 }
 
+/// Why a person sent a task's work back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rejection {
+    /// What is wrong with it.
+    pub reason: String,
+    /// The tree of the branch that was looked at; None if the branch was not there.
+    pub tree: Option<Oid>,
+}
+
 impl Task {
+    /// Whether `tree` is what a person sent back.
+    pub fn rejects(&self, tree: &Oid) -> bool {
+        self.rejected.as_ref().is_some_and(|rejected| rejected.value.tree.as_ref() == Some(tree))
+    }
+
     /// The role that works on it.
     pub fn effective_role(&self) -> Role {
         self.role.value.unwrap_or_else(|| Role::for_kind(self.kind.value))
@@ -73,6 +90,10 @@ impl Task {
             labels: self.labels.join(other.labels),
             needs: self.needs.join(other.needs),
             files: self.files.join(other.files),
+            rejected: match (self.rejected, other.rejected) {
+                (Some(one), Some(two)) => Some(one.join(two)),
+                (one, two) => one.or(two),
+            },
             register: self.register.join(other.register, text),
             unknown: self.unknown.join(other.unknown),
         }

@@ -46,6 +46,7 @@ fn task(n: u64) -> Task {
         labels: TagSet::default(),
         needs: TagSet::default(),
         files: TagSet::default(),
+        rejected: None,
         register: Register::new(&at),
         unknown: Unknown::default(),
     }

@@ -48,6 +48,7 @@ pub mod ralph;
 pub mod ready;
 mod rebranch;
 mod regress;
+pub mod reject;
 mod remote;
 mod request;
 mod reuse;

@@ -173,6 +173,7 @@ fn build(
         labels: TagSet::default(),
         needs: TagSet::default(),
         files: TagSet::default(),
+        rejected: None,
         register: Register::new(&edit.at()),
         unknown: Unknown::default(),
     };

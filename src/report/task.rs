@@ -61,8 +61,9 @@ fn head(task: &TaskView, page: Page) -> String {
 fn facts(task: &TaskView, page: Page) -> String {
     let when = |time: &str| format!("{} ({})", minute(time), relative(page.now, time));
     let owner = |o: &String| format!("{} ({}, fence {})", actor(o), task.claim, task.fence);
-    let rows: [(&str, Vec<String>); 11] = [
+    let rows: [(&str, Vec<String>); 12] = [
         ("reason", task.reason.iter().cloned().collect()),
+        ("rejected", task.rejected.iter().filter(|_| !is_finished(task)).cloned().collect()),
         ("role", task.role.iter().map(ToString::to_string).collect()),
         ("labels", one(task.labels.join(", "))),
         ("needs", one(task.needs.join(", "))),
@@ -76,6 +77,10 @@ fn facts(task: &TaskView, page: Page) -> String {
     ];
     let changed = ("changed", if task.updated == task.created { vec![] } else { vec![when(&task.updated)] });
     rows.iter().chain(std::iter::once(&changed)).map(|(name, lines)| fact(name, lines)).collect()
+}
+
+fn is_finished(task: &TaskView) -> bool {
+    matches!(task.status, "done" | "closed")
 }
 
 fn one(text: String) -> Vec<String> {

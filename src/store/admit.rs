@@ -171,7 +171,7 @@ pub(super) fn check_task(task: &Task, limits: &Limits) -> Result<(), String> {
         &task.role.stamp,
         &task.acceptance.stamp,
     ];
-    for stamp in stamps {
+    for stamp in stamps.into_iter().chain(task.rejected.as_ref().map(|rejected| &rejected.stamp)) {
         time("a stamp", Some(Timestamp::from_millis(stamp.ms)), limits.now)?;
     }
     time("created", Some(task.created), limits.now)?;

@@ -7,9 +7,10 @@ use toml::{Table, Value};
 use crate::domain::branch;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
+use crate::domain::oid::Oid;
 use crate::domain::role::Role;
 use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
-use crate::domain::task::{Claim, Evidence, Lease, Owner, Register, State, Task, Work};
+use crate::domain::task::{Claim, Evidence, Lease, Owner, Register, Rejection, State, Task, Work};
 use crate::domain::unknown::Unknown;
 use crate::store::reader::{Reader, parse, written};
 
@@ -44,6 +45,13 @@ pub fn encode_task(task: &Task) -> String {
     put(&mut stamps, "priority", task.priority.stamp.to_string());
     put(&mut stamps, "role", task.role.stamp.to_string());
     put(&mut stamps, "acceptance", task.acceptance.stamp.to_string());
+    if let Some(rejected) = &task.rejected {
+        let mut own = Table::new();
+        put(&mut own, "reason", rejected.value.reason.as_str());
+        put_opt(&mut own, "tree", rejected.value.tree.as_ref().map(Oid::as_str));
+        put(&mut t, "rejected", own);
+        put(&mut stamps, "rejected", rejected.stamp.to_string());
+    }
     put(&mut t, "stamps", stamps);
     let mut gone = Table::new();
     encode_set(&mut t, &mut gone, "labels", &task.labels, String::clone);
@@ -62,7 +70,7 @@ pub(crate) fn register_text(register: &Register) -> String {
     encode_register(register).to_string()
 }
 
-const TASK_KEYS: [&str; 15] = [
+const TASK_KEYS: [&str; 16] = [
     "schema",
     "id",
     "created",
@@ -77,9 +85,10 @@ const TASK_KEYS: [&str; 15] = [
     "labels",
     "needs",
     "files",
+    "rejected",
     "register",
 ];
-const STAMPED: [&str; 6] = ["kind", "title", "body", "priority", "role", "acceptance"];
+const STAMPED: [&str; 7] = ["kind", "title", "body", "priority", "role", "acceptance", "rejected"];
 const SETS: [&str; 3] = ["labels", "needs", "files"];
 const REGISTER_KEYS: [&str; 18] = [
     "status", "fence", "epoch", "anchor", "top", "change", "clock", "since", "branch", "base", "owner",
@@ -99,8 +108,12 @@ fn unknown_keys(r: &Reader<'_>) -> Result<Unknown, String> {
         Ok::<(), String>(())
     };
     look(&[], r, &[&TASK_KEYS, &["stamps", "gone"]])?;
-    let subs: [(&str, &[&[&str]]); 3] =
-        [("stamps", &[&STAMPED]), ("gone", &[&SETS]), ("register", &[&REGISTER_KEYS, &["verdict", "local"]])];
+    let subs: [(&str, &[&[&str]]); 4] = [
+        ("stamps", &[&STAMPED]),
+        ("gone", &[&SETS]),
+        ("rejected", &[&["reason", "tree"]]),
+        ("register", &[&REGISTER_KEYS, &["verdict", "local"]]),
+    ];
     for (name, known) in subs {
         if let Some(sub) = r.sub(name)? {
             look(&[name], &sub, known)?;
@@ -205,9 +218,15 @@ pub fn decode_task(text: &str) -> Result<Task, String> {
         labels: decode_set(&r, gone.as_ref(), "labels", |text| Ok(text.to_owned()))?,
         needs: decode_set(&r, gone.as_ref(), "needs", |text| TaskId::parse(text).map_err(|e| e.to_string()))?,
         files: decode_set(&r, gone.as_ref(), "files", |text| Ok(text.to_owned()))?,
+        rejected: r.sub("rejected")?.map(|own| decode_rejection(&own, stamp("rejected")?)).transpose()?,
         register: decode_register(&r.required_sub("register")?)?,
         unknown: unknown_keys(&r)?,
     })
+}
+
+fn decode_rejection(r: &Reader<'_>, stamp: Stamp) -> Result<Field<Rejection>, String> {
+    let (reason, tree) = (r.text("reason")?, r.optional("tree", Reader::oid)?);
+    Ok(Field { value: Rejection { reason, tree }, stamp })
 }
 
 fn owned<'t, C: FromIterator<String>>(

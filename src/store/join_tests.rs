@@ -80,6 +80,7 @@ pub(super) fn origin() -> Task {
         labels: TagSet::default(),
         needs: TagSet::default(),
         files: TagSet::default(),
+        rejected: None,
         register: Register::new(&at),
         unknown: Unknown::default(),
     }

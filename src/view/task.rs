@@ -51,6 +51,8 @@ pub struct TaskView {
     pub created: String,
     /// When anything in it last changed, RFC 3339.
     pub updated: String,
+    /// Why a person sent its work back last; null if nobody did.
+    pub rejected: Option<String>,
     /// Why it is blocked or closed. For people only: contract.md lists the fields that programs see.
     #[serde(skip)]
     pub reason: Option<String>,
@@ -84,6 +86,7 @@ impl TaskView {
             path: path.map(|p| p.display().to_string()),
             created: task.created.to_string(),
             updated: task.updated.to_string(),
+            rejected: task.rejected.as_ref().map(|rejected| rejected.value.reason.clone()),
             reason: reason(&task.register.state),
             merged: merged(&task.register.state),
         }
@@ -215,6 +218,7 @@ pub(crate) mod tests {
             labels,
             needs: TagSet::default(),
             files: TagSet::default(),
+            rejected: None,
             register: Register::new(&at),
             unknown: Unknown::default(),
         }
@@ -262,10 +266,11 @@ pub(crate) mod tests {
           "branch": null,
           "path": null,
           "created": "2001-09-09T01:46:40.000Z",
-          "updated": "2001-09-09T01:46:40.000Z"
+          "updated": "2001-09-09T01:46:40.000Z",
+          "rejected": null
         }
         "#);
         let held = TaskView::new(&claimed(7, "Fix it"), false, Some(Path::new("/w/app.orch/00000007")));
-        insta::assert_snapshot!(serde_json::to_string(&held).unwrap(), @r#"{"schema":1,"id":"00000007","kind":"bug","title":"Fix it","body":"","priority":"P2","status":"claimed","ready":false,"role":null,"labels":["ui"],"needs":[],"files":[],"acceptance":[],"owner":"person:ann@example.com","fence":1,"claim":"local","branch":"fix/00000007-fix-it","path":"/w/app.orch/00000007","created":"2001-09-09T01:46:40.000Z","updated":"2001-09-09T01:46:40.000Z"}"#);
+        insta::assert_snapshot!(serde_json::to_string(&held).unwrap(), @r#"{"schema":1,"id":"00000007","kind":"bug","title":"Fix it","body":"","priority":"P2","status":"claimed","ready":false,"role":null,"labels":["ui"],"needs":[],"files":[],"acceptance":[],"owner":"person:ann@example.com","fence":1,"claim":"local","branch":"fix/00000007-fix-it","path":"/w/app.orch/00000007","created":"2001-09-09T01:46:40.000Z","updated":"2001-09-09T01:46:40.000Z","rejected":null}"#);
     }
 }

@@ -60,6 +60,7 @@ impl Work {
             body: String::new(),
             acceptance: Vec::new(),
             files: Vec::new(),
+            rejected: String::new(),
         };
         let prompt = Prompt {
             task: &text,

@@ -58,7 +58,7 @@ fn format_1_is_written_as_it_was() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 10);
 }
 
 #[test]

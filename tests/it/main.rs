@@ -10,6 +10,8 @@ mod attest;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod blocked;
+#[cfg(test)]
 mod checkouts;
 #[cfg(test)]
 mod cli;

@@ -74,11 +74,11 @@ fn a_task_is_added_shown_and_listed() {
     [exit: 0]
     ");
     insta::assert_snapshot!(repo.orch(&["show", &first, "--json"]), @r#"
-    {"schema":1,"id":"ID1","kind":"bug","title":"Parser loses the last line","body":"","priority":"P1","status":"open","ready":true,"role":null,"labels":["io"],"needs":[],"files":[],"acceptance":[],"owner":null,"fence":0,"claim":"none","branch":null,"path":null,"created":"TIME","updated":"TIME"}
+    {"schema":1,"id":"ID1","kind":"bug","title":"Parser loses the last line","body":"","priority":"P1","status":"open","ready":true,"role":null,"labels":["io"],"needs":[],"files":[],"acceptance":[],"owner":null,"fence":0,"claim":"none","branch":null,"path":null,"created":"TIME","updated":"TIME","rejected":null}
     [exit: 0]
     "#);
     insta::assert_snapshot!(repo.orch(&["show", &second, "--json"]), @r#"
-    {"schema":1,"id":"ID2","kind":"feature","title":"Print what was parsed","body":"Seen by Ann.\n\n- with CRLF","priority":"P2","status":"open","ready":false,"role":"testwriter","labels":[],"needs":["ID1"],"files":["docs/*.md","src/**"],"acceptance":["a round trip","fast"],"owner":null,"fence":0,"claim":"none","branch":null,"path":null,"created":"TIME","updated":"TIME"}
+    {"schema":1,"id":"ID2","kind":"feature","title":"Print what was parsed","body":"Seen by Ann.\n\n- with CRLF","priority":"P2","status":"open","ready":false,"role":"testwriter","labels":[],"needs":["ID1"],"files":["docs/*.md","src/**"],"acceptance":["a round trip","fast"],"owner":null,"fence":0,"claim":"none","branch":null,"path":null,"created":"TIME","updated":"TIME","rejected":null}
     [exit: 0]
     "#);
     let body = repo.cmd(ORCH).args(&["add", "From stdin", "--body", "-", "--json"]).stdin("one\ntwo\n").run();
@@ -615,6 +615,7 @@ fn every_reader_s_json_has_the_fields_of_the_contract() {
         "path",
         "created",
         "updated",
+        "rejected",
     ];
     let check = |what: &str, value: &serde_json::Value| {
         let mut found: Vec<&str> = value.as_object().expect(what).keys().map(String::as_str).collect();

@@ -82,6 +82,7 @@ fn task(edit: &Edit<'_, '_>, n: u64) -> Task {
         labels: TagSet::default(),
         needs: TagSet::default(),
         files: TagSet::default(),
+        rejected: None,
         register: Register::new(&edit.at()),
         unknown: Unknown::default(),
     }

@@ -23,6 +23,7 @@ use crate::cli::commands::next::NextArgs;
 use crate::cli::commands::override_::OverrideArgs;
 use crate::cli::commands::push::PushArgs;
 use crate::cli::commands::ralph::RalphArgs;
+use crate::cli::commands::reject::RejectArgs;
 use crate::cli::commands::run::RunArgs;
 use crate::cli::commands::show::ShowArgs;
 use crate::cli::commands::start::StartArgs;
@@ -33,8 +34,8 @@ use crate::cli::commands::worktree::WorktreeAction;
 use crate::cli::commands::worktree::WorktreeArgs;
 use crate::cli::commands::{
     add, approve, completions, demo, dep, doctor, edit, hook, init, list, log, maintain, man, merge, metrics,
-    mode, moves, next, override_, push, ralph, run as run_command, show, start, status, sync, uninstall,
-    worktree,
+    mode, moves, next, override_, push, ralph, reject, run as run_command, show, start, status, sync,
+    uninstall, worktree,
 };
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -68,6 +69,7 @@ pub enum Command {
     Push(PushArgs),
     Merge(MergeArgs),
     Approve(ApproveArgs),
+    Reject(RejectArgs),
     Override(OverrideArgs),
     Run(RunArgs),
     Sync(SyncArgs),
@@ -141,6 +143,7 @@ impl Command {
             | Self::Release(_)
             | Self::Push(_)
             | Self::Approve(_)
+            | Self::Reject(_)
             | Self::Override(_)
             | Self::Man(_)
             | Self::Completions(_)
@@ -170,6 +173,7 @@ pub fn run(cx: &Invocation<'_>, out: &mut Out, command: &Command) -> Result<Exit
         Command::Ralph(args) => ralph::run(cx, out, args),
         Command::Merge(args) => merge::run(cx, out, args),
         Command::Approve(args) => approve::run(cx, out, args),
+        Command::Reject(args) => reject::run(cx, out, args),
         Command::Override(args) => override_::run(cx, out, args),
         Command::Demo(args) => demo::run(cx, out, args),
         Command::Init(args) => init::run(cx, out, args),

@@ -24,6 +24,7 @@ pub mod override_;
 pub mod push;
 pub mod ralph;
 pub mod ralph_more;
+pub mod reject;
 pub mod reuse;
 pub mod run;
 pub mod show;

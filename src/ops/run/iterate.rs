@@ -133,6 +133,7 @@ impl<'a> TaskRun<'a> {
             skipped: Vec::new(),
         };
         run.tree = commit::left(cx, &run.commit_work())?;
+        run.heed_rejection()?;
         Ok(run)
     }
 
@@ -190,6 +191,10 @@ impl<'a> TaskRun<'a> {
             }
             self.recheck()?;
             let decided = match self.iterate()? {
+                Decision::Allow if self.is_sent_back()? => {
+                    self.base_tree = self.tree.clone();
+                    None
+                }
                 Decision::Allow => self.finish()?,
                 Decision::Retry(feedback) => {
                     self.feedback = Some(feedback);
@@ -240,7 +245,22 @@ impl<'a> TaskRun<'a> {
         let now = snapshot.task(id)?.ok_or_else(|| OpError::Bug(format!("task {id} is gone")))?;
         now.register.check_fence(id, self.task.register.fence)?;
         self.task = now;
+        self.heed_rejection()
+    }
+
+    /// What a person sent back is where the work begins: an agent that leaves it so has done nothing.
+    fn heed_rejection(&mut self) -> Result<(), OpError> {
+        let tip_tree = self.desk.cx.repo.tree_of(&self.tip)?;
+        if self.task.rejects(&tip_tree) {
+            self.base_tree = tip_tree;
+        }
         Ok(())
+    }
+
+    /// Whether a person sent the work back while an agent was at it: the agent has to be told first.
+    fn is_sent_back(&self) -> Result<bool, OpError> {
+        let now = self.desk.cx.snapshot()?.task(&self.task.id)?;
+        Ok(now.is_some_and(|now| now.rejected != self.task.rejected))
     }
 
     fn iterate(&mut self) -> Result<Decision, OpError> {

@@ -42,6 +42,8 @@ struct Line {
     _created: Option<Value>,
     #[serde(rename = "updated")]
     _updated: Option<Value>,
+    #[serde(rename = "rejected")]
+    _rejected: Option<Value>,
 }
 
 /// Reads every line that is not blank.
