@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod args;
+mod blocked;
 mod candidates;
 pub mod command_error;
 pub mod commands;

@@ -97,6 +97,11 @@ impl Out {
         self.terminal.1 && self.talk == Talk::Normal
     }
 
+    /// A question, whose answer is typed behind it.
+    pub(crate) fn question(&mut self, text: &str) {
+        let _gone = self.words.write_all(text.as_bytes()).and_then(|()| self.words.flush());
+    }
+
     /// From now on a refusal is an object on stdout (`--json`).
     pub fn expect_json(&mut self) {
         self.json = true;

@@ -21,8 +21,8 @@ mod reader;
 
 pub use local::{Claims, Local, LocalError, SandboxUse, StateSync};
 pub use model::{
-    Accept, Agent, BUILTIN_AGENTS, Config, Guardrails, Merge, Merging, Minimum, Moment, Policy, Profile,
-    Push, Ralph, RoleConfig, Run, Step, StepKind,
+    Accept, Agent, BUILTIN_AGENTS, Config, Guardrails, Merge, Merging, Minimum, Moment, OnBlocked, Policy,
+    Profile, Push, Ralph, RoleConfig, Run, Step, StepKind,
 };
 pub use parse::{FILE, parse};
 pub use period::{Period, PeriodError};

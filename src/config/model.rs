@@ -316,6 +316,31 @@ pub struct Policy {
     pub signers: Vec<String>,
     /// How much of the sandbox there has to be where Ralph judges.
     pub sandbox: Minimum,
+    /// What becomes of a change that is BLOCKED where nobody can be asked.
+    pub blocked: OnBlocked,
+}
+
+/// `policy.blocked`: what becomes of a BLOCKED change where nobody can be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBlocked {
+    /// It stays as it is.
+    #[default]
+    Leave,
+    /// It is put back, and kept aside.
+    Revert,
+}
+
+impl OnBlocked {
+    /// All, in the order that messages show.
+    pub const ALL: [Self; 2] = [Self::Leave, Self::Revert];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Revert => "revert",
+        }
+    }
 }
 
 /// `policy.sandbox`: how much of the sandbox there has to be.

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::check::{self, PlacedStep};
 use crate::config::model::{
-    Accept, Agent, Config, Guardrails, Merge, Merging, Minimum, Moment, Policy, Profile, Push, Ralph,
-    RoleConfig, Run, Step, StepKind,
+    Accept, Agent, Config, Guardrails, Merge, Merging, Minimum, Moment, OnBlocked, Policy, Profile, Push,
+    Ralph, RoleConfig, Run, Step, StepKind,
 };
 use crate::config::problem::{ConfigProblem, nearest};
 use crate::config::quarantine;
@@ -291,7 +291,11 @@ fn policy(r: &mut Reader<'_>, value: &Value<'_>) -> Policy {
                 policy.sandbox = chosen.unwrap_or(policy.sandbox);
             }
             "signers" => policy.signers = r.checked_strings("signers", value, check::signer),
-            _ => r.unknown_key(key, "[policy]", &["profile", "guardrails", "sandbox", "signers"]),
+            "blocked" => {
+                let chosen = r.choice("blocked", value, &OnBlocked::ALL, OnBlocked::as_str);
+                policy.blocked = chosen.unwrap_or(policy.blocked);
+            }
+            _ => r.unknown_key(key, "[policy]", &["profile", "guardrails", "sandbox", "signers", "blocked"]),
         }
     }
     policy

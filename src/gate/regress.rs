@@ -14,8 +14,8 @@ pub struct Compared {
     pub worse: Vec<String>,
     /// How many findings the base has, too.
     pub old: u64,
-    /// What it lost though every step may have passed: the rule, and the fact.
-    pub lost: Option<(&'static str, String)>,
+    /// What it lost though every step may have passed: the rule, and the fact, each.
+    pub lost: Vec<(&'static str, String)>,
 }
 
 /// Compares the results of a tree with those of its base, by the same gate.
@@ -33,10 +33,10 @@ pub fn compare(candidate: &[StepResult], base: &[StepResult]) -> Compared {
         }
         let reports = step.report.as_ref().zip(before.and_then(|before| before.report.as_ref()));
         if let Some((now, before)) = reports
-            && compared.lost.is_none()
             && step.word != Word::Blocked
         {
-            compared.lost = lost(now, before).map(|(rule, fact)| (rule, format!("{}: {fact}", step.name)));
+            let lost = lost(now, before).into_iter();
+            compared.lost.extend(lost.map(|(rule, fact)| (rule, format!("{}: {fact}", step.name))));
         }
     }
     compared
@@ -69,26 +69,25 @@ fn is_whole(report: &StepReport) -> bool {
 }
 
 /// What a report has less of than that of the base.
-fn lost(now: &StepReport, then: &StepReport) -> Option<(&'static str, String)> {
+fn lost(now: &StepReport, then: &StepReport) -> Vec<(&'static str, String)> {
+    let mut lost = Vec::new();
     if let Some((now, then)) = now.tests.zip(then.tests) {
         if now.ran < then.ran {
-            return Some((rule::FEWER_TESTS, format!("{} tests ran, {} on the base", now.ran, then.ran)));
+            lost.push((rule::FEWER_TESTS, format!("{} tests ran, {} on the base", now.ran, then.ran)));
         }
         if now.skipped > then.skipped {
             let fact = format!("{} tests are skipped, {} on the base", now.skipped, then.skipped);
-            return Some((rule::SKIPPED_TESTS, fact));
+            lost.push((rule::SKIPPED_TESTS, fact));
         }
     }
-    let (now, then) = now.coverage.zip(then.coverage)?;
-    let (before, after) = (per_mille(then)?, per_mille(now)?);
+    let percents = now.coverage.and_then(per_mille).zip(then.coverage.and_then(per_mille));
     // Tenths of a percent: what rounding and moved lines make is no loss.
-    (after < before).then(|| {
+    if let Some((after, before)) = percents.filter(|(after, before)| after < before) {
         let percent = |tenths: u64| format!("{}.{} %", tenths / 10, tenths % 10);
-        (
-            rule::COVERAGE,
-            format!("{} of the lines are covered, {} on the base", percent(after), percent(before)),
-        )
-    })
+        let fact = format!("{} of the lines are covered, {} on the base", percent(after), percent(before));
+        lost.push((rule::COVERAGE, fact));
+    }
+    lost
 }
 
 fn per_mille(coverage: Coverage) -> Option<u64> {
@@ -133,7 +132,7 @@ mod tests {
 
     fn said(now: StepResult, then: Option<StepResult>) -> String {
         let compared = compare(&[now], &then.into_iter().collect::<Vec<_>>());
-        let lost = compared.lost.map(|(rule, fact)| format!("{rule} ({fact})"));
+        let lost = compared.lost.into_iter().map(|(rule, fact)| format!("{rule} ({fact})"));
         let all: Vec<String> = compared.worse.into_iter().chain(lost).collect();
         if all.is_empty() { format!("{} old", compared.old) } else { all.join("; ") }
     }
@@ -184,7 +183,7 @@ mod tests {
             (tests(5, 1), tests(5, 1)),
             (tests(6, 0), tests(5, 1)),
             (tests(4, 1), tests(5, 1)),
-            (tests(0, 0), tests(5, 1)),
+            (tests(0, 2), tests(5, 1)),
             (tests(5, 2), tests(5, 1)),
             (covered(899, 1000), covered(900, 1000)),
             (covered(8999, 10_000), covered(90, 100)),
@@ -195,7 +194,7 @@ mod tests {
         0 old
         0 old
         ralph.fewer_tests (s: 4 tests ran, 5 on the base)
-        ralph.fewer_tests (s: 0 tests ran, 5 on the base)
+        ralph.fewer_tests (s: 0 tests ran, 5 on the base); ralph.skipped_tests (s: 2 tests are skipped, 1 on the base)
         ralph.skipped_tests (s: 2 tests are skipped, 1 on the base)
         ralph.coverage (s: 89.9 % of the lines are covered, 90.0 % on the base)
         ralph.coverage (s: 89.9 % of the lines are covered, 90.0 % on the base)

@@ -143,7 +143,7 @@ pub(crate) fn judge(
         return Ok(guarded);
     }
     let lifted = approvals::of_guardrails(cx, snapshot, &compared.tree)?;
-    guarded.lift(&|hit| lifted.contains(&hit.finding.rule));
+    guarded.lift(&|hit| is_lifted(&lifted, hit));
     if let Some(tip) = question.branch_tip
         && !guarded.hits.is_empty()
     {
@@ -151,9 +151,14 @@ pub(crate) fn judge(
         let branch = Compared::of(cx, trunk, tip)?;
         let lifted = approvals::of_guardrails(cx, snapshot, &branch.tree)?;
         let seen = if lifted.is_empty() { Guarded::default() } else { look(cx, &branch, policy)? };
-        guarded.lift(&|hit| lifted.contains(&hit.finding.rule) && seen.hits.iter().any(|old| same(old, hit)));
+        guarded.lift(&|hit| is_lifted(&lifted, hit) && seen.hits.iter().any(|old| same(old, hit)));
     }
     Ok(guarded)
+}
+
+/// Whether its rule is lifted, or it alone, by its fingerprint.
+fn is_lifted(lifted: &[String], hit: &Hit) -> bool {
+    lifted.contains(&hit.finding.rule) || lifted.contains(&hit.finding.fingerprint)
 }
 
 fn same(one: &Hit, two: &Hit) -> bool {

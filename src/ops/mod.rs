@@ -6,6 +6,7 @@
 //! words for the terminal and exit codes.
 
 mod accounted;
+pub mod allow;
 mod approvals;
 pub mod approve;
 mod asked;
@@ -52,6 +53,7 @@ pub mod reject;
 mod remote;
 mod request;
 mod reuse;
+pub mod revert;
 pub mod run;
 pub mod said;
 mod sandbox;

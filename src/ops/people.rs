@@ -42,9 +42,14 @@ pub(crate) fn refuse_agents(cx: &Ctx, what: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Whether who typed this here may do what only a person may.
+pub fn may_override(cx: &Ctx) -> bool {
+    refuse_agents(cx, "override").is_ok()
+}
+
 /// The task of the agent that this was started by, if one was: by the environment, or by that of a process above.
 /// What an agent runs is given its environment by the agent, the programs on `PATH` too.
-pub(crate) fn agent_above(cx: &Ctx) -> Option<String> {
+pub fn agent_above(cx: &Ctx) -> Option<String> {
     let whose = whose(cx);
     whose
         .task_in(&cx.env)

@@ -8,6 +8,7 @@ use crate::domain::oid::Oid;
 use crate::domain::plural::plural;
 use crate::domain::verdict::{Scope, StepResult, Verdict, Word};
 use crate::gate::{self, Base, Compared};
+use crate::ops::approvals;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::seal::verifier;
@@ -38,7 +39,14 @@ pub(crate) fn beside(
     let (now, then) = (whole(cx, &verdict)?, whole(cx, base)?);
     let Compared { worse, old, lost } = gate::compare(&now, &then);
     let key = gate::key(&verdict.tree, &verdict.gate, Base::Tree(&base.tree));
-    if let Some((rule, fact)) = lost.filter(|_| verdict.word == Word::Pass || worse.is_empty()) {
+    let mut left = Vec::new();
+    for (rule, fact) in lost {
+        if !lifted(cx, &verdict, rule)? {
+            left.push((rule, fact));
+        }
+    }
+    let decides = verdict.word == Word::Pass || worse.is_empty();
+    if let Some((rule, fact)) = left.into_iter().next().filter(|_| decides) {
         let (rule, fact) = (Some(rule.to_owned()), Some(fact));
         return sealed(cx, Verdict { word: Word::Blocked, rule, fact, key, ..verdict });
     }
@@ -52,6 +60,12 @@ pub(crate) fn beside(
         return sealed(cx, Verdict { word, scope, rule: None, fact, key, ..verdict });
     }
     Ok(Verdict { fact: verdict.fact.clone().or(Some(worse.join("; "))), ..verdict })
+}
+
+/// Whether a person let the tree's loss pass.
+fn lifted(cx: &Ctx, verdict: &Verdict, rule: &str) -> Result<bool, OpError> {
+    let lifted = approvals::of_guardrails(cx, &cx.snapshot()?, &verdict.tree)?;
+    Ok(lifted.iter().any(|lifted| lifted == rule))
 }
 
 fn sealed(cx: &Ctx, mut verdict: Verdict) -> Result<Verdict, OpError> {

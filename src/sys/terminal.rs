@@ -5,10 +5,31 @@ use std::io::IsTerminal as _;
 use rustix::fd::AsFd;
 
 use crate::sys::env::Env;
+use crate::sys::signal::Interrupts;
 
 /// Whether `stream` is a terminal.
 pub fn is_terminal(stream: &impl AsFd) -> bool {
     stream.as_fd().is_terminal()
+}
+
+/// The next line that is typed on standard input, without its end. None: the input ended, or somebody interrupted.
+pub fn ask(interrupts: &Interrupts) -> Option<String> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let stdin = std::io::stdin();
+    loop {
+        if interrupts.soft() {
+            return None;
+        }
+        // Reading goes on after a signal: somebody has to look.
+        let look = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&look));
+        if matches!(ready, Ok(ready) if ready > 0) {
+            let mut line = String::new();
+            let read = stdin.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            line.truncate(line.trim_end_matches(['\n', '\r']).len().min(read));
+            return Some(line);
+        }
+    }
 }
 
 /// How many columns `stream`'s terminal has; None if it is none or doesn't say.

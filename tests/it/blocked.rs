@@ -1,7 +1,8 @@
 //! What people do with work that Ralph or they themselves do not want: send it back, revert, override.
 
 use crate::env::{ORCH, TestEnv};
-use crate::project::{Project, gate, refused};
+use crate::project::{Project, Task, gate, refused};
+use crate::pty::OnTerminal;
 
 #[test]
 fn work_that_is_sent_back_goes_to_the_next_agent_with_the_reason() {
@@ -74,4 +75,235 @@ fn work_that_is_sent_back_while_the_agent_is_at_it_is_not_merged_before_it_was_t
     crate::project::tell(&root.join("goes"));
     running.wait().success();
     assert_eq!(repo.git(&["show", "main:src/a"]).success().line(), "5");
+}
+
+/// A task whose branch changes two files, one of which has what guardrails forbid.
+fn guarded() -> (Project, Task) {
+    let project = Project::with(&TestEnv::new(), &gate("true"));
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("src/a", "4\n");
+    task.commits("schema.sql", "DROP TABLE users;\n");
+    (project, task)
+}
+
+fn asked(project: &Project, args: &[&str]) -> OnTerminal {
+    let mut terminal = OnTerminal::start(&project.repo.cmd(ORCH).args(args));
+    terminal.sees("a  abort: leave everything as it is");
+    terminal
+}
+
+#[test]
+fn abort_is_what_enter_the_end_of_input_and_an_interrupt_mean() {
+    let (project, task) = guarded();
+    let tip = project.repo.rev(&task.branch);
+    let leave: [fn(&mut OnTerminal); 4] = [
+        |terminal| terminal.types(""),
+        |terminal| terminal.types("what?"),
+        OnTerminal::ends_input,
+        |terminal| terminal.interrupts(),
+    ];
+    for leave in leave {
+        let mut terminal = asked(&project, &["merge", &task.id]);
+        terminal.sees("[r/o/A] ");
+        leave(&mut terminal);
+        let (code, shown) = terminal.ends();
+        assert_eq!(code, Some(3), "{shown}");
+        assert!(shown.contains("nothing was merged"), "{shown}");
+        assert_eq!(
+            (project.repo.rev(&task.branch), project.status(&task.id)),
+            (tip.clone(), "claimed".into())
+        );
+    }
+}
+
+#[test]
+fn revert_puts_back_what_was_found_and_keeps_the_work() {
+    let (project, task) = guarded();
+    let tip = project.repo.rev(&task.branch);
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    terminal
+        .sees("r  revert: put 1 file back as it was where the branch began (schema.sql); the work is kept");
+    terminal.types("r");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(shown.contains("`git revert "), "{shown}");
+    assert!(!task.repo.has("schema.sql") && task.repo.read("src/a") == "4\n");
+    assert_eq!(task.repo.git(&["status", "--porcelain"]).success().stdout, "");
+    assert_eq!(project.repo.rev(&format!("{}~1", task.branch)), tip, "history is as it was");
+    let kept = project.repo.git(&["for-each-ref", "--format=%(objectname)", "refs/orch/backup/blocked"]);
+    assert_eq!(kept.success().line(), tip);
+    // What brings it back brings it back; without it the rest is merged.
+    task.repo.git(&["revert", "--no-edit", "HEAD"]).success();
+    assert!(task.repo.has("schema.sql"));
+    task.repo.git(&["revert", "--no-edit", "HEAD"]).success();
+    project.repo.orch(&["merge", &task.id]).success();
+    project.is_sound();
+}
+
+#[test]
+fn override_asks_for_a_reason_and_holds_for_that_tree_alone() {
+    let (project, task) = guarded();
+    let mut terminal = asked(&project, &["ralph", &task.id]);
+    terminal.types("o");
+    terminal.sees("Reason: ");
+    terminal.types("");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(shown.contains("Without a reason nothing is let pass"), "{shown}");
+    let mut terminal = asked(&project, &["ralph", &task.id]);
+    terminal.types("override");
+    terminal.sees("Reason: ");
+    terminal.types("nobody has users");
+    let (_, shown) = terminal.ends();
+    assert!(shown.contains("Let pass: guardrail.sql.drop at schema.sql:1"), "{shown}");
+    project.repo.orch(&["ralph", &task.id]).code(0);
+    let log = project.repo.orch(&["log", "--action", "override"]).success();
+    assert!(log.stdout.contains("guardrail.sql.drop at schema.sql:1: nobody has users"), "{}", log.stdout);
+    task.commits("src/a", "5\n");
+    project.repo.orch(&["ralph", &task.id]).code(3);
+    // A merge goes on after it.
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    terminal.types("o");
+    terminal.sees("Reason: ");
+    terminal.types("still nobody");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(project.status(&task.id), "done");
+}
+
+#[test]
+fn what_could_not_be_judged_gets_past_by_a_merge_alone() {
+    let project = Project::with(&TestEnv::new(), &gate("exit 127"));
+    let task = project.task(&[]);
+    task.commits("src/a", "4\n");
+    let mut terminal = asked(&project, &["ralph", &task.id]);
+    terminal.sees("[r/A] ");
+    terminal.types("o");
+    assert_eq!(terminal.ends().0, Some(3));
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    terminal.sees("o  override: let it pass though it could not be judged");
+    terminal.types("o");
+    terminal.sees("Reason: ");
+    terminal.types("the tool comes tomorrow");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(0), "{shown}");
+    let log = project.repo.orch(&["log", "--action", "override"]).success();
+    assert!(log.stdout.contains("the tool comes tomorrow"), "{}", log.stdout);
+}
+
+#[test]
+fn nobody_is_asked_who_can_t_answer_or_is_no_person() {
+    let (project, task) = guarded();
+    refused(project.repo.orch(&["merge", &task.id]), 3, "guardrail.sql.drop");
+    for args in [
+        ["merge", &task.id, "--unattended"],
+        ["ralph", &task.id, "--json"],
+        ["ralph", &task.id, "--unattended"],
+    ] {
+        let (code, shown) = OnTerminal::start(&project.repo.cmd(ORCH).args(&args)).ends();
+        assert_eq!(code, Some(3), "{shown}");
+        assert!(!shown.contains("abort"), "{shown}");
+    }
+    let (_, shown) = OnTerminal::start(&task.agent_cmd(ORCH).args(&["ralph"])).ends();
+    assert!(!shown.contains("abort"), "{shown}");
+    // In the task's own worktree a person may revert, and let nothing pass.
+    let mut terminal = OnTerminal::start(&task.repo.cmd(ORCH).args(&["ralph"]));
+    terminal.sees("[r/A] ");
+    terminal.types("o");
+    assert_eq!(terminal.ends().0, Some(3));
+}
+
+#[test]
+fn without_a_terminal_all_is_left_unless_policy_says_otherwise() {
+    let (project, task) = guarded();
+    let tip = project.repo.rev(&task.branch);
+    refused(project.repo.orch(&["merge", &task.id]), 3, "guardrail.sql.drop");
+    assert_eq!(project.repo.rev(&task.branch), tip, "left, unless policy says otherwise");
+}
+
+#[test]
+fn policy_puts_back_what_nobody_can_be_asked_about() {
+    let policy = gate("true") + "[policy]\nblocked = 'revert'\n";
+    let project = Project::with(&TestEnv::new(), &policy);
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("schema.sql", "DROP TABLE users;\n");
+    task.agent(&["ralph"]).code(3);
+    assert!(task.repo.has("schema.sql"), "an agent mends it by itself");
+    let done = project.repo.orch(&["ralph", &task.id]).code(3);
+    assert!(done.stderr.contains("Put 1 file back on "), "{}", done.stderr);
+    assert!(!task.repo.has("schema.sql"));
+    project.repo.orch(&["ralph", &task.id]).code(0);
+}
+
+#[test]
+fn a_file_in_the_way_is_never_touched() {
+    let (project, task) = guarded();
+    let tip = project.repo.rev(&task.branch);
+    task.repo.write("schema.sql", "DROP TABLE users; -- and more\n");
+    let mut terminal = asked(&project, &["ralph", &task.id]);
+    terminal.types("r");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(4), "{shown}");
+    assert!(shown.contains("are in the way; nothing was taken back"), "{shown}");
+    assert_eq!(task.repo.read("schema.sql"), "DROP TABLE users; -- and more\n");
+    assert_eq!(project.repo.rev(&task.branch), tip);
+}
+
+#[test]
+fn single_findings_are_let_pass_by_name_for_one_tree() {
+    let (project, task) = guarded();
+    let over = |what: &str, finding: &str| {
+        project.repo.orch(&["ralph", "override", what, "--finding", finding, "--reason", "agreed"])
+    };
+    let json = project.repo.orch(&["ralph", &task.id, "--json"]).code(3).json();
+    let fingerprint = json["findings"][0]["fingerprint"].as_str().expect("it has one").to_owned();
+    refused(over(&task.id, "guardrail.nonsense"), 2, "override.finding");
+    let args = ["ralph", "override", "--finding", "guardrail.sql.drop", "--reason", "x"];
+    refused(task.repo.orch(&args), 4, "person.only");
+    refused(task.agent(&args), 4, "person.only");
+    over(&task.id, &fingerprint[..12]).success();
+    let json = project.repo.orch(&["ralph", &task.id, "--json"]).code(0).json();
+    assert_eq!(
+        (&json["allowed"][0]["rule"], &json["allowed"][0]["by"]),
+        (&"guardrail.sql.drop".into(), &"person".into())
+    );
+    // Another finding of the same rule was not let pass.
+    task.commits("schema.sql", "DROP TABLE users;\nDROP TABLE orders;\n");
+    project.repo.orch(&["ralph", &task.id]).code(3);
+    over(&task.id, "guardrail.sql.drop").success();
+    project.repo.orch(&["merge", &task.id]).success();
+}
+
+#[test]
+fn what_a_tree_lost_is_let_pass_for_that_tree_and_nothing_else_is() {
+    let report = |tests: &str, ignored: u32| {
+        let ran = tests.len();
+        let lines: String =
+            tests.chars().map(|test| format!("test {test} ... ok\n")).collect::<Vec<_>>().concat();
+        let skipped = "test z ... ignored\n".repeat(usize::try_from(ignored).expect("few"));
+        format!(
+            "running {} tests\n{lines}{skipped}\ntest result: ok. {ran} passed; 0 failed; {ignored} ignored; 0 measured; 0 filtered out\n",
+            ran + skipped.lines().count()
+        )
+    };
+    let gate = "[[ralph.step]]\nname = 'unit'\nkind = 'test'\nrun = 'cat report'\nreport = 'libtest'\n";
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.commit("tests", &[("report", &report("ab", 0))]);
+    let project = Project::set_up(repo, gate);
+    project.repo.orch(&["ralph"]).code(0);
+    let task = project.task(&[]);
+    task.commits("report", &report("a", 1));
+    let rule = || project.repo.orch(&["ralph", &task.id, "--json"]).any().json()["rule"].clone();
+    let over = |finding: &str| {
+        project.repo.orch(&["ralph", "override", &task.id, "--finding", finding, "--reason", "b is gone"])
+    };
+    assert_eq!(rule(), "ralph.fewer_tests");
+    refused(over("ralph.coverage"), 2, "override.finding");
+    over("ralph.fewer_tests").success();
+    assert_eq!(rule(), "ralph.skipped_tests", "the other loss still blocks");
+    over("ralph.skipped_tests").success();
+    project.repo.orch(&["ralph", &task.id]).code(0);
+    task.commits("report", &report("c", 1));
+    assert_eq!(rule(), "ralph.fewer_tests", "another tree is asked about again");
 }

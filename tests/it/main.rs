@@ -65,6 +65,8 @@ mod policy;
 #[cfg(test)]
 mod project;
 #[cfg(test)]
+mod pty;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod queue;

@@ -87,6 +87,15 @@ impl Cmd {
         Running { env: self.env.clone(), line: self.line(), child, feeder, said: Vec::new() }
     }
 
+    /// The process as the standard library starts it, without its streams.
+    #[expect(clippy::disallowed_methods, reason = "tests start processes by other code than what they test")]
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        let vars = self.vars.iter().map(|(k, v)| (k, v));
+        command.args(&self.args).current_dir(&self.dir).env_clear().envs(vars);
+        command
+    }
+
     fn line(&self) -> String {
         let words = std::iter::once(&self.program).chain(&self.args);
         words.map(|w| sys::process::quote(&w.to_string_lossy())).collect::<Vec<_>>().join(" ")

@@ -15,7 +15,7 @@ use crate::cli::candidates;
 ///
 /// A branch that changes what it is judged by (gate, policy, hooks, agents) is BLOCKED (rule `gate.changed`) until
 /// a person has looked at it; so is one in which a guardrail found something (rules `guardrail.…`). The approval
-/// holds for exactly that tree, and for what is shown here. The tree is then judged by trunk's gate, and by its own
+/// holds for exactly that tree, and for what is shown here (`git orch ralph override` takes single findings). The tree is then judged by trunk's gate, and by its own
 /// if it has another.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\

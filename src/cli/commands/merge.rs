@@ -1,5 +1,6 @@
 //! `git orch merge`.
 
+use crate::cli::blocked::{self, Asking, Case, Settled};
 use crate::cli::command_error::CommandError;
 use crate::cli::events;
 use crate::cli::exit::Exit;
@@ -24,7 +25,8 @@ use crate::cli::candidates;
 ///
 /// Builds the merge without touching anybody's checkout, judges exactly that tree, and moves trunk to exactly
 /// the commit that passed; then the task is done. With a remote, its trunk moves first. If trunk moved
-/// meanwhile, everything is built and judged again. A conflict names the files, and nothing was changed.
+/// meanwhile, everything is built and judged again. A conflict names the files, and nothing was changed. On a
+/// terminal a person is asked what becomes of a BLOCKED merge: revert, override or abort.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,6 +45,9 @@ pub struct MergeArgs {
     /// Why the verdict is overridden
     #[arg(short = 'm', long, value_name = "TEXT", requires = "override_verdict")]
     pub reason: Option<String>,
+    /// Ask nothing, also on a terminal: what is BLOCKED is left, or `policy.blocked` decides
+    #[arg(long)]
+    pub unattended: bool,
     /// How to print.
     #[command(flatten)]
     pub output: JsonArg,
@@ -50,26 +55,65 @@ pub struct MergeArgs {
 
 pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Result<Exit, CommandError> {
     let cx = wire::open_long(cx, out)?;
-    let options = Options {
+    let mut options = Options {
         landing: if args.no_push { Landing::Local } else { Landing::Shared },
         override_reason: args.reason.clone().filter(|_| args.override_verdict),
         recorded: Recorded::Counts,
     };
-    // Past an override no refusal follows that would name what failed.
-    let events = if options.override_reason.is_some() { Events::Words } else { Events::Refused };
-    let mut progress = Progress::new(out, events);
-    let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
-        progress.on(out, &events::event(event));
-    });
-    progress.finish();
-    match outcome? {
-        Outcome::Merged(merged) => {
-            show(&cx, out, args, &merged)?;
-            Ok(Exit::Done)
+    loop {
+        // Past an override no refusal follows that would name what failed.
+        let events = if options.override_reason.is_some() { Events::Words } else { Events::Refused };
+        let mut progress = Progress::new(out, events);
+        let outcome = merge::merge(&cx, args.target.as_deref(), &options, &mut |event| {
+            progress.on(out, &events::event(event));
+        });
+        progress.finish();
+        let (target, judged) = match outcome? {
+            Outcome::Merged(merged) => {
+                show(&cx, out, args, &merged)?;
+                return Ok(Exit::Done);
+            }
+            Outcome::Rejected { target, judged } => (target, judged),
+            Outcome::Conflict { target, files } => return Err(conflict(&cx, &target, &files)?),
+        };
+        match settle(&cx, out, args, (&target, &judged))? {
+            Ok(Settled::PastAll(reason)) => options.override_reason = Some(reason),
+            Ok(_) => {}
+            Err(error) => return Err(error),
         }
-        Outcome::Rejected { target, judged } => Err(rejected(&cx, out, &target, &judged)),
-        Outcome::Conflict { target, files } => Err(conflict(&cx, &target, &files)?),
     }
+}
+
+/// What becomes of a merge that was rejected: the error that ends it, or that it is tried again.
+fn settle(
+    cx: &Ctx,
+    out: &mut Out,
+    args: &MergeArgs,
+    (target, judged): (&Target, &Judged),
+) -> Result<Result<Settled, CommandError>, CommandError> {
+    let error = rejected(cx, out, target, judged);
+    if judged.word != Word::Blocked || judged.stop.is_some() {
+        return Ok(Err(error));
+    }
+    let asking = if args.unattended || args.output.json { Asking::Never } else { Asking::Allowed };
+    let (branch, task) = (Some(target.branch.as_str()), target.task.as_ref());
+    let case = Case { judged, branch, task, past_all: true, asking };
+    let question = blocked::question(cx, out, &case)?;
+    if question.is_asked() {
+        out.error(&error);
+    }
+    let ended =
+        |fact: &str| CommandError::new(Exit::Blocked, fact).rule(judged.rule().unwrap_or("ralph.verdict"));
+    Ok(match question.settle(cx, out)? {
+        Settled::Left => Err(error),
+        Settled::Aborted => Err(ended("nothing was merged")),
+        Settled::Reverted => {
+            let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
+            Err(ended("nothing was merged: what is left is judged by the next merge")
+                .next(format!("git orch merge {name}")))
+        }
+        settled @ (Settled::Overridden | Settled::PastAll(_)) => Ok(settled),
+    })
 }
 
 fn show(cx: &Ctx, out: &mut Out, args: &MergeArgs, merged: &Merged) -> Result<(), CommandError> {

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::JsonArg;
+use crate::cli::blocked::Asking;
 use crate::cli::command_error::CommandError;
-use crate::cli::commands::ralph_more::{self, RalphFlakesArgs, RalphResetArgs};
+use crate::cli::commands::ralph_more::{self, RalphFlakesArgs, RalphOverrideArgs, RalphResetArgs};
 use crate::cli::commands::reuse::{self, CacheArgs, ExplainArgs};
 use crate::cli::commands::verdicts::{self, ExportArgs, RalphLogArgs, RalphShowArgs};
 use crate::cli::events;
@@ -34,7 +35,8 @@ use crate::view::{Event, GateStepView, GateStepsView, RangeView, SCHEMA, Verdict
 /// stdout is the word.
 ///
 /// PASS: exit 0. FAIL, something is wrong with the tree: exit 1. BLOCKED, it could not be judged (a missing
-/// tool, a timeout, no steps): exit 3.
+/// tool, a timeout, no steps): exit 3; on a terminal a person is asked what becomes of it: revert, override or
+/// abort.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(disable_help_subcommand = true)]
@@ -76,6 +78,9 @@ pub struct RalphArgs {
     /// Print one JSON object a line for everything that happens
     #[arg(long, conflicts_with = "json")]
     pub json_events: bool,
+    /// Ask nothing, also on a terminal: what is BLOCKED is left, or `policy.blocked` decides
+    #[arg(long)]
+    pub unattended: bool,
     /// Also write what was found to FILE, as SARIF
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
@@ -121,6 +126,7 @@ pub enum RalphAction {
     Cache(CacheArgs),
     Flakes(RalphFlakesArgs),
     Reset(RalphResetArgs),
+    Override(RalphOverrideArgs),
 }
 
 impl RalphAction {
@@ -133,7 +139,7 @@ impl RalphAction {
             Self::Show(show) => show.output.json,
             Self::Log(log) => log.output.json,
             Self::Flakes(flakes) => flakes.output.json,
-            Self::Export(_) | Self::Reset(_) => false,
+            Self::Export(_) | Self::Reset(_) | Self::Override(_) => false,
         }
     }
 }
@@ -159,6 +165,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
         Some(RalphAction::Export(export)) => return verdicts::export(cx, out, export),
         Some(RalphAction::Flakes(flakes)) => return ralph_more::flakes(cx, out, flakes),
         Some(RalphAction::Reset(reset)) => return ralph_more::reset(cx, out, reset),
+        Some(RalphAction::Override(over)) => return ralph_more::override_(cx, out, over),
         None => {}
     }
     if args.explain {
@@ -187,6 +194,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
                 }
             }
         }
+    }
+    if judged.word == Word::Blocked && !interrupted && !args.staged {
+        let asking = !args.unattended && !args.output.json && !args.json_events;
+        let asking = if asking { Asking::Allowed } else { Asking::Never };
+        return ralph_more::settle(&cx, out, (&rev, &judged), asking);
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })
 }

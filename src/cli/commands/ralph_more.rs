@@ -1,6 +1,8 @@
-//! `git orch ralph flakes|reset`: what runs of the gate left in this clone.
+//! `git orch ralph flakes|reset|override`, and what becomes of a commit that is BLOCKED.
 
 use crate::cli::args::JsonArg;
+use crate::cli::blocked::{self, Asking, Case, Settled};
+use crate::cli::candidates;
 use crate::cli::command_error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -8,9 +10,11 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::time::Timestamp;
 use crate::gate::breaker::{Admission, Circuit};
-use crate::ops::{observed, ralph};
+use crate::ops::ralph::Judged;
+use crate::ops::{Ctx, allow, observed, ralph, revert};
 use crate::report;
 use crate::view::{BreakerView, FlakeView, FlakesView, SCHEMA};
+use clap_complete::engine::ArgValueCandidates;
 
 /// List tests that failed and then passed on the same tree
 ///
@@ -31,6 +35,59 @@ pub struct RalphResetArgs {
     /// The step, as `git orch status` names it
     #[arg(value_name = "STEP")]
     pub step: Option<String>,
+}
+
+/// Let findings of a commit pass, for its tree alone
+///
+/// For what blocks a commit and is right for once: what guardrails found (rules `guardrail.…`), a change of the gate
+/// (`gate.changed`), what the tree lost against its base (`ralph.fewer_tests`, `ralph.skipped_tests`, `ralph.coverage`).
+/// Recorded finding by finding, under your name; another tree is asked about again. What could not be judged (a missing
+/// tool, a timeout) has no finding: `git orch merge --override` is the only way past that. Refused to agents, and
+/// in task worktrees.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  git orch ralph override 7k3f --finding guardrail.sql.drop --reason \"agreed with Ann\"")]
+pub struct RalphOverrideArgs {
+    /// The task, the branch or the commit [default: HEAD]
+    #[arg(value_name = "TASK|REV", add = ArgValueCandidates::new(candidates::tasks))]
+    pub target: Option<String>,
+    /// A rule, or a fingerprint (the beginning of one will do) as `git orch ralph --json` has it; several times
+    #[arg(long, value_name = "FINGERPRINT|RULE", required = true)]
+    pub finding: Vec<String>,
+    /// Why it is right
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+pub(super) fn override_(
+    cx: &Invocation<'_>,
+    out: &mut Out,
+    args: &RalphOverrideArgs,
+) -> Result<Exit, CommandError> {
+    let cx = wire::open(cx, out)?;
+    let target = args.target.as_deref().unwrap_or("HEAD");
+    let done = allow::override_findings(&cx, target, &args.finding, &args.reason)?;
+    blocked::tell_overridden(out, &done);
+    Ok(Exit::Done)
+}
+
+/// What becomes of a commit that was shown to be BLOCKED.
+pub(super) fn settle(
+    cx: &Ctx,
+    out: &mut Out,
+    (rev, judged): (&str, &Judged),
+    asking: Asking,
+) -> Result<Exit, CommandError> {
+    let (branch, task) = revert::branch_of(cx, rev, &judged.commit)?;
+    let case = Case { judged, branch: branch.as_deref(), task: task.as_ref(), past_all: false, asking };
+    match blocked::question(cx, out, &case)?.settle(cx, out)? {
+        Settled::Overridden | Settled::Reverted => {
+            out.hint(&format!("`git orch ralph {rev}` judges it as it is now"));
+        }
+        Settled::Left | Settled::Aborted | Settled::PastAll(_) => {}
+    }
+    Ok(Exit::Blocked)
 }
 
 pub(super) fn flakes(
