@@ -257,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn a_verdict_from_before_a_quarantine_ended_is_over() {
+        let gate = definition(&format!("{GATE}[[ralph.quarantine]]\ntest='t'\nowner='o'\nuntil=2026-01-02"));
+        let between = |made: &str, now: &str| {
+            let at = |text: &str| Timestamp::parse(&format!("2026-01-{text}:00:00Z")).unwrap();
+            gate.ended_between(at(made), at(now))
+        };
+        assert!(between("02T23", "03T00"));
+        assert!(!between("01T00", "02T23"), "it still holds");
+        assert!(!between("03T00", "04T00"), "it was over when it was made");
+    }
+
+    #[test]
     fn a_part_has_what_its_steps_need() {
         let gate = definition(GATE);
         assert_eq!(names(&gate.select(Moment::Push, Some(Team::Dev))), ["build", "test"]);

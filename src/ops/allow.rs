@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Moment;
 use crate::domain::oid::Oid;
+use crate::domain::role::Team;
 use crate::gate::rule;
 use crate::ops::approvals::{self, GATE, GUARDRAIL};
 use crate::ops::compared::Compared;
@@ -133,14 +134,20 @@ fn candidates(
     if !gate.is_empty() {
         all.push(by_rule(GATE, gate.join(", ")));
     }
-    for moment in [Moment::Merge, Moment::Always] {
-        let judged = ralph::last(cx, &Request::new(commit.clone(), moment))?;
+    for (moment, team) in parts() {
+        let judged = ralph::last(cx, &Request { team, ..Request::new(commit.clone(), moment) })?;
         let lost = judged.as_ref().and_then(Judged::rule).filter(|rule| LOST.contains(rule));
         if let Some(rule) = lost.filter(|rule| all.iter().all(|known| known.rule != *rule)) {
             all.push(by_rule(rule, String::new()));
         }
     }
     Ok(all)
+}
+
+/// The parts of the gate by which a commit may have been judged: `ralph` takes all of it, `merge` that of a team.
+fn parts() -> [(Moment, Option<Team>); 4] {
+    let merge = |team| (Moment::Merge, team);
+    [(Moment::Always, None), merge(None), merge(Some(Team::Qa)), merge(Some(Team::Dev))]
 }
 
 fn choose<'a>(candidates: &'a [Candidate], findings: &[String]) -> Result<Vec<&'a Candidate>, OpError> {

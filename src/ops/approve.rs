@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ops::approvals::{GATE, GUARDRAIL};
+use crate::ops::approvals::{self, GATE, GUARDRAIL};
 use crate::ops::compared::Compared;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
@@ -42,11 +42,16 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
     let compared = Compared::of(cx, &trunk, &commit)?;
     let gate = compared.gate_files(cx)?;
     let guarded = guardrails::look(cx, &compared, &config.policy)?;
-    let guardrails = guarded.rules_for_a_person();
+    let mut guardrails = guarded.rules_for_a_person();
     if gate.is_empty() && guardrails.is_empty() {
         return Err(nothing(what, &guarded).into());
     }
     let tree = compared.tree;
+    let now_lifted = guardrails.clone();
+    // What was let pass by name stays so: there is one record of a tree.
+    let earlier = approvals::of_guardrails(cx, &snapshot, &tree)?;
+    guardrails.extend(earlier.into_iter().filter(|entry| !now_lifted.contains(entry)));
+    guardrails.sort();
     // Whoever approves has seen what was approved before, also by a clock that is ahead.
     let before = snapshot.approval(&tree).ok().flatten();
     let now = cx.clock.now();
@@ -61,7 +66,7 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
         mac: String::new(),
     };
     approval.mac = verifier(cx)?.sign_bytes(&approval.signed_bytes());
-    let what: Vec<&str> = gate.iter().chain(&approval.guardrails).map(String::as_str).collect();
+    let what: Vec<&str> = gate.iter().chain(&now_lifted).map(String::as_str).collect();
     let note = format!("{}: {reason}", what.join(", "));
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let (subject, note) = (format!("tree/{tree}"), Some(note.clone()));

@@ -286,12 +286,17 @@ fn what_a_tree_lost_is_let_pass_for_that_tree_and_nothing_else_is() {
             ran + skipped.lines().count()
         )
     };
-    let gate = "[[ralph.step]]\nname = 'unit'\nkind = 'test'\nrun = 'cat report'\nreport = 'libtest'\n";
+    let gate = "[[ralph.step]]\nname = 'unit'\nkind = 'test'\nrun = 'cat report'\nreport = 'libtest'\n\
+        [[ralph.step]]\nname = 'devs'\nkind = 'custom'\nrun = 'true'\nteams = ['dev']\n";
     let env = TestEnv::new();
     let repo = env.repo("repo");
     repo.commit("tests", &[("report", &report("ab", 0))]);
     let project = Project::set_up(repo, gate);
-    project.repo.orch(&["ralph"]).code(0);
+    // A merge is judged by the part of the gate that is its team's, and so is what it is compared with.
+    let first = project.task(&[]);
+    first.commits("src/a", "4\n");
+    project.repo.orch(&["merge", &first.id]).success();
+    project.repo.orch(&["ralph", "main"]).code(0);
     let task = project.task(&[]);
     task.commits("report", &report("a", 1));
     let rule = || project.repo.orch(&["ralph", &task.id, "--json"]).any().json()["rule"].clone();
@@ -306,4 +311,19 @@ fn what_a_tree_lost_is_let_pass_for_that_tree_and_nothing_else_is() {
     project.repo.orch(&["ralph", &task.id]).code(0);
     task.commits("report", &report("c", 1));
     assert_eq!(rule(), "ralph.fewer_tests", "another tree is asked about again");
+    // A merge asks about both losses, one after the other.
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    for reason in ["fewer", "skipped"] {
+        terminal.types("o");
+        terminal.sees("Reason: ");
+        terminal.types(reason);
+        terminal.sees(if reason == "fewer" {
+            "Let pass: ralph.fewer_tests"
+        } else {
+            "Let pass: ralph.skipped_tests"
+        });
+    }
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(project.status(&task.id), "done");
 }

@@ -47,7 +47,7 @@ fn show(out: &mut Out, approved: &Approved, target: &str) {
         out.status(&format!("Approved the gate of tree {tree} for {target}"));
         out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
     }
-    let rules = &approved.approval.guardrails;
+    let rules = approved.guarded.rules_for_a_person();
     if !rules.is_empty() {
         out.status(&format!("Approved {} in tree {tree} for {target}", rules.join(", ")));
         out.hint("another tree needs another approval");
