@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::env::{ORCH, TestEnv};
 use crate::project::{Project, refused};
+use crate::run::together;
 
 /// What a suite of the tests `a` and `b` prints, of which `failed` (a shell word each) fail.
 const SUITE: &str = r#"#!/bin/sh
@@ -211,4 +212,16 @@ fn an_open_breaker_is_shown_and_a_person_closes_it() {
     running.wait().success();
     assert_eq!(project.status(&id), "done");
     assert_eq!(agents(&env), 1);
+}
+
+#[test]
+fn runs_at_the_same_time_are_all_counted() {
+    let env = TestEnv::new();
+    let (project, _) = breaking(&env, "1h", 99);
+    let judge = project.repo.cmd(ORCH).args(&["ralph", "--fresh"]);
+    for outcome in together(&[judge.clone(), judge.clone(), judge.clone(), judge]) {
+        outcome.code(3);
+    }
+    let breaker = project.repo.orch(&["status", "--json"]).success().json()["breakers"][0].clone();
+    assert_eq!(breaker["in_a_row"], 4, "{breaker}");
 }
