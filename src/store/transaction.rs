@@ -153,10 +153,10 @@ impl<'s, 'r> Edit<'s, 'r> {
         self.put(layout::verdict(&verdict.key, maker), records::encode_verdict(verdict).to_string(), change);
     }
 
-    /// Writes a step's PASS that the clone `maker` made; no line of the audit is about it.
+    /// Writes a step's PASS that the clone `maker` made.
     pub fn put_step_pass(&mut self, pass: &StepPass, maker: &SessionId) {
-        let path = layout::step_pass(&pass.key, maker, &pass.commit);
-        self.files.insert(path, Some(encode_pass(pass).to_string().into_bytes()));
+        let bytes = encode_pass(pass).to_string().into_bytes();
+        self.files.insert(layout::step_pass(&pass.key, maker, &pass.commit), Some(bytes));
     }
 
     /// Writes an approval.
@@ -286,11 +286,8 @@ impl<'r> Store<'r> {
     }
 
     fn busy(&self) -> LockError {
-        LockError::Busy {
-            path: self.lock_path(),
-            holder: format!("process {}", std::process::id()),
-            seconds: LOCK_PATIENCE.as_secs(),
-        }
+        let (path, holder) = (self.lock_path(), format!("process {}", std::process::id()));
+        LockError::Busy { path, holder, seconds: LOCK_PATIENCE.as_secs() }
     }
 
     /// Takes the lock and begins a batch on the tip.

@@ -58,7 +58,7 @@ fn the_manual_is_installed_where_it_is_asked_for() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.orch(&["man", "--install", "man/man1"]), @r"
     ---- stderr
-    Installed 46 manual pages in $ROOT/man/man1.
+    Installed 50 manual pages in $ROOT/man/man1.
     hint: `man` does not look there by itself: add $ROOT/man to MANPATH
     [exit: 0]
     ");
