@@ -24,8 +24,8 @@ const ORCH: &str = env!("CARGO_BIN_EXE_git-orch");
 const STEPS: usize = 50;
 /// Packages of the repository that others judge, too.
 const PACKAGES: usize = 10;
-/// Work of a known length, about a third of a second: a loop of the shell, which starts no program.
-const WORK: &str = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+/// Work of a known length, about a second: a loop of the shell, which starts no program.
+const WORK: &str = "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done";
 
 struct Settings {
     rounds: usize,
@@ -147,7 +147,10 @@ impl World {
         let mut subjects = vec![
             s("empty program", &empty, &large, &[], None),
             s("git rev-parse HEAD", Path::new("git"), &large, &["rev-parse", "HEAD"], None),
-            s("ralph, verified tree", orch, &large, &["ralph"], more("empty program", 10.0)),
+            s("ralph HEAD, verified tree", orch, &large, &["ralph", "HEAD"], more("empty program", 10.0)),
+            // Without a revision it also looks for what is not committed, as `git status` does.
+            s("git status", Path::new("git"), &large, &["status", "--porcelain"], None),
+            s("ralph, verified tree", orch, &large, &["ralph"], times("git status", 1.5)),
             s("ralph explain, one file", orch, &middle, &["ralph", "explain"], more("empty program", 50.0)),
             s("three commands by hand", Path::new("sh"), &worked, &["-c", &by_hand], None),
             s(

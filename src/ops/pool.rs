@@ -135,16 +135,10 @@ impl Checkout {
         let git = |args: &[&str]| self.command(cx, args).env(var::GIT_INDEX_FILE, &index);
         git(&["read-tree", self.tree.as_str()]).run()?.checked()?;
         // The new index has no file times: every file is compared by content.
+        git(&["update-index", "-q", "--refresh"]).run()?;
         let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut paths: Vec<String> = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        if !paths.is_empty() {
-            git(&["update-index", "-q", "--refresh"]).run()?;
-            let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            paths = text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        }
-        Ok(paths)
+        Ok(text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect())
     }
 
     /// Whether nothing is there but the tree, and empty directories.
