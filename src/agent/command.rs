@@ -18,7 +18,7 @@ impl Command {
         Self { name: name.unwrap_or("command").to_owned(), line: line.to_owned() }
     }
 
-    fn cmd(&self, job: &Job) -> Cmd {
+    fn cmd(&self, job: &Job<'_>) -> Cmd {
         Cmd::shell(&self.line, &job.worktree, job.env.as_env())
             .env(var::ORCH_TASK, job.task.as_str())
             .env(var::ORCH_SESSION, job.session.as_str())
@@ -41,7 +41,12 @@ impl Driver for Command {
         Prompts::Heeded
     }
 
-    fn run(&self, job: &Job, limits: &Limits, on_event: &mut dyn FnMut(Event)) -> Result<Ending, AgentError> {
+    fn run(
+        &self,
+        job: &Job<'_>,
+        limits: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Ending, AgentError> {
         // A missing directory or prompt is the same system error as a missing shell: tell them apart first.
         if !job.worktree.is_dir() {
             return Err(AgentError::NoWorktree(job.worktree.clone()));
@@ -61,7 +66,7 @@ impl Driver for Command {
     }
 }
 
-fn readable(job: &Job) -> Result<(), FsError> {
+fn readable(job: &Job<'_>) -> Result<(), FsError> {
     match std::fs::File::open(&job.prompt_file) {
         Ok(_) => Ok(()),
         Err(source) => Err(FsError { action: "read", path: job.prompt_file.clone(), source }),
@@ -99,7 +104,7 @@ mod tests {
 
     struct Run {
         dir: tempfile::TempDir,
-        job: Job,
+        job: Job<'static>,
     }
 
     fn run_on(prompt: &str) -> Run {
@@ -120,6 +125,7 @@ mod tests {
             files: Vec::new(),
             prompt_file,
             env: AgentEnv::scrubbed(&Env::capture()),
+            held: None,
         };
         Run { dir, job }
     }

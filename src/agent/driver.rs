@@ -8,6 +8,7 @@ use crate::agent::environment::AgentEnv;
 use crate::domain::id::{SessionId, TaskId};
 use crate::domain::oid::Oid;
 use crate::sys::fs::FsError;
+use crate::sys::held::Held;
 use crate::sys::process::{Limits, ProcessError};
 
 /// Runs an agent once on a task. One file a driver.
@@ -20,7 +21,12 @@ pub trait Driver: Send + Sync {
     fn prompts(&self) -> Prompts;
 
     /// Runs the agent to its end, or stops it at a limit with everything it started.
-    fn run(&self, job: &Job, limits: &Limits, on_event: &mut dyn FnMut(Event)) -> Result<Ending, AgentError>;
+    fn run(
+        &self,
+        job: &Job<'_>,
+        limits: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Ending, AgentError>;
 }
 
 /// Whether a driver acts on what the prompt says.
@@ -34,7 +40,7 @@ pub enum Prompts {
 
 /// One iteration's work for an agent.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct Job<'a> {
     /// The task.
     pub task: TaskId,
     /// The session it runs under.
@@ -55,6 +61,8 @@ pub struct Job {
     pub prompt_file: PathBuf,
     /// What the agent's environment starts from.
     pub env: AgentEnv,
+    /// What the driver's programs are held to, if it runs the project's own; None: nothing holds them.
+    pub held: Option<Held<'a>>,
 }
 
 /// How an agent's run ended. Its exit status is recorded, and is never a verdict.

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::domain::verdict::StepResult;
 use crate::gate::environment::environment;
-use crate::gate::held::Held;
 use crate::gate::outcome::Stop;
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
+use crate::sys::held::Held;
 use crate::sys::process::{Cmd, Limits};
 use crate::sys::sandbox::Network;
 

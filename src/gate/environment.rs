@@ -120,6 +120,7 @@ fn search_path(path: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::held::{READS, TOOLCHAINS};
 
     #[test]
     fn only_what_is_listed_or_declared_gets_through() {
@@ -160,5 +161,12 @@ mod tests {
         let given = environment(&env, ["TERM", "CI"], Path::new("/w/x"));
         assert_eq!(given.text("TERM"), Some("vt100"));
         assert_eq!(given.text("CI"), None);
+    }
+
+    #[test]
+    fn what_is_shown_by_a_variable_is_passed_on_by_it() {
+        let names = TOOLCHAINS.iter().map(|(name, _)| *name).chain(READS);
+        let missing: Vec<&str> = names.filter(|name| !PASSED.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -1,17 +1,19 @@
-//! The sandbox of a gate run: what this machine can do, what the configuration demands, and the directory it needs.
+//! The sandbox of a gate run, or of fixers: what this machine can do, what the configuration demands, and the directory it needs.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Minimum, SandboxUse};
+use crate::domain::id::TaskId;
 use crate::domain::verdict::Trust;
-use crate::gate::{self, Definition, Held};
+use crate::gate::Definition;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::pool::Checkout;
 use crate::ops::warm;
 use crate::sys::env::{current_program, var};
 use crate::sys::fs::{self, FsError};
+use crate::sys::held::{self, Held};
 use crate::sys::holder::Holder;
 use crate::sys::probe;
 use crate::sys::sandbox::{Network, Overlay, Placed, Strength, Support};
@@ -43,12 +45,25 @@ pub(crate) const NO_SETUP: &str = "setup is not run: trunk's last run has the sa
 impl Room {
     /// The room of the gate worktree `slot`, which the caller holds.
     pub(crate) fn of(cx: &Ctx, slot: usize) -> Result<Self, OpError> {
+        Self::named(cx, &format!("gate-{slot}"))
+    }
+
+    /// The room of a task's fixers, with copies of toolchains' caches. Only one run at a time works on a task.
+    pub(crate) fn of_fixers(cx: &Ctx, task: &TaskId) -> Result<Self, OpError> {
+        let mut room = Self::named(cx, &format!("fix-{task}"))?;
+        if room.support.namespaces {
+            room.mount(cx, None)?;
+        }
+        Ok(room)
+    }
+
+    fn named(cx: &Ctx, name: &str) -> Result<Self, OpError> {
         let launcher = current_program().map_err(|source| FsError {
             action: "find",
             path: PathBuf::from("this program"),
             source,
         })?;
-        let scratch = cx.file("sandbox").join(format!("gate-{slot}"));
+        let scratch = cx.file("sandbox").join(name);
         // What is there is of a run that was killed.
         clear(&scratch)?;
         fs::create_dir_all(&scratch)?;
@@ -122,7 +137,7 @@ impl Room {
 
     /// Copies of the toolchains' caches that are there.
     fn caches(&self, cx: &Ctx) -> (Vec<Overlay>, Vec<Placed>) {
-        let found = gate::caches(&cx.env).into_iter().filter(|place| place.is_dir()).enumerate();
+        let found = held::caches(&cx.env).into_iter().filter(|place| place.is_dir()).enumerate();
         let copy = |(n, place): (usize, PathBuf)| {
             let dir = self.scratch.join("caches").join(n.to_string());
             let [upper, work, at] = ["upper", "work", "at"].map(|name| dir.join(name));

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod env;
 pub mod failpoint;
 pub mod fs;
+pub mod held;
 pub mod holder;
 pub mod lock;
 pub mod mount;

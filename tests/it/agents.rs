@@ -46,7 +46,7 @@ impl Work {
         Oid::parse(&format!("{hex:a>40}")).expect("short enough")
     }
 
-    fn job(&self) -> Job {
+    fn job(&self) -> Job<'static> {
         let (session, task) = (SessionId::from_bits(1), TaskId::from_bits(2));
         let iteration = u32::try_from(self.history.len()).expect("few") + 1;
         let prompt_file = prompt_file::path(&self.dir.path().join("common"), &session, &task, iteration);
@@ -87,6 +87,7 @@ impl Work {
             files: Vec::new(),
             prompt_file,
             env: AgentEnv::scrubbed(&Env::capture()),
+            held: None,
         }
     }
 

@@ -65,7 +65,7 @@ fn try_all(env: &TestEnv, lines: &[String]) -> Done {
 }
 
 fn open(what: &str, command: &str) -> String {
-    format!("if ({command}) > /dev/null 2>&1; then echo 'OPEN: {what}'; fi")
+    format!("if ({command}) > /dev/null 2>&1; then echo \"OPEN: {what}\"; fi")
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn a_step_sees_no_secret_and_writes_nowhere_else() {
         open("cargo token", "grep token \"$HOME/.cargo/credentials.toml\""),
         open("a socket", &format!("test -e {root}/agent.sock")),
         open("the user's checkout", &format!("cat {root}/repo/src/a")),
-        open("another worktree", &format!("echo x > {root}/repo.orch/x")),
+        // Where there seem to be directories, nothing of them is outside.
+        format!("echo x > {root}/repo.orch/x; echo x > {root}/repo/x; true"),
         open("git's configuration", &format!("echo x >> {root}/repo/.git/config")),
         open("a ref", "git update-ref refs/heads/x HEAD"),
         open("the index", "git add -A"),
@@ -104,6 +105,7 @@ fn a_step_sees_no_secret_and_writes_nowhere_else() {
         "echo x > /dev/null; test -r /dev/urandom; echo x > new-file".to_owned(),
     ];
     try_all(&env, &lines);
+    assert!(!fs::exists(&env.root().join("repo.orch/x")) && !fs::exists(&env.root().join("repo/x")));
     let mut left = fs::list(&home.join(".cargo")).expect("ours");
     left.sort();
     assert_eq!(left, [home.join(".cargo/config.toml"), home.join(".cargo/credentials.toml")]);
@@ -257,4 +259,34 @@ fn a_machine_that_has_only_a_part_says_so() {
     assert_eq!((json["verdict"].as_str(), json["trust"].as_str()), (Some("PASS"), Some("partial")));
     project.repo.git(&["config", "orch.sandbox", "required"]).success();
     refused(within(&["ralph", "--fresh"]), 8, "sandbox.missing");
+}
+
+#[test]
+fn a_fixer_writes_its_worktree_and_nothing_else() {
+    let Some(env) = strict() else { return };
+    let toml = format!("[roles.bugfix]\nagent = \"autofix\"\n{}", gate("grep -q mended src/a"));
+    let project = Project::with(&env, &toml);
+    project.repo.commit("a project that a fixer knows", &[("ruff.toml", "")]);
+    let bin = env.root().join("bin");
+    fs::create_dir_all(&bin).expect("ours");
+    let root = env.root().display();
+    let lines = [
+        "#!/bin/sh".to_owned(),
+        open("the user's checkout", &format!("cat {root}/repo/src/a")),
+        open("git's configuration", &format!("echo x >> {root}/repo/.git/config")),
+        format!("echo x > {root}/repo.orch/x; echo x > {root}/repo/x"),
+        open("the home", "ls -A \"$HOME\" | grep -v cargo | grep ."),
+        open("a secret variable", "test -n \"$SECRET_TOKEN\""),
+        "echo mended > src/a; git status > /dev/null && echo can read".to_owned(),
+    ];
+    fs::write_atomic(&bin.join("ruff"), (lines.join("\n") + "\n").as_bytes(), 0o755, fs::Durability::None)
+        .expect("ours");
+    project.repo.orch(&["add", "tidy", "--kind", "bug"]).success();
+    let vars = env.vars();
+    let path = format!("{}:{}", bin.display(), vars.text("PATH").expect("a path"));
+    let cmd = project.repo.cmd(ORCH).args(&["run", "--json-events", "--merge", "review"]);
+    let done = cmd.var("PATH", &path).var("SECRET_TOKEN", "x").run().success();
+    assert!(!done.stdout.contains("OPEN"), "{}", done.stdout);
+    assert!(done.stdout.contains("can read"), "git's directory can be read: {}", done.stdout);
+    assert!(!project.repo.has("x") && !fs::exists(&env.root().join("repo.orch/x")));
 }

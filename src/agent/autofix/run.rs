@@ -9,6 +9,7 @@ use crate::agent::driver::{AgentError, Driver, Ending, Event, Job, Limit, Prompt
 use crate::sys::clock::Clock;
 use crate::sys::env::{Env, var};
 use crate::sys::process::{Cmd, End, Ended, Limits, find_program};
+use crate::sys::sandbox::Network;
 
 /// The embedded agent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +31,12 @@ impl Driver for Autofix {
         Prompts::Ignored
     }
 
-    fn run(&self, job: &Job, limits: &Limits, on_event: &mut dyn FnMut(Event)) -> Result<Ending, AgentError> {
+    fn run(
+        &self,
+        job: &Job<'_>,
+        limits: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Ending, AgentError> {
         if !job.worktree.is_dir() {
             return Err(AgentError::NoWorktree(job.worktree.clone()));
         }
@@ -71,7 +77,7 @@ fn remaining(limits: &Limits, spent: Duration) -> Limits {
 }
 
 fn one(
-    job: &Job,
+    job: &Job<'_>,
     fixer: &Fixer,
     limits: &Limits,
     on_event: &mut dyn FnMut(Event),
@@ -89,6 +95,13 @@ fn one(
         .args(&fixer.argv[1..])
         .env(var::ORCH_TASK, job.task.as_str())
         .env(var::ORCH_SESSION, job.session.as_str());
+    let cmd = match &job.held {
+        // A sandbox has a `/tmp` of its own, and nothing where the user's is.
+        Some(held) => {
+            cmd.env_remove(var::TMPDIR).within(&held.sandbox(Network::On, job.env.as_env()), held.launcher)
+        }
+        None => cmd,
+    };
     let ended = cmd.supervise(limits, &mut |line| on_event(Event::Line(line.to_owned())))?;
     let mut note = |text: String| on_event(Event::Note(text));
     match ended.end {
@@ -180,6 +193,7 @@ mod tests {
                 files: Vec::new(),
                 prompt_file: self.dir.path().join("none.md"),
                 env: AgentEnv::scrubbed(&Env::from_pairs([(var::PATH, path)])),
+                held: None,
             };
             let mut lines = Vec::new();
             let ending = Autofix.run(&job, limits, &mut |event| lines.push(format!("{event:?}"))).unwrap();

@@ -1,9 +1,9 @@
 //! One task from its claim to its end: agent, commit, Ralph, decision, again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::agent::driver::{self, AgentError, Driver, Ending, Job, Prompts};
+use crate::agent::driver::{self, Driver, Ending, Job, Prompts};
 use crate::agent::environment::AgentEnv;
 use crate::agent::failing::Failing;
 use crate::agent::prompt::Prompt;
@@ -18,6 +18,7 @@ use crate::domain::role::Team;
 use crate::domain::session::Outcome;
 use crate::domain::task::{Task, Work};
 use crate::domain::verdict::Word;
+use crate::gate::environment;
 use crate::git::Worktree;
 use crate::ops::commit::{self, Committed, Skipped};
 use crate::ops::error::{Because, OpError, Refused};
@@ -26,6 +27,7 @@ use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::run::desk::Desk;
 use crate::ops::run::{spent, tell, waiting};
 use crate::ops::said::Said;
+use crate::ops::sandbox::Room;
 use crate::ops::{making, merge, worktrees};
 use crate::sys::process::Limits;
 
@@ -108,7 +110,7 @@ impl<'a> TaskRun<'a> {
         let work =
             work.ok_or_else(|| OpError::Bug(format!("task {} was claimed without a branch", task.id)))?;
         let path = making::ensure(cx, &task.id, &work)?;
-        let worktree = cx.repo.worktree_at(&path)?.ok_or_else(|| not_ours(&path))?;
+        let worktree = cx.repo.worktree_at(&path)?.ok_or_else(|| tell::not_ours(&path))?;
         commit::refuse_tampered(cx, &worktree)?;
         let base_tree = cx.repo.tree_of(&work.base)?;
         let name = format!("refs/heads/{}", work.branch);
@@ -331,7 +333,13 @@ impl<'a> TaskRun<'a> {
     /// Runs the agent; also where its last words are, and the very last.
     fn run_agent(&mut self) -> Result<(Ending, Option<PathBuf>, String), OpError> {
         let cx = self.desk.cx;
-        let job = self.job()?;
+        let is_fixers = self.driver.prompts() == Prompts::Ignored;
+        let room = is_fixers.then(|| Room::of_fixers(cx, &self.task.id)).transpose()?;
+        if let Some(fact) = room.as_ref().and_then(|room| room.refusal(&self.desk.shared.config)) {
+            return Ok((Ending::MissingProgram(fact), None, String::new()));
+        }
+        let held = room.as_ref().and_then(|room| room.held(&self.worktree.path));
+        let job = Job { held, ..self.job()? };
         let limits = Limits::wall(Some(AGENT_WALL), &cx.interrupts);
         let (desk, id) = (self.desk, &self.task.id);
         let (mut said, mut last_line) = (Said::default(), String::new());
@@ -344,14 +352,8 @@ impl<'a> TaskRun<'a> {
             }
             desk.send(Event::Agent { task: id.clone(), event });
         };
-        let ending = self.driver.run(&job, &limits, &mut on_event).map_err(|error| match error {
-            AgentError::NoWorktree(path) => not_ours(&path),
-            AgentError::File(error) => error.into(),
-            AgentError::Process(error) => error.into(),
-            error @ AgentError::Glob { .. } => Refused::new(Because::Policy, "task.files", error.to_string())
-                .next(format!("git orch edit {id} --unfile GLOB"))
-                .into(),
-        })?;
+        let ran = self.driver.run(&job, &limits, &mut on_event);
+        let ending = ran.map_err(|error| tell::not_run(error, id))?;
         // A full disk must not lose the iteration.
         let kept = said.keep(cx, id).unwrap_or_else(|error| {
             self.note(format!("what the agent said is not kept: {error}"));
@@ -361,7 +363,7 @@ impl<'a> TaskRun<'a> {
     }
 
     /// What the agent is given, with its prompt written.
-    fn job(&self) -> Result<Job, OpError> {
+    fn job(&self) -> Result<Job<'static>, OpError> {
         let (cx, shared) = (self.desk.cx, self.desk.shared);
         // Also those that do not count: every prompt has a file of its own.
         let here = u32::try_from(self.history.len()).unwrap_or(u32::MAX);
@@ -395,7 +397,11 @@ impl<'a> TaskRun<'a> {
             port_base: self.desk.port_base,
             files: self.task.files.iter().cloned().collect(),
             prompt_file,
-            env: AgentEnv::scrubbed(&cx.env),
+            env: match self.driver.prompts() {
+                Prompts::Heeded => AgentEnv::scrubbed(&cx.env),
+                Prompts::Ignored => AgentEnv::scrubbed(&environment(&cx.env, [], &self.worktree.path)),
+            },
+            held: None,
         })
     }
 
@@ -491,9 +497,4 @@ fn last_words(line: &str) -> String {
         return String::new();
     }
     format!("; it printed last: {line}")
-}
-
-fn not_ours(path: &Path) -> OpError {
-    let fact = format!("{} is no worktree of this repository any more", path.display());
-    Refused::new(Because::Policy, "worktree.missing", fact).next("git orch worktree list").into()
 }

@@ -1,12 +1,17 @@
 //! What an agent is told besides its task: the contract in words, the checks, what fails.
 
+use std::path::Path;
+
+use crate::agent::driver::AgentError;
 use crate::agent::failing::{Failing, Room, select};
 use crate::agent::prompt::Check;
 use crate::agent::wiggum;
 use crate::config::{Config, Moment, Run};
+use crate::domain::id::TaskId;
 use crate::domain::role::Team;
 use crate::domain::verdict::{StepResult, Verdict, Word};
 use crate::gate::Definition;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::guardrails::Hit;
 use crate::ops::ralph::Judged;
 use crate::policy::{Contract, Patterns, Permission, Violation};
@@ -91,6 +96,23 @@ pub(super) fn judged(judged: &Judged, verdict: &Verdict) -> (wiggum::Judged, Fai
 fn hit(hit: &Hit) -> StepResult {
     let text = format!("{}: {}\nWhy: {}.\nInstead: {}.", hit.place(), hit.finding.message, hit.why, hit.fix);
     step(&hit.finding.rule, text)
+}
+
+pub(super) fn not_ours(path: &Path) -> OpError {
+    let fact = format!("{} is no worktree of this repository any more", path.display());
+    Refused::new(Because::Policy, "worktree.missing", fact).next("git orch worktree list").into()
+}
+
+/// Why an agent could not be run at all.
+pub(super) fn not_run(error: AgentError, id: &TaskId) -> OpError {
+    match error {
+        AgentError::NoWorktree(path) => not_ours(&path),
+        AgentError::File(error) => error.into(),
+        AgentError::Process(error) => error.into(),
+        error @ AgentError::Glob { .. } => Refused::new(Because::Policy, "task.files", error.to_string())
+            .next(format!("git orch edit {id} --unfile GLOB"))
+            .into(),
+    }
 }
 
 #[cfg(test)]
