@@ -44,6 +44,19 @@ pub(super) fn step_name(text: &str) -> Result<(), String> {
     }
 }
 
+/// A glob of files that a step reads, from the checkout's root.
+pub(super) fn input(text: &str) -> Result<(), String> {
+    let path = text.strip_prefix('!').unwrap_or(text);
+    let odd = |part: &str| part == "." || part == "..";
+    if path.is_empty() || path.starts_with('/') || path.split('/').any(odd) {
+        let shown = text.escape_debug();
+        return Err(format!(
+            "`inputs` can't hold `{shown}`: it matches from the root of the checkout, as `src/**` does"
+        ));
+    }
+    glob(path)
+}
+
 pub(super) fn glob(text: &str) -> Result<(), String> {
     globset::GlobBuilder::new(text)
         .literal_separator(true)

@@ -148,7 +148,7 @@ fn step(r: &mut Reader<'_>, table: &Spanned<&DeTable<'_>>, network: Network) -> 
 fn step_key(r: &mut Reader<'_>, key: &str, value: &Value<'_>, step: &mut Step) {
     match key {
         "kind" => step.kind = r.choice(key, value, &StepKind::ALL, StepKind::as_str).unwrap_or(step.kind),
-        "inputs" => step.inputs = r.checked_strings(key, value, check::glob),
+        "inputs" => step.inputs = r.checked_strings(key, value, check::input),
         "env" => step.env = r.checked_strings(key, value, check::env_name),
         "timeout" => step.timeout = r.positive_period(key, value).unwrap_or(step.timeout),
         "group" => step.group = r.string(key, value),

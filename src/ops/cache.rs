@@ -9,6 +9,7 @@ use crate::gate::{self, Definition};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::judging::{self, Case};
+use crate::ops::people;
 use crate::ops::progress::Sink;
 use crate::ops::ralph::{self, Request};
 use crate::ops::reuse::{self, Reuse};
@@ -94,6 +95,7 @@ pub fn verify(cx: &Ctx, commit: &Oid, sample: Option<usize>, sink: &mut Sink<'_>
     let none = Reuse {
         keyed: wanted.iter().map(|&index| reuse.keyed[index].clone()).collect(),
         known: vec![None; wanted.len()],
+        declined: vec![None; wanted.len()],
         due: vec![true; wanted.len()],
     };
     let case = Case { request: &request, tree: &tree, config: &config };
@@ -102,7 +104,8 @@ pub fn verify(cx: &Ctx, commit: &Oid, sample: Option<usize>, sink: &mut Sink<'_>
     let again: Vec<StepResult> =
         outcome.steps.into_iter().filter(|step| names.contains(&step.name.as_str())).collect();
     let audit = Audit { known: there.len(), stopped: outcome.stop.is_some(), blocked: outcome.fact, again };
-    if !audit.stopped && outcome.rule.is_none() {
+    // What an agent ran says nothing to others.
+    if !audit.stopped && outcome.rule.is_none() && people::agent_above(cx).is_none() {
         refute(cx, &reuse, &audit)?;
     }
     Ok(audit)
@@ -131,7 +134,9 @@ fn refute(cx: &Ctx, reuse: &Reuse, audit: &Audit) -> Result<(), OpError> {
     let refuted: Vec<_> = known
         .map(|pass| {
             let mut pass = pass.clone();
-            (pass.refuted, pass.made, pass.by) = (true, cx.clock.now(), cx.actor.to_string());
+            // Also what a clock that is ahead recorded is refuted.
+            let made = cx.clock.now().max(pass.made.plus_millis(1));
+            (pass.refuted, pass.made, pass.by) = (true, made, cx.actor.to_string());
             pass.mac = key.sign_bytes(&pass.signed_bytes());
             pass
         })

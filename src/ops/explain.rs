@@ -9,7 +9,7 @@ use crate::ops::asked;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::ralph::{self, Request};
-use crate::ops::reuse::{self, Picked};
+use crate::ops::reuse::{self, Objection, Picked};
 use crate::ops::seal::verifier;
 
 /// What would become of a step, and why.
@@ -32,9 +32,9 @@ pub enum Fate {
     RunsFor(Vec<String>),
     /// It would run: this is the last PASS of a step of its name, and what is different since.
     Differs(StepPass, Vec<Changed>),
-    /// It would run: a PASS under the same key does not count here.
-    DoesNotCount(StepPass),
-    /// It would run: none of its name ever passed.
+    /// It would run: a PASS under the same key does not count here, and why.
+    DoesNotCount(StepPass, Objection),
+    /// It would run: no PASS of its name is on record.
     New,
 }
 
@@ -72,10 +72,10 @@ pub fn explain(cx: &Ctx, commit: &Oid, steps: &[String]) -> Result<Vec<Explained
         let fate = match (&reuse.known[index], reuse.due[index]) {
             (Some(pass), false) => Fate::Taken(pass.clone()),
             (Some(_), true) => Fate::RunsFor(users(&definition, &reuse.due, index)),
-            (None, _) => match earlier.iter().find(|pass| pass.key == keyed.key).or_else(last) {
-                None => Fate::New,
-                Some(pass) if pass.key == keyed.key => Fate::DoesNotCount(pass.clone()),
-                Some(pass) => {
+            (None, _) => match (&reuse.declined[index], last()) {
+                (Some((pass, objection)), _) => Fate::DoesNotCount(pass.clone(), *objection),
+                (None, None) => Fate::New,
+                (None, Some(pass)) => {
                     let changed = changes(cx, &tree, pass, (&definition, index), keyed)?;
                     Fate::Differs(pass.clone(), changed)
                 }
@@ -142,7 +142,8 @@ fn files(cx: &Ctx, inputs: &[String], then: &Oid, now: &Oid) -> Result<Vec<Chang
     };
     let (before, after) = (picked(then)?, picked(now)?);
     let is_picked = |list: &[Picked], path: &str| {
-        let above = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
+        let above =
+            |dir: &str| dir.is_empty() || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
         list.iter()
             .any(|picked| picked.path == path || (picked.what.starts_with("dir ") && above(&picked.path)))
     };

@@ -201,6 +201,13 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
     if verdict.rule.as_deref() == Some(rule::TREE_CHANGED) {
         return Ok(Vec::new());
     }
+    // A program that was replaced meanwhile may be the one that ran.
+    let now = reuse::of_machine(&gate::environment(&cx.env, [], cx.repo.common_dir()));
+    let is_same =
+        |keyed: &reuse::Keyed| now.iter().all(|(name, what)| keyed.inputs.tools.get(name) == Some(what));
+    if !reuse.keyed.iter().all(is_same) {
+        return Ok(Vec::new());
+    }
     let key = verifier(cx)?;
     let clean =
         |step: &&StepResult| step.word == Word::Pass && step.cached.is_none() && step.reason.is_none();

@@ -52,7 +52,7 @@ mod regress;
 pub mod reject;
 mod remote;
 mod request;
-mod reuse;
+pub mod reuse;
 pub mod revert;
 pub mod run;
 pub mod said;

@@ -6,7 +6,9 @@
 //! about a tree.
 
 use crate::config::{Accept, Config};
+use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Scope, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, rule};
 use crate::ops::approvals;
@@ -22,7 +24,9 @@ use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::regress;
 pub use crate::ops::request::{Recorded, Request};
+use crate::ops::reuse;
 use crate::ops::sandbox;
+use crate::ops::sign;
 use crate::store::Snapshot;
 
 /// What a commit was judged to be.
@@ -127,12 +131,17 @@ fn look_up(
     let gate = definition.hash();
     let key = gate::key(tree, &gate, Base::Absolute);
     let Some(verdict) = counting(cx, snapshot, &key)? else { return Ok(None) };
-    let age = cx.clock.now().since(verdict.made);
+    // A verdict is as old as the oldest run that it speaks of.
+    let ran = verdict.steps.iter().filter_map(|step| step.cached).fold(verdict.made, Timestamp::min);
+    let age = cx.clock.now().since(ran);
     let limit = i64::try_from(config.ralph.max_age.millis()).unwrap_or(i64::MAX);
     let held = sandbox::suffices(verdict.trust, config.policy.sandbox);
     let lapsed = definition.ended_between(verdict.made, cx.clock.now());
     let matches = verdict.tree == *tree && verdict.gate == gate && age <= limit && held && !lapsed;
-    Ok(matches.then_some(verdict))
+    if !matches || reuse::is_refuted(cx, snapshot, &verdict)? {
+        return Ok(None);
+    }
+    Ok(Some(verdict))
 }
 
 /// Judges a commit without running anything: recorded verdicts, or None where a step would have to run.
@@ -270,6 +279,15 @@ fn base_verdict(
     counting(cx, snapshot, &gate::key(&tree, &definition.hash(), Base::Absolute))
 }
 
+/// An event of a run that is made for a task's sake.
+fn of_task(event: Event, task: Option<&TaskId>) -> Event {
+    match event {
+        Event::Gate { task: None, event } => Event::Gate { task: task.cloned(), event },
+        Event::Note { task: None, text } => Event::Note { task: task.cloned(), text },
+        event => event,
+    }
+}
+
 /// A verdict that was just made, beside that on its base. Where only old failures may be the difference, a base that was
 /// never judged is judged now.
 fn compared(
@@ -284,15 +302,22 @@ fn compared(
     let wanted = verdict.word == Word::Fail && case.config.ralph.accept == Accept::NoRegressions;
     if judged.is_none() && wanted {
         let tree = cx.repo.tree_of(commit)?;
-        let request = Request { commit: commit.clone(), branch_tip: None, ..case.request.clone() };
+        let task = case.request.task.clone();
+        // What this task's branch recorded must not decide what is said of trunk, to everybody.
+        let request =
+            Request { commit: commit.clone(), branch_tip: None, task: None, ..case.request.clone() };
         let text = "judging the base, to tell old failures from new ones".to_owned();
-        sink(Event::Note { task: request.task.clone(), text });
-        let (base, stop) = run(cx, &Case { request: &request, tree: &tree, ..*case }, definition, sink)?;
+        sink(Event::Note { task: task.clone(), text });
+        let mut sink = |event| sink(of_task(event, task.as_ref()));
+        let (base, stop) = run(cx, &Case { request: &request, tree: &tree, ..*case }, definition, &mut sink)?;
         judged = stop.is_none().then_some(base);
     }
     let Some(base) = judged else { return Ok(verdict) };
-    let beside = regress::beside(cx, case.config, verdict, &base)?;
+    let mut beside = regress::beside(cx, case.config, verdict, &base)?;
     if beside.scope == Scope::NoRegressions && people::agent_above(cx).is_none() {
+        if let Some(why) = sign::sign(cx, &mut beside)? {
+            tracing::warn!(%why, "the verdict is not signed");
+        }
         record(cx, case.request, &beside, &[])?;
     }
     Ok(beside)

@@ -1,8 +1,8 @@
 //! The verdicts on record, and what each of them is worth here.
 
 use crate::domain::oid::Oid;
-use crate::domain::verdict::Verdict;
-use crate::gate;
+use crate::domain::verdict::{Verdict, Word};
+use crate::gate::{self, Definition};
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::seal::verifier;
@@ -49,11 +49,16 @@ pub enum Form {
     Envelope,
 }
 
-/// The latest verdict on a tree that counts here, for others to read, as JSON.
+/// The verdict on a tree that counts here, for others to read, as JSON: that of the whole gate in force. Of several, the one
+/// that would be looked up: the last run, and of two at once the one that is not PASS.
 pub fn export(cx: &Ctx, rev: &str, tree: &Oid, form: Form) -> Result<serde_json::Value, OpError> {
-    let seen = verdicts(cx, Some(tree), usize::MAX)?;
-    let Some((verdict, _)) = seen.into_iter().find(|(_, origin)| *origin != Origin::Hint) else {
-        let fact = format!("no verdict on {rev} counts here");
+    let gate = whole_gate(cx)?;
+    let mut seen = verdicts(cx, Some(tree), usize::MAX)?;
+    seen.retain(|(verdict, origin)| *origin != Origin::Hint && verdict.gate == gate);
+    let last = seen.first().map(|(verdict, _)| verdict.key.clone());
+    let of_key = seen.into_iter().map(|(verdict, _)| verdict).filter(|v| last.as_ref() == Some(&v.key));
+    let Some(verdict) = of_key.max_by_key(|v| (v.run, v.word != Word::Pass, v.made)) else {
+        let fact = format!("no verdict on {rev} by the whole gate counts here");
         return Err(Refused::new(Because::Failed, "verdict.none", fact)
             .next(format!("git orch ralph {rev}"))
             .into());
@@ -63,11 +68,24 @@ pub fn export(cx: &Ctx, rev: &str, tree: &Oid, form: Form) -> Result<serde_json:
         (Form::Envelope, Some(signature)) => Ok(gate::envelope(&statement, signature)),
         (Form::Envelope, None) => {
             let fact = format!("the verdict on {rev} is not signed");
-            let next =
-                format!("git config orch.signingKey ~/.ssh/id_ed25519 && git orch ralph --fresh {rev}");
-            Err(Refused::new(Because::Failed, "verdict.unsigned", fact).next(next).into())
+            let refused = Refused::new(Because::Failed, "verdict.unsigned", fact);
+            let refused = match cx.local.signing_key {
+                Some(_) => refused,
+                None => refused.next("git config orch.signingKey ~/.ssh/KEY"),
+            };
+            Err(refused.next(format!("git orch ralph --fresh {rev}")).into())
         }
         (Form::Statement, _) => serde_json::from_slice(&statement)
             .map_err(|e| OpError::Bug(format!("a statement is no JSON: {e}"))),
+    }
+}
+
+/// The hash of the gate in force, all of it. Where that can't be read, there is none.
+pub fn whole_gate(cx: &Ctx) -> Result<String, OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    match cx.config(&trunk) {
+        Ok(config) => Ok(Definition::of(&config).hash()),
+        Err(OpError::Config { .. }) => Ok(String::new()),
+        Err(error) => Err(error),
     }
 }

@@ -55,5 +55,11 @@ pub fn range(cx: &Ctx, range: &str) -> Result<Vec<Oid>, OpError> {
             .into());
     }
     let ids = listed.text();
+    if ids.is_empty() {
+        let fact = format!("`{range}` has no commit: nothing would be judged");
+        return Err(Refused::new(Because::Usage, "range.empty", fact)
+            .next("git log --oneline A..B   (the commits of B that A has not)")
+            .into());
+    }
     ids.lines().map(|line| Oid::parse(line).map_err(|e| GitError::from(e).into())).collect()
 }

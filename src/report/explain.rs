@@ -41,10 +41,13 @@ fn step(step: &ExplainedView, width: usize, page: Page) -> String {
         "cached" => (Mark::Good, "cached", pass),
         "needed" => (Mark::Idle, "runs", format!("{} find what it leaves", step.needed_by.join(", "))),
         "changed" => (Mark::Warn, "runs", format!("differs from {pass}:")),
-        "not_of_this_history" => {
-            (Mark::Warn, "runs", format!("{pass}, does not count: too old, or made for other work"))
+        "too_old" => (Mark::Warn, "runs", format!("{pass}, is too old (ralph.max_age)")),
+        "trust" => (Mark::Warn, "runs", format!("{pass}, had less of a sandbox than policy.sandbox demands")),
+        "refuted" => (Mark::Warn, "runs", format!("{pass}, was refuted: it failed when it ran again")),
+        "other_history" => {
+            (Mark::Warn, "runs", format!("{pass}, is of a commit that is no part of this history"))
         }
-        _ => (Mark::Warn, "runs", "it never passed".to_owned()),
+        _ => (Mark::Warn, "runs", "no PASS of it is on record".to_owned()),
     };
     let mut out = format!("{} {:<width$}  {word:<6}  {}\n", page.mark(mark), step.name, paint(DIM, &why));
     for changed in step.changed.iter().take(MOST) {
@@ -143,7 +146,10 @@ mod tests {
             explained("fmt", "cached", &[]),
             explained("build", "needed", &[]),
             explained("test", "changed", &changed),
-            explained("docs", "not_of_this_history", &[]),
+            explained("docs", "other_history", &[]),
+            explained("old", "too_old", &[]),
+            explained("trust", "trust", &[]),
+            explained("lie", "refuted", &[]),
             explained("new", "new", &[]),
         ];
         let view = ExplainView { schema: 1, rev: "HEAD".into(), commit: "c".repeat(40), steps };
@@ -156,9 +162,12 @@ mod tests {
             program   node  changed
             the step's definition, or setup, changed
             files that it reads are others (which ones can't be told)
-        ! docs   runs    the PASS of aaaaaaaaaaaa, 1 min ago, does not count: too old, or made for other work
-        ! new    runs    it never passed
-        HEAD cccccccccccc: 4 steps would run, 1 cached
+        ! docs   runs    the PASS of aaaaaaaaaaaa, 1 min ago, is of a commit that is no part of this history
+        ! old    runs    the PASS of aaaaaaaaaaaa, 1 min ago, is too old (ralph.max_age)
+        ! trust  runs    the PASS of aaaaaaaaaaaa, 1 min ago, had less of a sandbox than policy.sandbox demands
+        ! lie    runs    the PASS of aaaaaaaaaaaa, 1 min ago, was refuted: it failed when it ran again
+        ! new    runs    no PASS of it is on record
+        HEAD cccccccccccc: 7 steps would run, 1 cached
         ");
     }
 

@@ -9,6 +9,9 @@ use crate::report::verdict::step;
 use crate::report::words::{actor, harmless, indent, relative, short};
 use crate::view::{RecordView, RecordsView};
 
+/// What is said of a verdict that is not by the gate in force as a whole.
+const PART: &str = "another gate or a part";
+
 /// A line for each verdict.
 pub fn record_list(view: &RecordsView, page: Page) -> String {
     if view.verdicts.is_empty() {
@@ -21,6 +24,7 @@ pub fn record_list(view: &RecordsView, page: Page) -> String {
             (all, 0) => all.to_string(),
             (all, cached) => format!("{all} ({cached} cached)"),
         };
+        let steps = if record.part { format!("{steps}, {PART}") } else { steps };
         table.row([
             (&relative(page.now, &record.made), DIM),
             (record.verdict.as_str(), palette::verdict(record.verdict)),
@@ -50,8 +54,9 @@ pub fn records(view: &RecordsView, page: Page) -> String {
         if let Some(rule) = &record.rule {
             out.line(&format!("  rule {rule}: {}", harmless(record.fact.as_deref().unwrap_or(""))));
         }
+        let part = if record.part { format!(" ({PART})") } else { String::new() };
         let about = format!(
-            "  tree {}{dot}gate {}{dot}{}{scope}{dot}key {}",
+            "  tree {}{dot}gate {}{part}{dot}{}{scope}{dot}key {}",
             short(&record.tree),
             short(&record.gate),
             record.trust,
@@ -86,18 +91,18 @@ mod tests {
         blocked.rule = Some("ralph.setup".into());
         blocked.fact = Some("exit 1".into());
         let verdicts = vec![
-            RecordView::new(&pass, "here", None),
-            RecordView::new(&pass, "signed", Some("ann@example.com".into())),
-            RecordView::new(&pass, "hint", None),
-            RecordView::new(&blocked, "here", None),
+            RecordView::new(&pass, "here", None, "gggggggg"),
+            RecordView::new(&pass, "signed", Some("ann@example.com".into()), "gggggggg"),
+            RecordView::new(&pass, "hint", None, "gggggggg"),
+            RecordView::new(&blocked, "here", None, "other"),
         ];
         let view = RecordsView { schema: 1, verdicts };
         insta::assert_snapshot!(plain(&record_list(&view, file())), @r"
-        WHEN       VERDICT  TREE          STEPS         TRUST        FROM                        BY
-        1 min ago  PASS     cccccccccccc  2 (1 cached)  unsandboxed  this machine                ann@example.com
-        1 min ago  PASS     cccccccccccc  2 (1 cached)  unsandboxed  signed by ann@example.com   ann@example.com
-        1 min ago  PASS     cccccccccccc  2 (1 cached)  unsandboxed  a hint, counts for nothing  ann@example.com
-        1 min ago  BLOCKED  cccccccccccc  0             unsandboxed  this machine                ann@example.com
+        WHEN       VERDICT  TREE          STEPS                      TRUST        FROM                        BY
+        1 min ago  PASS     cccccccccccc  2 (1 cached)               unsandboxed  this machine                ann@example.com
+        1 min ago  PASS     cccccccccccc  2 (1 cached)               unsandboxed  signed by ann@example.com   ann@example.com
+        1 min ago  PASS     cccccccccccc  2 (1 cached)               unsandboxed  a hint, counts for nothing  ann@example.com
+        1 min ago  BLOCKED  cccccccccccc  0, another gate or a part  unsandboxed  this machine                ann@example.com
         ");
         insta::assert_snapshot!(plain(&records(&view, file())), @r"
         PASS  1 min ago by ann@example.com - this machine
@@ -114,7 +119,7 @@ mod tests {
           tree cccccccccccc - gate gggggggg - unsandboxed - key kkkkkkkk
         BLOCKED  1 min ago by ann@example.com - this machine
           rule ralph.setup: exit 1
-          tree cccccccccccc - gate gggggggg - unsandboxed - key kkkkkkkk
+          tree cccccccccccc - gate gggggggg (another gate or a part) - unsandboxed - key kkkkkkkk
         ");
         let none = RecordsView { schema: 1, verdicts: vec![] };
         assert_eq!(plain(&record_list(&none, file())), "no verdict is on record yet\n");

@@ -86,7 +86,9 @@ pub(super) fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
     let known = match parts.as_slice() {
         [layout::META | layout::CONTROL] => true,
         ["tasks", ..] => layout::task_of(path).is_some(),
-        ["sessions" | "verdicts" | "steps" | "decisions" | layout::ARCHIVE, _, name] => name.contains('.'),
+        ["sessions" | "verdicts" | "steps" | layout::REFUTED | "decisions" | layout::ARCHIVE, _, name] => {
+            name.contains('.')
+        }
         [
             layout::META
             | layout::CONTROL

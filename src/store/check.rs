@@ -57,7 +57,7 @@ pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
         }
         "sessions" if toml => record(&|r| records::decode_session(r).err()),
         "verdicts" if toml => record(&|r| records::decode_verdict(r).err()),
-        "steps" if toml => record(&|r| decode_pass(r).err()),
+        "steps" | layout::REFUTED if toml => record(&|r| decode_pass(r).err()),
         "decisions" if toml => record(&|r| Approval::decode(r).err()),
         _ => None,
     }

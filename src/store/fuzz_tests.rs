@@ -90,7 +90,7 @@ fn again(path: &str, text: &str) -> Option<String> {
         "meta.toml" => table(&|r| Some(Meta::decode(r).ok()?.encode())),
         "control.toml" => table(&|r| Some(records::encode_control(&records::decode_control(r).ok()?))),
         "sessions" => table(&|r| Some(records::encode_session(&records::decode_session(r).ok()?))),
-        "steps" => table(&|r| Some(encode_pass(&decode_pass(r).ok()?))),
+        "steps" | layout::REFUTED => table(&|r| Some(encode_pass(&decode_pass(r).ok()?))),
         "verdicts" => table(&|r| Some(records::encode_verdict(&records::decode_verdict(r).ok()?))),
         "decisions" => table(&|r| Some(Approval::decode(r).ok()?.encode())),
         _ => None,
@@ -110,8 +110,17 @@ fn judge(path: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
 #[test]
 fn the_corpus_has_every_kind_and_all_of_it_is_read() {
     let corpus = corpus();
-    for kind in ["claim.toml", "tasks/", "meta.toml", "control.toml", "sessions/", "verdicts/", "decisions/"]
-    {
+    for kind in [
+        "claim.toml",
+        "tasks/",
+        "meta.toml",
+        "control.toml",
+        "sessions/",
+        "verdicts/",
+        "steps/",
+        "refuted/",
+        "decisions/",
+    ] {
         let toml = |path: &str| path.starts_with(kind) && path.contains(".toml");
         let mut of_kind = corpus.iter().filter(|(path, _)| toml(path)).peekable();
         assert!(of_kind.peek().is_some(), "no {kind}");

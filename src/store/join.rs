@@ -33,7 +33,7 @@ pub(super) fn join_file(path: &str, one: &str, two: &str) -> Result<String, Unre
         "tasks" => join_task(one, two),
         "sessions" => greater(one, two, session_rank),
         "verdicts" => greater(one, two, |r| records::decode_verdict(r).ok().map(|v| (v.run, v.made))),
-        "steps" => greater(one, two, |r| decode_pass(r).ok().map(|pass| pass.made)),
+        "steps" | layout::REFUTED => greater(one, two, |r| decode_pass(r).ok().map(|pass| pass.made)),
         "decisions" => greater(one, two, |r| Approval::decode(r).ok().map(|a| a.at)),
         _ => greater(one, two, |_| Some(())),
     })

@@ -48,6 +48,8 @@ pub fn fetched_state_ref(remote: &str, name: &str) -> String {
 pub(crate) const META: &str = "meta.toml";
 /// The directory of what is finished for long.
 pub(crate) const ARCHIVE: &str = "archive";
+/// The directory of PASSes of steps that turned out to be none.
+pub(crate) const REFUTED: &str = "refuted";
 pub(crate) const CONTROL: &str = "control.toml";
 
 /// No change makes a file of the state larger, in bytes.
@@ -80,6 +82,16 @@ pub(crate) fn verdicts(key: &str) -> (String, &str) {
 /// The PASS of a step with a key on one commit, of one clone: which of them count depends on the commit.
 pub(crate) fn step_pass(key: &str, maker: &SessionId, commit: &Oid) -> String {
     format!("steps/{}/{key}.{maker}.{}.toml", &key[..2], &commit.as_str()[..12])
+}
+
+/// Where the clone `maker` says that a step under a key does not pass after all.
+pub(crate) fn refuted(key: &str, maker: &SessionId) -> String {
+    format!("{REFUTED}/{}/{key}.{maker}.toml", &key[..2])
+}
+
+/// The directory of what is said against a step's key, and how the names of its files begin.
+pub(crate) fn refutations(key: &str) -> (String, &str) {
+    (format!("{REFUTED}/{}", &key[..2]), key)
 }
 
 /// The directory of the PASSes for a step's key, and how the names of their files begin.

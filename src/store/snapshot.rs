@@ -150,6 +150,16 @@ impl<'r> Snapshot<'r> {
         Ok(all)
     }
 
+    /// What is said against a step's key.
+    pub fn refutations(&self, key: &str) -> Result<Vec<StepPass>, StoreError> {
+        self.records_of(layout::refutations(key), decode_pass)
+    }
+
+    /// Whether anything is said against any step.
+    pub fn has_refutations(&self) -> Result<bool, StoreError> {
+        Ok(self.repo.entry_at(&self.tree, layout::REFUTED)?.is_some())
+    }
+
     /// The records in a directory whose names begin so; one that can't be read is none.
     fn records_of<T>(
         &self,

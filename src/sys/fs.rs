@@ -91,6 +91,21 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability
     Ok(())
 }
 
+/// Writes a file that somebody named: whole at once where a file is, or nothing; through it where a link, a pipe or a
+/// device is, which must not be replaced.
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    match path.symlink_metadata() {
+        Ok(found) if !found.is_file() => std::fs::OpenOptions::new()
+            .write(true)
+            .truncate(found.is_symlink())
+            .create(found.is_symlink())
+            .open(path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|source| FsError { action: "write", path: path.to_owned(), source }),
+        Ok(_) | Err(_) => write_atomic(path, bytes, 0o644, Durability::None),
+    }
+}
+
 /// Makes a new file with `bytes`; fails with `AlreadyExists` if it is there.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     use std::os::unix::fs::OpenOptionsExt as _;

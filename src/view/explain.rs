@@ -27,7 +27,8 @@ pub struct ExplainedView {
     pub key: String,
     /// Whether it would run.
     pub runs: bool,
-    /// Why: `cached`, `needed`, `changed`, `not_of_this_history`, `new`.
+    /// Why: `cached`; `needed` by others; `changed` since the last PASS; a PASS under the same key that does not
+    /// count: `too_old`, `trust` (less of a sandbox than there has to be), `refuted`, `other_history`; `new`: none is on record.
     pub why: &'static str,
     /// Where it is `needed`: the steps that find what it leaves.
     pub needed_by: Vec<String>,

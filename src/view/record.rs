@@ -27,6 +27,8 @@ pub struct RecordView {
     pub key: String,
     /// The gate's definition that judged.
     pub gate: String,
+    /// Whether that is another gate than the one in force now, or a part of it (`--step`, `when`, `teams`).
+    pub part: bool,
     /// `absolute` or `no_regressions`.
     pub scope: &'static str,
     /// `unsandboxed`, `partial` or `sandboxed`.
@@ -48,13 +50,14 @@ pub struct RecordView {
 }
 
 impl RecordView {
-    /// The view of `verdict`.
-    pub fn new(verdict: &Verdict, origin: &'static str, signer: Option<String>) -> Self {
+    /// The view of `verdict`; `gate` is the one in force.
+    pub fn new(verdict: &Verdict, origin: &'static str, signer: Option<String>, gate: &str) -> Self {
         Self {
             verdict: verdict.word,
             tree: verdict.tree.to_string(),
             key: verdict.key.clone(),
             gate: verdict.gate.clone(),
+            part: verdict.gate != gate,
             scope: verdict.scope.as_str(),
             trust: verdict.trust.as_str(),
             origin,

@@ -153,6 +153,49 @@ fn a_key_that_can_t_be_used_is_said_and_stops_nobody() {
 }
 
 #[test]
+fn a_verdict_beside_its_base_is_signed_and_a_part_is_never_exported() {
+    let env = TestEnv::new();
+    let (path, public) = key(&env, "build");
+    let report = "report = \"regex:^(?P<file>[^:]+):(?P<line>[0-9]+): (?P<message>.*)$\"";
+    let toml = format!(
+        "[policy]\nsigners = [\"build@example.com {public}\"]\n[ralph]\naccept = \"no_regressions\"\n\
+         [[ralph.step]]\nname = \"old\"\nkind = \"lint\"\nrun = \"echo src/a:1: bad; false\"\n{report}\n\
+         [[ralph.step]]\nname = \"good\"\nkind = \"lint\"\nrun = \"true\"\n"
+    );
+    let project = Project::with(&env, &toml);
+    project.repo.git(&["config", "orch.signingKey", &path]).success();
+    let task = project.task(&["--role", "featurebuilder"]);
+    task.commits("README", "1\n");
+    task.repo.orch(&["ralph"]).success();
+    let shown = elsewhere(&task.repo, &["show", "--json"]);
+    let scopes: Vec<_> =
+        shown["verdicts"].as_array().expect("verdicts").iter().map(|v| (&v["scope"], &v["origin"])).collect();
+    assert!(scopes.iter().all(|(_, origin)| *origin == "signed"), "{scopes:?}");
+    assert!(scopes.iter().any(|(scope, _)| *scope == "no_regressions"), "{scopes:?}");
+    // The tree by itself fails; a part of the gate passes, later.
+    project.repo.orch(&["ralph", "main"]).code(1);
+    project.repo.orch(&["ralph", "main", "--step", "good"]).success();
+    let exported = project.repo.orch(&["ralph", "export", "main"]).success().json();
+    assert_eq!(exported["predicate"]["verificationResult"], "FAILED");
+    let shown = project.repo.orch(&["ralph", "show", "main", "--json"]).success().json();
+    assert_eq!(shown["verdicts"][0]["part"], true);
+}
+
+#[test]
+fn what_is_written_to_is_not_replaced() {
+    let env = TestEnv::new();
+    let project = project(&env, &[]);
+    project.repo.sh("ln -s target.sarif link && mkfifo pipe").success();
+    let read = project.repo.cmd("cat").args(&["pipe"]).spawn();
+    project.repo.orch(&["ralph", "--sarif", "link", "--junit", "pipe"]).success();
+    assert!(read.wait().success().stdout.contains("<testsuites"));
+    assert!(project.repo.read("target.sarif").contains("sarif"));
+    project.repo.sh("test -L link && test -p pipe").success();
+    refused(project.repo.orch(&["ralph", "--sarif", "nowhere/x"]), 8, "output.place");
+    assert_eq!(runs(&env), 1);
+}
+
+#[test]
 fn the_log_lists_verdicts() {
     let env = TestEnv::new();
     let project = project(&env, &[]);

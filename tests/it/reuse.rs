@@ -9,7 +9,10 @@ use crate::project::{Project, Task};
 type StepOf<'a> = (&'a str, &'a str, &'a str);
 
 fn project(env: &TestEnv, steps: &[StepOf<'_>]) -> Project {
-    Project::with(env, &gate(env, steps))
+    let repo = env.repo("repo");
+    // Globs that nothing matches are taken for everything.
+    repo.commit("files", &[("one/first", "0\n"), ("two/first.x", "0\n"), ("three/first", "0\n")]);
+    Project::set_up(repo, &gate(env, steps))
 }
 
 fn gate(env: &TestEnv, steps: &[StepOf<'_>]) -> String {
@@ -98,11 +101,11 @@ fn what_a_branch_recorded_counts_for_others_once_it_is_in_trunk() {
     let env = TestEnv::new();
     let project = project(&env, &APART);
     project.repo.orch(&["ralph"]).success();
-    let (first, second) = (branch(&project, "one/a", "1\n"), branch(&project, "one/a", "1\n"));
+    let (first, second) = (branch(&project, "one/a", "1\n"), branch(&project, "README", "x\n"));
     first.repo.orch(&["ralph"]).success();
     assert_eq!(ran(&env), "one two one");
-    // Another commit with the same files: what ran beside the first one's steps may have forged its PASS.
-    second.commits("README", "x\n");
+    // Another tree with the same inputs: what ran beside the first one's steps may have forged its PASS.
+    second.commits("one/a", "1\n");
     assert_eq!(told(&second.repo, &[]), "one (two)");
     assert_eq!(ran(&env), "one");
     first.repo.orch(&["merge"]).success();
@@ -134,31 +137,134 @@ fn a_step_runs_again_when_anything_it_depends_on_changed() {
     let env = TestEnv::new();
     let steps = [
         ("make", "inputs = [\"one/**\"]", "echo made > out"),
-        ("use", "inputs = [\"two/**\"]\nneeds = [\"make\"]\nenv = [\"MODE\"]", "test -e out; rm out"),
-        ("all", "needs = [\"use\"]", "true"),
+        ("use", "inputs = [\"two/**\"]\nneeds = [\"make\"]", "test -e out; rm out"),
+        ("far", "inputs = [\"three/**\"]", "true"),
     ];
     let project = project(&env, &steps);
-    let judge = |task: &Task, mode: Option<&str>| {
-        let cmd = task.repo.cmd(crate::env::ORCH).args(&["ralph"]);
-        match mode {
-            Some(mode) => cmd.var("MODE", mode).run().success(),
-            None => cmd.run().success(),
-        };
+    for name in ["one", "two", "three"] {
+        project.repo.commit(name, &[(&format!("{name}/a"), "0\n")]);
+    }
+    let judge = |task: &Task| {
+        task.repo.orch(&["ralph"]).success();
         ran(&env)
     };
     let task = branch(&project, "README", "1\n");
-    assert_eq!(judge(&task, None), "make use all");
+    assert_eq!(judge(&task), "make use far");
+    task.commits("README", "2\n");
+    assert_eq!(judge(&task), "");
     // `make` passed before, and runs for what it leaves behind.
     task.commits("two/a", "1\n");
-    assert_eq!(judge(&task, None), "make use all");
-    // A step without `inputs` reads everything.
+    assert_eq!(judge(&task), "make use");
+    // What changed for it changed for those that need it.
+    task.commits("one/a", "1\n");
+    assert_eq!(judge(&task), "make use");
+    task.commits("three/a", "1\n");
+    assert_eq!(judge(&task), "far");
+}
+
+#[test]
+fn a_step_without_inputs_reads_everything_and_may_find_what_others_leave() {
+    let env = TestEnv::new();
+    let project = project(&env, &[APART[0], ("all", "", "true")]);
+    project.repo.commit("one", &[("one/a", "0\n")]);
+    let task = branch(&project, "README", "1\n");
+    for text in ["2\n", "3\n"] {
+        task.repo.orch(&["ralph"]).success();
+        assert_eq!(ran(&env), "one all");
+        task.commits("README", text);
+    }
+}
+
+#[test]
+fn what_inputs_do_not_name_is_found_all_the_same_where_it_is_named_elsewhere() {
+    let env = TestEnv::new();
+    let script = "inputs = [\"one/**\"]\nenv = [\"SEEN\"]";
+    let steps = [
+        ("script", script, "sh ./tools/check"),
+        ("linked", "inputs = [\"lib/**\"]", "true"),
+        ("typo", "inputs = [\"srcc/**\"]", "true"),
+    ];
+    let log = env.root().join("setup-log");
+    let setup = format!("[ralph]\nsetup = [\"echo $MODE >> {}\"]\n", log.display());
+    let mode = "[[ralph.step]]\nname = \"mode\"\nkind = \"custom\"\nrun = \"true\"\ninputs = [\"one/**\"]\nenv = [\"MODE\"]\n";
+    let project = Project::with(&env, &format!("{setup}{}{mode}", gate(&env, &steps)));
+    project.repo.sh("ln -s one lib && git add lib").success();
+    project.repo.commit("files", &[("one/a", "0\n"), ("two/a", "0\n"), ("tools/check", "true\n")]);
+    let task = branch(&project, "one/a", "1\n");
+    task.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "script linked typo");
+    task.commits("README", "1\n");
+    task.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "typo", "globs that nothing matches are taken for everything");
+    task.commits("tools/check", "true # again\n");
+    task.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "script typo");
+    task.repo.sh("ln -sfn two lib && git add lib && git commit --quiet -m link").success();
+    task.repo.orch(&["ralph"]).success();
+    assert_eq!(ran(&env), "linked typo");
     task.commits("README", "2\n");
-    assert_eq!(judge(&task, None), "make use all");
-    task.commits("README", "3\n");
-    assert_eq!(judge(&task, Some("")), "make use all", "a variable that is empty is not one that is absent");
-    task.commits("README", "4\n");
-    task.repo.git(&["rm", "--quiet", "README"]).success();
-    assert_eq!(judge(&task, Some("")), "make use all");
+    task.repo.cmd(crate::env::ORCH).args(&["ralph"]).var("MODE", "x").run().success();
+    assert_eq!(ran(&env), "script linked typo", "setup was given another variable");
+    let bad = gate(&env, &[("one", "inputs = [\"./src/**\"]", "true")]);
+    project.repo.commit("bad", &[("orch.toml", &bad)]);
+    let done = project.repo.orch(&["ralph"]).code(8);
+    assert!(done.stderr.contains("`inputs` can't hold `./src/**`"), "{}", done.stderr);
+}
+
+#[test]
+fn what_was_staged_counts_for_the_commit_and_what_follows() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    project.repo.commit("files", &[("one/a", "0\n"), ("two/a", "0\n")]);
+    let task = project.task(&["--role", "featurebuilder"]);
+    task.stage("one/a", "1\n");
+    task.repo.orch(&["ralph", "--staged"]).success();
+    task.repo.git(&["commit", "--quiet", "-m", "work"]).success();
+    ran(&env);
+    task.commits("README", "1\n");
+    assert_eq!(told(&task.repo, &[]), "(one) (two)");
+}
+
+#[test]
+fn a_verdict_is_as_old_as_the_oldest_run_that_it_speaks_of() {
+    let env = TestEnv::new();
+    let project = project(&env, &APART);
+    let limited = format!("[ralph]\nmax_age = \"1s\"\n{}", gate(&env, &APART));
+    project.repo.commit("files", &[("orch.toml", &limited), ("one/a", "0\n"), ("two/a", "0\n")]);
+    let task = branch(&project, "README", "1\n");
+    task.repo.orch(&["ralph"]).success();
+    let first = task.repo.orch(&["ralph", "show", "--json"]).success().json();
+    let made = first["verdicts"][0]["made"].as_str().expect("a time").to_owned();
+    // Until that run is too old, whatever is recorded meanwhile.
+    loop {
+        task.repo.orch(&["ralph"]).success();
+        let shown = task.repo.orch(&["ralph", "show", "--json"]).success().json();
+        let latest = &shown["verdicts"][0];
+        if latest["made"].as_str() != Some(&made) {
+            let cached = latest["steps"].as_array().expect("steps").iter().filter(|s| s["cached"] == true);
+            assert_eq!(cached.count(), 0, "an old PASS became a young one: {latest:#}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_branch_s_passes_say_nothing_of_trunk() {
+    let env = TestEnv::new();
+    // Its tests leave behind what makes the next step pass.
+    let steps = [
+        ("tests", "inputs = [\"one/**\"]", "sh one/test"),
+        ("lint", "inputs = [\"two/**\"]", "test -e forged || test ! -e two/bad"),
+        ("red", "inputs = [\"one/**\"]", "test ! -e one/red"),
+    ];
+    let toml = format!("[ralph]\naccept = \"no_regressions\"\n{}", gate(&env, &steps));
+    let project = Project::with(&env, &toml);
+    project.repo.commit("bad", &[("one/test", "true\n"), ("two/bad", "1\n")]);
+    let task = branch(&project, "one/test", "touch forged\n");
+    task.commits("one/red", "1\n");
+    task.repo.orch(&["ralph"]).code(1);
+    let view = project.repo.orch(&["ralph", "main", "--json"]).any().json();
+    assert_eq!(view["verdict"], "FAIL", "{view:#}");
 }
 
 #[test]
@@ -248,7 +354,7 @@ fn explain_says_what_changed() {
     let explain = |repo: &TestRepo, args: &[&str]| {
         repo.cmd(crate::env::ORCH).args(&["ralph", "explain"]).args(args).run().success().stdout
     };
-    assert!(explain(&project.repo, &[]).contains("it never passed"));
+    assert!(explain(&project.repo, &[]).contains("no PASS of it is on record"));
     project.repo.orch(&["ralph"]).success();
     let cached = explain(&project.repo, &[]);
     assert!(cached.contains("0 steps would run, 3 cached"), "{cached}");
@@ -273,20 +379,22 @@ fn explain_says_what_changed() {
 #[test]
 fn verify_finds_a_step_that_reads_more_than_it_says() {
     let env = TestEnv::new();
-    let steps = [("liar", "inputs = [\"one/**\"]", "test ! -e two/bad"), APART[1]];
+    let steps = [("liar", "inputs = [\"one/**\"]", "cd two; test ! -e bad"), APART[1]];
     let project = project(&env, &steps);
     project.repo.orch(&["ralph"]).success();
     let task = branch(&project, "two/bad", "1\n");
     assert_eq!(told(&task.repo, &[]), "(liar) two");
+    let stats = task.repo.orch(&["ralph", "cache", "stats", "--json"]).success().json();
+    assert_eq!((&stats["steps"][0]["name"], &stats["steps"][0]["cached"]), (&"liar".into(), &1.into()));
     ran(&env);
     let done = task.repo.orch(&["ralph", "cache", "verify", "--all"]).code(1);
     assert!(done.stdout.contains("liar  a lie: it fails now"), "{}", done.stdout);
     assert_eq!(ran(&env), "liar");
+    let shown = task.repo.orch(&["ralph", "explain"]).success().stdout;
+    assert!(shown.contains("was refuted"), "{shown}");
+    assert_eq!(told(&task.repo, &[]), "liar two", "nor does the verdict that it was part of");
     task.commits("README", "x\n");
     assert_eq!(told(&task.repo, &[]), "liar two", "what was refuted counts no longer");
-    let stats = task.repo.orch(&["ralph", "cache", "stats", "--json"]).success().json();
-    assert_eq!(stats["steps"][0]["name"], "liar");
-    assert_eq!(stats["steps"][0]["cached"], 1);
     project.repo.orch(&["ralph", "cache", "verify", "--all", "main"]).code(0);
     project.repo.orch(&["log"]).success();
 }

@@ -19,12 +19,12 @@ use crate::domain::oid::Oid;
 use crate::domain::verdict::Word;
 use crate::gate::rule;
 use crate::ops::Ctx;
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::ralph::{self, Judged, Recorded, Request};
 use crate::ops::staged;
 use crate::report;
 use crate::report::words::duration;
-use crate::sys::fs::{self, Durability};
+use crate::sys::fs;
 use crate::sys::process::quote;
 use crate::view::{Event, GateStepView, GateStepsView, RangeView, SCHEMA, VerdictView};
 
@@ -176,6 +176,9 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     if let Some(range) = &args.range {
         return judge_range(&cx, out, args, range);
     }
+    for file in [&args.sarif, &args.junit].into_iter().flatten() {
+        has_place(file)?;
+    }
     let (rev, commit, warnings) = asked(&cx, args)?;
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Reported });
     let judged = judge(&cx, out, args, &commit, &mut progress)?;
@@ -250,9 +253,19 @@ fn judge_range(cx: &Ctx, out: &mut Out, args: &RalphArgs, range: &str) -> Result
     Ok(Exit::of_verdict(view.verdict))
 }
 
+/// Refuses a file whose directory is not there, before minutes are spent.
+fn has_place(file: &Path) -> Result<(), CommandError> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let fact = format!("{} can't be written: there is no directory {}", file.display(), dir.display());
+    Err(OpError::from(Refused::new(Because::Environment, "output.place", fact)).into())
+}
+
 fn write(file: Option<&Path>, text: &str) -> Result<(), CommandError> {
     let Some(file) = file else { return Ok(()) };
-    Ok(fs::write_atomic(file, text.as_bytes(), 0o644, Durability::None).map_err(OpError::from)?)
+    Ok(fs::write_named(file, text.as_bytes()).map_err(OpError::from)?)
 }
 
 fn show(out: &mut Out, args: &RalphArgs, view: &VerdictView) {

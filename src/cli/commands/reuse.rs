@@ -12,6 +12,7 @@ use crate::domain::pass::{Difference, StepPass};
 use crate::ops::cache;
 use crate::ops::explain::{Changed, Explained, Fate, explain};
 use crate::ops::ralph;
+use crate::ops::reuse::Objection;
 use crate::report;
 use crate::view::{
     AgainView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView, PassView, SCHEMA,
@@ -107,7 +108,7 @@ fn explained(explained: Explained) -> ExplainedView {
         Fate::Taken(pass) => ("cached", Some(pass), Vec::new(), Vec::new()),
         Fate::RunsFor(users) => ("needed", None, users, Vec::new()),
         Fate::Differs(pass, changed) => ("changed", Some(pass), Vec::new(), changed),
-        Fate::DoesNotCount(pass) => ("not_of_this_history", Some(pass), Vec::new(), Vec::new()),
+        Fate::DoesNotCount(pass, objection) => (objected(objection), Some(pass), Vec::new(), Vec::new()),
         Fate::New => ("new", None, Vec::new(), Vec::new()),
     };
     ExplainedView {
@@ -118,6 +119,15 @@ fn explained(explained: Explained) -> ExplainedView {
         needed_by,
         pass: pass.as_ref().map(passed),
         changed: changed.into_iter().map(self::changed).collect(),
+    }
+}
+
+fn objected(objection: Objection) -> &'static str {
+    match objection {
+        Objection::Age => "too_old",
+        Objection::Trust => "trust",
+        Objection::Refuted => "refuted",
+        Objection::History => "other_history",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ops::error::OpError;
 use crate::ops::ralph;
 use crate::ops::seen::{self, Form, Origin};
 use crate::report;
-use crate::sys::fs::{self, Durability};
+use crate::sys::fs;
 use crate::view::{RecordView, RecordsView, SCHEMA};
 
 /// Of which commit.
@@ -58,7 +58,7 @@ pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> 
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
     let tree = cx.repo.tree_of(&commit).map_err(OpError::from)?;
-    let view = view(seen::verdicts(&cx, Some(&tree), usize::MAX)?);
+    let view = view(&cx, seen::verdicts(&cx, Some(&tree), usize::MAX)?)?;
     if args.output.json {
         out.json(&view);
     } else if view.verdicts.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> 
 
 pub(super) fn log(cx: &Invocation<'_>, out: &mut Out, args: &RalphLogArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    let view = view(seen::verdicts(&cx, None, args.limit)?);
+    let view = view(&cx, seen::verdicts(&cx, None, args.limit)?)?;
     if args.output.json {
         out.json(&view);
     } else {
@@ -81,13 +81,14 @@ pub(super) fn log(cx: &Invocation<'_>, out: &mut Out, args: &RalphLogArgs) -> Re
     Ok(Exit::Done)
 }
 
-fn view(seen: Vec<(Verdict, Origin)>) -> RecordsView {
+fn view(cx: &Ctx, seen: Vec<(Verdict, Origin)>) -> Result<RecordsView, CommandError> {
+    let gate = seen::whole_gate(cx)?;
     let record = |(verdict, origin): (Verdict, Origin)| match origin {
-        Origin::Here => RecordView::new(&verdict, "here", None),
-        Origin::Signed(name) => RecordView::new(&verdict, "signed", Some(name)),
-        Origin::Hint => RecordView::new(&verdict, "hint", None),
+        Origin::Here => RecordView::new(&verdict, "here", None, &gate),
+        Origin::Signed(name) => RecordView::new(&verdict, "signed", Some(name), &gate),
+        Origin::Hint => RecordView::new(&verdict, "hint", None, &gate),
     };
-    RecordsView { schema: SCHEMA, verdicts: seen.into_iter().map(record).collect() }
+    Ok(RecordsView { schema: SCHEMA, verdicts: seen.into_iter().map(record).collect() })
 }
 
 pub(super) fn export(cx: &Invocation<'_>, out: &mut Out, args: &ExportArgs) -> Result<Exit, CommandError> {
@@ -101,7 +102,7 @@ pub(super) fn export(cx: &Invocation<'_>, out: &mut Out, args: &ExportArgs) -> R
         None => out.json(&exported),
         Some(file) => {
             let text = format!("{exported:#}\n");
-            fs::write_atomic(file, text.as_bytes(), 0o644, Durability::None).map_err(OpError::from)?;
+            fs::write_named(file, text.as_bytes()).map_err(OpError::from)?;
         }
     }
     Ok(Exit::Done)

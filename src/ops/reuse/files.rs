@@ -22,10 +22,13 @@ const ATTRIBUTES: [&str; 2] = [".gitattributes", ".gitmodules"];
 /// What each of the steps reads of `tree`: what it covers and, in each directory that leads there, the files that decide
 /// what setup makes and how files are checked out.
 pub(crate) fn pick(repo: &Repo, tree: &Oid, steps: &[Covers]) -> Result<Vec<Vec<Picked>>, GitError> {
-    let mut picked = vec![Vec::new(); steps.len()];
+    let mut walk = Walk { repo, steps, picked: vec![Vec::new(); steps.len()], met: vec![false; steps.len()] };
     let all: Vec<usize> = (0..steps.len()).collect();
-    Walk { repo, steps, picked: &mut picked }.dir(tree, "", &all, 0)?;
-    Ok(picked)
+    walk.dir(tree, "", &all, 0)?;
+    let everything = || vec![Picked { path: String::new(), what: format!("dir {tree}") }];
+    // Globs that nothing matches are a mistake: a step that seems to read nothing would never run again.
+    let picked = walk.picked.into_iter().zip(walk.met);
+    Ok(picked.map(|(picked, met)| if met { picked } else { everything() }).collect())
 }
 
 /// The digest of what a step reads.
@@ -36,7 +39,9 @@ pub(super) fn digest(picked: &[Picked]) -> String {
 struct Walk<'a> {
     repo: &'a Repo,
     steps: &'a [Covers],
-    picked: &'a mut [Vec<Picked>],
+    picked: Vec<Vec<Picked>>,
+    /// Whether anything matched.
+    met: Vec<bool>,
 }
 
 impl Walk<'_> {
@@ -60,16 +65,21 @@ impl Walk<'_> {
             let mut inside = Vec::new();
             for &step in steps {
                 let covers = &self.steps[step];
-                let take = if entry.kind == EntryKind::Tree {
-                    let extent = covers.dir(&at);
-                    if extent == Extent::Some {
-                        inside.push(step);
+                let is_met = match entry.kind {
+                    EntryKind::Tree => {
+                        let extent = covers.dir(&at);
+                        if extent == Extent::Some {
+                            inside.push(step);
+                        }
+                        extent == Extent::All
                     }
-                    extent == Extent::All
-                } else {
-                    covers.file(&at) || decides_setup(&name) || ATTRIBUTES.contains(&name.as_ref())
+                    EntryKind::Blob => covers.file(&at),
+                    // A link, or a submodule, may stand for a directory of what is covered.
+                    EntryKind::Other => covers.file(&at) || covers.dir(&at) != Extent::None,
                 };
-                if take {
+                self.met[step] |= is_met;
+                let decides = decides_setup(&name) || ATTRIBUTES.contains(&name.as_ref());
+                if is_met || (decides && entry.kind != EntryKind::Tree) {
                     self.picked[step].push(Picked { path: at.clone(), what: what.clone() });
                 }
             }

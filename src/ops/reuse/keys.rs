@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Step;
+use crate::config::{Run, Step};
 use crate::domain::oid::Oid;
 use crate::domain::pass::StepInputs;
 use crate::gate::{self, Covers, Definition, VerifierKey};
+use crate::git::EntryKind;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::ops::reuse::{files, tools};
+use crate::ops::reuse::files::{self, Picked};
+use crate::ops::reuse::tools;
 use crate::ops::seal::verifier;
 use crate::sys::env::{Env, var};
 
@@ -31,10 +33,16 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
     let covers = definition.steps.iter().map(|step| {
         Covers::new(&step.inputs).map_err(|e| OpError::Bug(format!("inputs of {}: {e}", step.name)))
     });
-    let picked = files::pick(&cx.repo, tree, &covers.collect::<Result<Vec<_>, _>>()?)?;
+    let mut picked = files::pick(&cx.repo, tree, &covers.collect::<Result<Vec<_>, _>>()?)?;
     let key = verifier(cx)?;
-    let given =
-        |step: &Step| gate::environment(&cx.env, step.env.iter().map(String::as_str), cx.repo.common_dir());
+    let setup: Vec<Run> = definition.setup.iter().cloned().map(Run::Shell).collect();
+    // Setup is given what any step declares, and what it makes of that every step finds.
+    let all = definition.steps.iter().flat_map(|step| &step.env).filter(|_| !setup.is_empty());
+    let all: Vec<&str> = all.map(String::as_str).collect();
+    let given = |step: &Step| {
+        let declared = step.env.iter().map(String::as_str).chain(all.iter().copied());
+        gate::environment(&cx.env, declared, cx.repo.common_dir())
+    };
     let machine = tools::of_machine(&gate::environment(&cx.env, [], cx.repo.common_dir()));
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let mut keyed: Vec<Option<Keyed>> = vec![None; definition.steps.len()];
@@ -43,7 +51,10 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
         let env = given(step);
         let below = gate::builds_on(&definition.steps, index).into_iter().filter_map(|i| keyed[i].as_ref());
         let mut tools = machine.clone();
-        tools.extend(tools::of_command(&step.run, &env));
+        for run in setup.iter().chain([&step.run]) {
+            tools.extend(tools::of_command(run, &env));
+            picked[index].extend(named(cx, tree, run)?);
+        }
         let inputs = StepInputs {
             definition: gate::step_definition(definition, step),
             files: files::digest(&picked[index]),
@@ -55,6 +66,23 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
         keyed[index] = Some(Keyed { step: step.name.clone(), key: gate::step_key(&inputs), inputs });
     }
     Ok(keyed.into_iter().flatten().collect())
+}
+
+/// The files of the tree that a command names: scripts, mostly, that nobody thinks of as read.
+fn named(cx: &Ctx, tree: &Oid, run: &Run) -> Result<Vec<Picked>, OpError> {
+    let mut found = Vec::new();
+    for word in tools::words(run) {
+        let path = word.trim_start_matches("./");
+        let is_path = !path.is_empty() && !path.split('/').any(|part| part.is_empty() || part == "..");
+        if is_path
+            && let Some(entry) = cx.repo.entry_at(tree, path)?
+            && entry.kind != EntryKind::Tree
+        {
+            let what = format!("named {} {}", entry.executable, entry.oid);
+            found.push(Picked { path: path.to_owned(), what });
+        }
+    }
+    Ok(found)
 }
 
 /// The variables, with what tells their values apart. A value may be a secret, and the state is pushed: only this machine

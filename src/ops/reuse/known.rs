@@ -1,11 +1,12 @@
 //! The PASSes that count for a tree, and what is left to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::domain::oid::Oid;
 use crate::domain::pass::StepPass;
-use crate::domain::verdict::{StepResult, Trust, Word};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{StepResult, Trust, Verdict, Word};
 use crate::gate::{self, Definition, VerifierKey};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
@@ -23,6 +24,8 @@ pub(crate) struct Reuse {
     pub(crate) keyed: Vec<Keyed>,
     /// Their recorded PASSes.
     pub(crate) known: Vec<Option<StepPass>>,
+    /// Where none counts: the latest under the same key, and why it does not.
+    pub(crate) declined: Vec<Option<(StepPass, Objection)>>,
     /// Which of them have to run all the same.
     pub(crate) due: Vec<bool>,
 }
@@ -68,6 +71,22 @@ pub(crate) fn result_of(pass: &StepPass, kind: &str) -> StepResult {
     }
 }
 
+/// The PASS that counts; else the latest that does not, and why.
+type Found = (Option<StepPass>, Option<(StepPass, Objection)>);
+
+/// Why a PASS under the same key is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// It is older than `ralph.max_age`, or made by a clock that is ahead.
+    Age,
+    /// It ran in less of a sandbox than `policy.sandbox` demands.
+    Trust,
+    /// A later run with the same key failed.
+    Refuted,
+    /// Its commit is no part of the history that is judged, and it was made for another task.
+    History,
+}
+
 /// What of `definition` has to run for `request` on `tree`. With `counts` false: all.
 pub(crate) fn reuse(
     cx: &Ctx,
@@ -77,16 +96,50 @@ pub(crate) fn reuse(
     counts: bool,
 ) -> Result<Reuse, OpError> {
     let keyed = keys(cx, tree, definition)?;
-    let known = if counts {
-        let mut found = Counting { cx, request, config, key: verifier(cx)?, part_of: BTreeMap::new() };
+    let mut known = vec![None; keyed.len()];
+    let mut declined = vec![None; keyed.len()];
+    if counts {
+        let mut found = Counting::new(cx, request, config)?;
         let snapshot = cx.snapshot()?;
-        keyed.iter().map(|keyed| found.pass(&snapshot, &keyed.key)).collect::<Result<_, _>>()?
-    } else {
-        vec![None; keyed.len()]
-    };
+        for (index, keyed) in keyed.iter().enumerate() {
+            (known[index], declined[index]) = found.pass(&snapshot, &keyed.key)?;
+        }
+    }
     let there: Vec<bool> = known.iter().map(Option::is_some).collect();
-    Ok(Reuse { due: gate::due(&definition.steps, &there), keyed, known })
+    Ok(Reuse { due: gate::due(&definition.steps, &there), keyed, known, declined })
 }
+
+/// When a step's key was refuted last, by whoever this machine's key speaks for.
+fn refuted(snapshot: &Snapshot<'_>, verifier: &VerifierKey, key: &str) -> Result<Option<Timestamp>, OpError> {
+    let said = snapshot.refutations(key)?;
+    let ours = said.iter().filter(|said| is_sealed(said, verifier, key) && said.refuted);
+    Ok(ours.map(|said| said.made).max())
+}
+
+fn is_sealed(pass: &StepPass, verifier: &VerifierKey, key: &str) -> bool {
+    pass.key == key && verifier.verify_bytes(&pass.signed_bytes(), &pass.mac)
+}
+
+/// Whether a verdict speaks of a step's PASS that turned out to be none.
+pub(crate) fn is_refuted(cx: &Ctx, snapshot: &Snapshot<'_>, verdict: &Verdict) -> Result<bool, OpError> {
+    if !snapshot.has_refutations()? {
+        return Ok(false);
+    }
+    let verifier = verifier(cx)?;
+    for step in verdict.steps.iter().filter(|step| step.word == Word::Pass) {
+        let Some(key) = &step.key else { continue };
+        let ran = step.cached.unwrap_or(verdict.made);
+        if refuted(snapshot, &verifier, key)?.is_some_and(|at| at >= ran) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Clocks of one machine's clones may be so far apart, in milliseconds.
+const AHEAD: i64 = 5 * 60 * 1000;
+/// So many commits are looked at for a tree that was judged before it was committed.
+const NEAR: usize = 64;
 
 /// Which PASSes count for a request.
 struct Counting<'a> {
@@ -96,26 +149,53 @@ struct Counting<'a> {
     key: VerifierKey,
     /// Whether commits are part of the history that is judged.
     part_of: BTreeMap<Oid, bool>,
+    /// The trees of the last commits of that history.
+    trees: Option<BTreeSet<Oid>>,
 }
 
-impl Counting<'_> {
-    /// The latest PASS under a key that counts.
-    fn pass(&mut self, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<StepPass>, OpError> {
-        let mut latest: Option<StepPass> = None;
+impl<'a> Counting<'a> {
+    fn new(cx: &'a Ctx, request: &'a Request, config: &'a Config) -> Result<Self, OpError> {
+        let (key, part_of) = (verifier(cx)?, BTreeMap::new());
+        Ok(Self { cx, request, config, key, part_of, trees: None })
+    }
+
+    /// The latest PASS under a key that counts; else the latest that does not, and why.
+    fn pass(&mut self, snapshot: &Snapshot<'_>, key: &str) -> Result<Found, OpError> {
         let mut found = snapshot.step_passes(key)?;
-        found.retain(|pass| pass.key == key && self.key.verify_bytes(&pass.signed_bytes(), &pass.mac));
-        let refuted = found.iter().filter(|pass| pass.refuted).map(|pass| pass.made).max();
-        for pass in found.into_iter().filter(|pass| !pass.refuted && refuted.is_none_or(|at| at < pass.made))
-        {
-            let age = self.cx.clock.now().since(pass.made);
-            let limit = i64::try_from(self.config.ralph.max_age.millis()).unwrap_or(i64::MAX);
-            let held = sandbox::suffices(pass.trust, self.config.policy.sandbox);
-            let later = latest.as_ref().is_none_or(|latest| latest.made < pass.made);
-            if age <= limit && held && later && self.is_of_this_history(&pass)? {
-                latest = Some(pass);
+        found.retain(|pass| !pass.refuted && is_sealed(pass, &self.key, key));
+        if found.is_empty() {
+            return Ok((None, None));
+        }
+        found.sort_by_key(|pass| std::cmp::Reverse(pass.made));
+        let refuted = refuted(snapshot, &self.key, key)?;
+        let mut declined = None;
+        for pass in found {
+            match self.objection(&pass, refuted)? {
+                None => return Ok((Some(pass), None)),
+                Some(objection) => declined = declined.or(Some((pass, objection))),
             }
         }
-        Ok(latest)
+        Ok((None, declined))
+    }
+
+    fn objection(
+        &mut self,
+        pass: &StepPass,
+        refuted: Option<Timestamp>,
+    ) -> Result<Option<Objection>, OpError> {
+        let age = self.cx.clock.now().since(pass.made);
+        let limit = i64::try_from(self.config.ralph.max_age.millis()).unwrap_or(i64::MAX);
+        Ok(if age > limit || age < -AHEAD {
+            Some(Objection::Age)
+        } else if !sandbox::suffices(pass.trust, self.config.policy.sandbox) {
+            Some(Objection::Trust)
+        } else if refuted.is_some_and(|at| at >= pass.made) {
+            Some(Objection::Refuted)
+        } else if !self.is_of_this_history(pass)? {
+            Some(Objection::History)
+        } else {
+            None
+        })
     }
 
     fn is_of_this_history(&mut self, pass: &StepPass) -> Result<bool, OpError> {
@@ -126,14 +206,33 @@ impl Counting<'_> {
             return Ok(known);
         }
         let repo = &self.cx.repo;
-        let mut is_part = false;
+        // What was staged was judged under a commit that nobody has; its tree is that of the one that was made of it.
+        let mut is_part = self.trees()?.contains(&pass.tree);
         // A commit of another clone may not be here, and then is no part of what is.
-        if repo.has_object(&pass.commit) {
+        if !is_part && repo.has_object(&pass.commit) {
             for tip in [Some(&self.request.commit), self.request.branch_tip.as_ref()].into_iter().flatten() {
                 is_part = is_part || repo.is_ancestor(&pass.commit, tip)?;
             }
         }
         self.part_of.insert(pass.commit.clone(), is_part);
         Ok(is_part)
+    }
+
+    fn trees(&mut self) -> Result<&BTreeSet<Oid>, OpError> {
+        if self.trees.is_none() {
+            let repo = &self.cx.repo;
+            let mut trees = BTreeSet::new();
+            let mut next = vec![self.request.commit.clone()];
+            next.extend(self.request.branch_tip.clone());
+            for _ in 0..NEAR {
+                let Some(commit) = next.pop() else { break };
+                let commit = repo.commit(&commit)?;
+                trees.insert(commit.tree);
+                // A shallow clone ends somewhere.
+                next.extend(commit.parents.into_iter().filter(|parent| repo.has_object(parent)));
+            }
+            self.trees = Some(trees);
+        }
+        Ok(self.trees.get_or_insert_default())
     }
 }

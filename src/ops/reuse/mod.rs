@@ -18,5 +18,6 @@ mod tools;
 
 pub(crate) use files::{Picked, pick};
 pub(crate) use keys::Keyed;
-pub(crate) use known::{Reuse, reuse};
+pub use known::Objection;
+pub(crate) use known::{Reuse, is_refuted, reuse};
 pub(crate) use tools::of_machine;

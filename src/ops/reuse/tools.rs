@@ -40,8 +40,9 @@ pub(crate) fn of_machine(env: &Env) -> BTreeMap<String, String> {
     let path = env.get(var::PATH).unwrap_or_default();
     found.insert(var::PATH.to_owned(), digest(&path.to_string_lossy()));
     for dir in std::env::split_paths(path) {
-        if let Some(time) = fs::modified(&dir) {
-            found.insert(dir.display().to_string(), digest(&time.millis().to_string()));
+        // Many a directory of programs is a link to that of the version in use.
+        if let Some(stamp) = fs::canonical(&dir).ok().and_then(|dir| stamp(&dir)) {
+            found.insert(dir.display().to_string(), digest(&stamp));
         }
     }
     let home = env.get(var::HOME).map(PathBuf::from).unwrap_or_default();
@@ -58,15 +59,20 @@ pub(crate) fn of_machine(env: &Env) -> BTreeMap<String, String> {
     found
 }
 
-/// The programs that a step's command names, by name.
-pub(super) fn of_command(run: &Run, env: &Env) -> BTreeMap<String, String> {
-    let words: Vec<&str> = match run {
+/// The words of a command.
+pub(super) fn words(run: &Run) -> Vec<&str> {
+    match run {
         Run::Argv(words) => words.iter().map(String::as_str).collect(),
         Run::Shell(line) => {
             let between = |c: char| c.is_whitespace() || ";|&()<>\"'`$={}".contains(c);
             line.split(between).chain(["sh"]).collect()
         }
-    };
+    }
+}
+
+/// The programs that a step's command names, by name.
+pub(super) fn of_command(run: &Run, env: &Env) -> BTreeMap<String, String> {
+    let words = words(run);
     let outside = |word: &&str| !word.is_empty() && (!word.contains('/') || Path::new(word).is_absolute());
     let words = words.into_iter().filter(outside);
     words.filter_map(|word| Some((word.to_owned(), program(word, env)?))).collect()
@@ -92,7 +98,7 @@ fn times(root: &Path, pattern: &str) -> Vec<String> {
         };
     }
     at.sort();
-    at.iter().filter_map(|path| stamp(path)).collect()
+    at.iter().filter_map(|path| stamp(&fs::canonical(path).ok()?)).collect()
 }
 
 fn digest(text: &str) -> String {
