@@ -70,6 +70,9 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judgement {
             }
             match missing_tool(&ended.tail).filter(|_| facts.lines <= MISSING_TOOL_LINES) {
                 Some(tool) => Judgement::blocked(format!("{tool}: not installed"), Some(code)),
+                None if is_disk_full(&ended.tail) => {
+                    Judgement::blocked("the disk is full".to_owned(), Some(code))
+                }
                 None => {
                     Judgement { word: Word::Fail, reason: Some(format!("exit {code}")), exit: Some(code) }
                 }
@@ -145,6 +148,16 @@ fn missing_tool(tail: &str) -> Option<String> {
     MISSING.iter().find_map(|pattern| Some(pattern.captures(tail)?[1].to_owned()))
 }
 
+static DISK_FULL: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\bNo space left on device\b|\bDisk quota exceeded\b|\bENOSPC\b"));
+/// A program that can't go on says why last; what stands further up may be the text of a test.
+const LAST_LINES: usize = 20;
+
+/// Whether it ended because nothing more could be written: another machine would say something else of the tree.
+fn is_disk_full(tail: &str) -> bool {
+    tail.lines().rev().take(LAST_LINES).any(|line| DISK_FULL.is_match(line))
+}
+
 /// The signal that a shell reports in its status. Only those that no program uses as a status of its own.
 fn shell_signal(run: &Run, code: i32) -> Option<i32> {
     let signal = code - 128;
@@ -198,6 +211,12 @@ mod tests {
             judged(&shell(), End::Exit(137), ""),
             judged(&argv, End::Exit(137), ""),
             judged(&shell(), End::Exit(129), ""),
+            judged(
+                &shell(),
+                End::Exit(101),
+                "error: failed to write x.rmeta: No space left on device (os error 28)\n",
+            ),
+            judged(&shell(), End::Exit(101), &format!("ENOSPC\n{}", "line\n".repeat(20))),
             judged(&shell(), End::Signal(11), ""),
             judged(&shell(), End::Signal(64), ""),
             judged(&shell(), End::WallLimit, ""),
@@ -216,6 +235,8 @@ mod tests {
         BLOCKED killed by SIGKILL (out of memory?)
         FAIL exit 137
         FAIL exit 129
+        BLOCKED the disk is full
+        FAIL exit 101
         BLOCKED killed by SIGSEGV
         BLOCKED killed by signal 64
         BLOCKED timed out after 10m

@@ -80,9 +80,10 @@ impl<'a> Reading<'a> {
     fn text_of(&self, file: &Path, name: &str) -> Result<String, String> {
         let inside = fs::canonical(file).map_err(|error| error.to_string())?;
         let own = fs::canonical(self.checkout).map_err(|error| error.to_string())?;
-        // A link could lead to what the step itself may not read.
-        if file != self.printed && !inside.starts_with(own) {
-            return Err(format!("{name} leads out of the checkout"));
+        // A link could lead to what the step itself may not read, or to a file of the tree, which is older than the run.
+        let way = file.strip_prefix(self.checkout);
+        if way.is_ok_and(|way| own.join(way) != inside) {
+            return Err(format!("{name} is a link, or behind one"));
         }
         // A pipe would be waited for without end.
         if !inside.is_file() {

@@ -383,7 +383,7 @@ fn a_report_is_findings_and_what_is_no_report_is_blocked() {
     none at all, and it failed: BLOCKED - ralph.report report: it wrote no r.xml
     one that breaks off: BLOCKED - ralph.report report: cannot find the end of the report (format `junit`)
     one that is something else: BLOCKED - ralph.report report: cannot find a report of the format `junit`
-    one that leads out: BLOCKED - ralph.report report: r.xml leads out of the checkout
+    one that leads out: BLOCKED - ralph.report report: r.xml is a link, or behind one
     a pipe: BLOCKED - ralph.report report: r.xml is no file
     printed: PASS 0 - -
     nothing printed: BLOCKED - ralph.report report: cannot find a report of the format `ruff`

@@ -102,6 +102,8 @@ impl Checkout {
         self.mend_link()?;
         self.git(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()])?;
         self.git(cx, &["clean", "-ffdxq"])?;
+        // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
+        fs::remove_special(&self.worktree.path)?;
         if let Err(first) = self.verify(cx) {
             // The index lied about what is on disk: build both from nothing.
             tracing::debug!(%first, "gate worktree is not the tree; checking it out anew");

@@ -266,6 +266,24 @@ pub fn remove_dir_if_empty(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// Removes what is neither a file, a directory nor a link, such as pipes and sockets, in `dir` and below it.
+pub fn remove_special(dir: &Path) -> Result<(), FsError> {
+    let mut todo = vec![dir.to_owned()];
+    while let Some(dir) = todo.pop() {
+        let error = |source| FsError { action: "list", path: dir.clone(), source };
+        for entry in std::fs::read_dir(&dir).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            let kind = entry.file_type().map_err(error)?;
+            if kind.is_dir() {
+                todo.push(entry.path());
+            } else if !kind.is_file() && !kind.is_symlink() {
+                remove_file(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The names in a directory, sorted; empty if it is not there.
 pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     let entries = match at("list", dir, std::fs::read_dir(dir)) {
