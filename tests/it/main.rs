@@ -105,6 +105,8 @@ mod transport;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]
+mod unjudged;
+#[cfg(test)]
 mod warm;
 #[cfg(test)]
 mod watch;
