@@ -169,6 +169,8 @@ pub struct StepReport {
     pub coverage: Option<Coverage>,
     /// Failed tests that did not count, because they are in quarantine.
     pub quarantined: Vec<String>,
+    /// Whether the tool stopped before it had looked at everything: there may be more.
+    pub partial: bool,
 }
 
 /// A verdict with all that belongs to it: an attestation.

@@ -182,6 +182,10 @@ fn report(canon: Canon, report: &StepReport) -> Canon {
         .option(tests.as_deref())
         .option(coverage.as_deref())
         .number(report.findings.len() as u64);
+    let canon = if report.partial { canon.text("partial") } else { canon };
+    let quarantined = report.quarantined.iter().map(String::as_str);
+    let canon =
+        if report.quarantined.is_empty() { canon } else { canon.text("quarantined").list(quarantined) };
     report.findings.iter().fold(canon, |canon, finding| {
         let span = finding.span.map(|s| format!("{} {:?} {}", s.line, s.column, s.end_line));
         canon
@@ -265,6 +269,11 @@ mod tests {
             |v| v.steps[0].exit = None,
             |v| v.steps[0].tail.clear(),
             |v| v.steps[0].report = Some(StepReport::default()),
+            |v| v.steps[0].report = Some(StepReport { partial: true, ..StepReport::default() }),
+            |v| {
+                v.steps[0].report =
+                    Some(StepReport { quarantined: vec!["x".into()], ..StepReport::default() });
+            },
             |v| v.steps[0].key = Some(String::new()),
             |v| v.steps[0].cached = Some(Timestamp::from_millis(0)),
             |v| v.made = Timestamp::from_millis(1),

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::Step;
+use crate::config::{Run, Step};
 use crate::domain::finding::Severity;
 use crate::domain::verdict::{StepReport, Word};
 use crate::gate::classify::Judgement;
@@ -23,6 +23,8 @@ const SOURCE: u64 = 4 << 20;
 pub(super) struct Reading<'a> {
     format: Format,
     checkout: &'a Path,
+    /// Where in the checkout the tool runs, if the step says so.
+    dir: Option<&'a str>,
     /// Where what the step prints is kept, if that is the report.
     printed: PathBuf,
     before: Option<Seen>,
@@ -37,11 +39,15 @@ fn seen(path: &Path) -> Option<Seen> {
 
 impl<'a> Reading<'a> {
     /// For a step that has a `report`. The error is a fact of `ralph.report`.
-    pub(super) fn begin(step: &Step, checkout: &'a Path, printed: PathBuf) -> Result<Option<Self>, String> {
+    pub(super) fn begin(
+        step: &'a Step,
+        checkout: &'a Path,
+        printed: PathBuf,
+    ) -> Result<Option<Self>, String> {
         let Some(text) = &step.report else { return Ok(None) };
         let format = Format::parse(text).map_err(|error| error.to_string())?;
         let before = format.path().and_then(|path| seen(&checkout.join(path)));
-        Ok(Some(Self { format, checkout, printed, before }))
+        Ok(Some(Self { format, checkout, dir: directory(&step.run), printed, before }))
     }
 
     /// Where to keep what the step prints; None: the report is a file of its own.
@@ -60,7 +66,7 @@ impl<'a> Reading<'a> {
         };
         let root = fs::canonical(self.checkout).map_err(|error| error.to_string())?;
         let root = root.to_string_lossy();
-        read(&self.format, &text, &root, &Checkout(self.checkout)).map_err(|error| {
+        read(&self.format, &text, &root, &Checkout { root: self.checkout, dir: self.dir }).map_err(|error| {
             let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
             format!("{error}{cause}")
         })
@@ -98,15 +104,31 @@ impl<'a> Reading<'a> {
 }
 
 /// The files of a checkout, which hostile links don't lead out of.
-struct Checkout<'a>(&'a Path);
+struct Checkout<'a> {
+    root: &'a Path,
+    dir: Option<&'a str>,
+}
 
 impl Sources for Checkout<'_> {
     fn text(&self, path: &str) -> Option<String> {
-        let file = fs::canonical(&self.0.join(path)).ok()?;
-        let is_ours = file.starts_with(fs::canonical(self.0).ok()?);
+        let file = fs::canonical(&self.root.join(path)).ok()?;
+        let is_ours = file.starts_with(fs::canonical(self.root).ok()?);
         let is_ours = is_ours && file.is_file() && fs::size(&file)? <= SOURCE;
         if is_ours { fs::read_string(&file).ok() } else { None }
     }
+
+    fn dir(&self) -> Option<&str> {
+        self.dir
+    }
+}
+
+/// Where a line that begins with `cd DIR &&` runs its tool, which names files from there.
+fn directory(run: &Run) -> Option<&str> {
+    let Run::Shell(line) = run else { return None };
+    let (dir, _) = line.trim_start().strip_prefix("cd ")?.split_once("&&")?;
+    let dir = dir.trim().trim_matches(['\'', '"']);
+    let is_plain = |c: char| c.is_alphanumeric() || " ./_-+@".contains(c);
+    (!dir.is_empty() && !dir.starts_with('/') && dir.chars().all(is_plain)).then_some(dir)
 }
 
 /// What a report makes of the judgement by the exit status.
@@ -139,9 +161,29 @@ pub(super) fn unread(why: &str, judgement: &mut Judgement) -> &'static str {
 }
 
 /// The report as a result has it: the worst first.
-pub(super) fn settled(report: Report) -> StepReport {
-    let mut findings = report.findings;
+pub(super) fn settled(mut report: Report) -> StepReport {
+    let mut findings = std::mem::take(&mut report.findings);
     findings.sort_by_key(|finding| finding.severity);
     let found = findings.len() as u64 + report.truncated;
-    StepReport { findings, found, tests: report.tests, coverage: report.coverage, quarantined: Vec::new() }
+    let Report { tests, coverage, partial, .. } = report;
+    StepReport { findings, found, tests, coverage, quarantined: Vec::new(), partial }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_where_its_tool_runs() {
+        for (line, dir) in [
+            ("cd core && cargo test", Some("core")),
+            (" cd 'a b/c' && make", Some("a b/c")),
+            ("cd core; cargo test", None),
+            ("cd $DIR && cargo test", None),
+            ("cd /tmp && make", None),
+            ("cargo test && cd core && make", None),
+        ] {
+            assert_eq!(directory(&Run::Shell(line.into())), dir, "{line}");
+        }
+    }
 }

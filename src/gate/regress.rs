@@ -58,6 +58,9 @@ fn old_findings(step: &StepResult, before: Option<&StepResult>) -> Result<u64, S
         return Err("there are more findings than were kept to compare".to_owned());
     }
     match new_ones(&now.findings, &then.findings).as_slice() {
+        [] if now.partial => {
+            Err("it stopped before it had looked at everything: old failures may hide new ones".to_owned())
+        }
         [] => Ok(now.found),
         [one] => Err(format!("new: {one}")),
         [first, ..] => Err(format!("{} new: {first}", new_ones(&now.findings, &then.findings).len())),
@@ -153,6 +156,10 @@ mod tests {
             said(step(Fail, of(&["1"])), Some(step(Fail, Some(with(&["1"], 2))))),
             said(step(Blocked, None), Some(step(Blocked, None))),
             said(step(Pass, None), None),
+            said(
+                step(Fail, Some(StepReport { partial: true, ..with(&["1"], 1) })),
+                Some(step(Fail, of(&["1"]))),
+            ),
         ];
         insta::assert_snapshot!(rows.join("\n"), @r"
         2 old
@@ -166,6 +173,7 @@ mod tests {
         s: there are more findings than were kept to compare
         s could not be judged
         0 old
+        s: it stopped before it had looked at everything: old failures may hide new ones
         ");
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Config;
+use crate::config::{Accept, Config};
 use crate::domain::oid::Oid;
 use crate::domain::pass::StepPass;
 use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
@@ -155,7 +155,7 @@ pub(super) fn run_due(
 /// Makes the verdict of what a run came to, and records it.
 fn conclude(
     cx: &Ctx,
-    Case { request, tree, .. }: &Case<'_>,
+    Case { request, tree, config }: &Case<'_>,
     (definition, reuse): (&Definition, &Reuse),
     ran: Ran,
     sink: &mut Sink<'_>,
@@ -183,7 +183,7 @@ fn conclude(
             }
             let passes = passes(cx, request, &verdict, reuse)?;
             record(cx, request, &verdict, &passes)?;
-            if let Some(room) = room.filter(|_| verdict.word == Word::Pass) {
+            if let Some(room) = room.filter(|_| may_be_trunk(&verdict, config)) {
                 room.keep();
             }
         }
@@ -193,6 +193,13 @@ fn conclude(
         }
     }
     Ok((verdict, None))
+}
+
+/// Whether what the run left is of a tree that can come to be trunk, and whole.
+fn may_be_trunk(verdict: &Verdict, config: &Config) -> bool {
+    let old_failures = verdict.word == Word::Fail && config.ralph.accept == Accept::NoRegressions;
+    let is_whole = verdict.rule.is_none() && verdict.steps.iter().all(|step| step.word != Word::Blocked);
+    verdict.word == Word::Pass || (old_failures && is_whole)
 }
 
 /// The steps of a run that passed without anything to say against it, for those who come later.

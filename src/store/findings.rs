@@ -58,6 +58,9 @@ pub(crate) fn encode_report(report: &StepReport) -> Table {
         let tests = report.quarantined.iter().map(|test| Value::String(test.clone()));
         put(&mut t, "quarantined", Value::Array(tests.collect()));
     }
+    if report.partial {
+        put(&mut t, "partial", true);
+    }
     let findings = report.findings.iter().map(|finding| Value::Table(encode(finding)));
     put(&mut t, "finding", Value::Array(findings.collect()));
     t
@@ -92,7 +95,8 @@ pub(crate) fn decode_report(r: &Reader<'_>) -> Result<StepReport, String> {
     let findings = r.array("finding")?.map(decode).collect::<Result<_, _>>()?;
     let quarantined =
         r.texts("quarantined")?.map(|test| test.map(str::to_owned)).collect::<Result<_, _>>()?;
-    Ok(StepReport { findings, found: count(r, "found")?, tests, coverage, quarantined })
+    let partial = r.optional("partial", Reader::flag)?.unwrap_or(false);
+    Ok(StepReport { findings, found: count(r, "found")?, tests, coverage, quarantined, partial })
 }
 
 fn decode(value: &DeValue<'_>) -> Result<Finding, String> {
@@ -140,6 +144,7 @@ mod tests {
                 tests: Some(Tests { ran: 5, failed: 1, skipped: 2 }),
                 coverage: Some(Coverage { covered: 1, total: 3 }),
                 quarantined: vec!["a::b".into()],
+                partial: true,
             },
         ] {
             let text = toml::to_string(&encode_report(&report)).unwrap();

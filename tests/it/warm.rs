@@ -93,6 +93,30 @@ fn a_run_finds_what_trunk_s_runs_left_and_nothing_of_others() {
 }
 
 #[test]
+fn a_trunk_with_old_failures_leaves_something_as_well() {
+    let Some(env) = world() else { return };
+    let log = env.root().join("log");
+    let gate = |accept: &str| {
+        format!(
+            "[ralph]\naccept = \"{accept}\"\ncarry = [\"out\"]\n[[ralph.step]]\nname = \"s\"\nkind = \"lint\"\n\
+             report = 'regex:^(?P<file>[^:]+): (?P<message>.*)$'\n\
+             run = '''ls out >> {}; touch out/made; echo 'src/a: old'; exit 1'''\n",
+            log.display()
+        )
+    };
+    for (accept, found) in [("absolute", ""), ("no_regressions", "made\n")] {
+        fs::remove_file_if_there(&log).expect("ours");
+        let repo = env.repo(accept);
+        repo.commit("gate", &[("orch.toml", &gate(accept)), ("src/a", "0\n")]);
+        repo.orch(&["init"]).success();
+        for _ in 0..2 {
+            repo.orch(&["ralph", "--fresh"]).code(1);
+        }
+        assert_eq!(fs::read_string(&log).expect("it was written"), found, "{accept}");
+    }
+}
+
+#[test]
 fn without_a_sandbox_nothing_is_carried() {
     let env = TestEnv::new();
     let project = carrying(&env, &["out"], &[], &format!("mkdir -p out\n{}", noting(&env)));

@@ -16,7 +16,9 @@ enum Line {
         message: Diagnostic,
     },
     /// The last line of each run of cargo.
-    BuildFinished,
+    BuildFinished {
+        success: bool,
+    },
     #[serde(other)]
     Other,
 }
@@ -54,10 +56,14 @@ pub(super) fn read(text: &str) -> Result<Gathered, ReportError> {
     let mut gathered = Gathered::default();
     let (mut finished, mut unfinished) = (false, false);
     for line in json::lines::<Line>(text, &["{\"reason\":"], FORMAT)? {
-        unfinished = !matches!(line, Line::BuildFinished);
+        unfinished = !matches!(line, Line::BuildFinished { .. });
         match line {
             Line::CompilerMessage { message } => problem(message).into_iter().for_each(|p| gathered.add(p)),
-            Line::BuildFinished => finished = true,
+            Line::BuildFinished { success } => {
+                finished = true;
+                // What depends on the crate that did not compile was not looked at.
+                gathered.partial |= !success;
+            }
             Line::Other => {}
         }
     }

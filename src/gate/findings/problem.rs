@@ -126,6 +126,8 @@ pub(super) struct Gathered {
     pub(super) truncated: u64,
     pub(super) tests: Option<Tests>,
     pub(super) coverage: Option<Coverage>,
+    /// Whether the tool stopped before it had looked at everything.
+    pub(super) partial: bool,
     placed: BTreeSet<(String, Vec<String>, Place, String)>,
 }
 

@@ -18,6 +18,7 @@ static LAST: LazyLock<Regex> = LazyLock::new(|| {
         r"^(?:=+ )?(?P<counts>no tests ran|\d+ (?:passed|failed|skipped|deselected|xfailed|xpassed|errors?|warnings?|rerun)\b.*) in \d+(?:\.\d+)?s(?: \(\d.*\))?(?: =+)?$",
     )
 });
+static STOPPED: LazyLock<Regex> = LazyLock::new(|| regex(r"^!+ (?:Interrupted|stopping after)\b.* !+$"));
 static COLLECTING: LazyLock<Regex> = LazyLock::new(|| regex(r"^_+ ERROR collecting (\S+) _+$"));
 static RAISED: LazyLock<Regex> = LazyLock::new(|| regex(r"^E   +(\S.*)$"));
 static COUNT: LazyLock<Regex> =
@@ -37,6 +38,8 @@ pub(super) fn read(text: &str) -> Result<Gathered, ReportError> {
             raised.extend(collecting.take().map(|file| (file, found[1].to_owned())));
         } else if SUMMARY.is_match(&line) {
             summary = true;
+        } else if STOPPED.is_match(&line) {
+            gathered.partial = true;
         } else if let Some(found) = LAST.captures(&line) {
             summary = false;
             gathered.ran(tests(&found["counts"]));

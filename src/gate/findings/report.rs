@@ -16,6 +16,8 @@ pub struct Report {
     pub tests: Option<Tests>,
     /// How much was covered; None: it is no report of coverage.
     pub coverage: Option<Coverage>,
+    /// Whether the tool stopped before it had looked at everything.
+    pub partial: bool,
 }
 
 /// Why there is no report: the tree could not be judged.

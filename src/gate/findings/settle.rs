@@ -14,8 +14,9 @@ const RULE: usize = 300;
 /// The report of what was gathered from the checkout at `root`, by a format of the family.
 pub(super) fn settle(gathered: &Gathered, family: &str, root: &str, sources: &dyn Sources) -> Report {
     let mut files = Files { root, sources, last: None };
+    let Gathered { truncated, tests, coverage, partial, .. } = *gathered;
     let findings = gathered.problems.iter().map(|problem| finding(problem, family, &mut files)).collect();
-    Report { findings, truncated: gathered.truncated, tests: gathered.tests, coverage: gathered.coverage }
+    Report { findings, truncated, tests, coverage, partial }
 }
 
 fn finding(problem: &Problem, family: &str, files: &mut Files<'_>) -> Finding {
@@ -76,7 +77,13 @@ struct Files<'a> {
 impl Files<'_> {
     /// Which of the paths it is: the first that is there, or else the first.
     fn choose(&mut self, paths: &[String]) -> Option<String> {
-        let mut paths: Vec<String> = paths.iter().filter_map(|path| relative(path, self.root)).collect();
+        let below = self.sources.dir();
+        let from = |path: &String| match below {
+            // What is named from where the tool ran; some name it from the root all the same.
+            Some(dir) => [relative(&format!("{dir}/{path}"), self.root), relative(path, self.root)],
+            None => [relative(path, self.root), None],
+        };
+        let mut paths: Vec<String> = paths.iter().flat_map(from).flatten().collect();
         if paths.len() > 1
             && let Some(at) = paths.iter().position(|path| self.open(path).is_some())
         {

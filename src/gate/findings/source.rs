@@ -12,6 +12,11 @@ const COLUMNS: u32 = 20_000;
 pub trait Sources {
     /// The text of the file at `path`, from the checkout's root with `/`; None if there is none, or it is no text.
     fn text(&self, path: &str) -> Option<String>;
+
+    /// The directory, from the checkout's root, in which the tool ran; None: the root.
+    fn dir(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// One file with its lines.

@@ -68,6 +68,7 @@ fn pytest_names_tests() {
     insta::assert_snapshot!(shown(&report("pytest", "pytest/collection")), @r"
     1f46 error tests/test_broken.py collection | ModuleNotFoundError: No module named 'missing_module'
     ran 1, failed 1, skipped 0
+    stopped early
     ");
 }
 

@@ -1,6 +1,7 @@
 //! cargo, clippy, libtest.
 
-use crate::gate::findings::tests::setting::{new, report, said, shown, text};
+use crate::gate::findings::tests::setting::{Files, ROOT, format, new, report, said, shown, text};
+use crate::gate::findings::{Sources, read};
 
 #[test]
 fn cargo_names_diagnostics_once_and_tests() {
@@ -30,6 +31,7 @@ fn errors_in_macros_are_where_our_code_calls_them() {
     2488 error src/lib.rs:12:20-12 E0425 | cannot find value `undefined` in this scope
     1205 error src/lib.rs:4:13-4 E0308 | mismatched types
     3469 error src/lib.rs:13:26-13 E0308 | mismatched types
+    stopped early
     ");
 }
 
@@ -105,4 +107,28 @@ fn a_suite_without_a_result_broke_off() {
     insta::assert_snapshot!(said("libtest", "error: no such command: `tset`", &[]), @"error: cannot find a report of the format `libtest`");
     let unnamed = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
     insta::assert_snapshot!(said("libtest", unnamed, &[]), @"error: cannot find every problem that the report counts (format `libtest`): 2 counted, 0 named");
+}
+
+#[test]
+fn paths_are_from_where_the_tool_ran() {
+    struct Below<'a>(Files<'a>);
+    impl Sources for Below<'_> {
+        fn text(&self, path: &str) -> Option<String> {
+            self.0.text(path)
+        }
+        fn dir(&self) -> Option<&str> {
+            Some("core")
+        }
+    }
+    let files = Below(Files(&[("core/src/lib.rs", "fn a() {}\n"), ("other/src/lib.rs", "fn a() {}\n")]));
+    for (said, path) in [
+        ("src/lib.rs", "core/src/lib.rs"),
+        ("other/src/lib.rs", "other/src/lib.rs"),
+        ("gone.rs", "core/gone.rs"),
+    ] {
+        let text = std::format!("{said}:1: unused");
+        let pattern = format("regex:^(?P<file>[^:]+):(?P<line>\\d+): (?P<message>.*)$");
+        let report = read(&pattern, &text, ROOT, &files).expect("a report");
+        assert_eq!(report.findings[0].path.as_deref(), Some(path));
+    }
 }

@@ -79,7 +79,8 @@ pub(super) fn shown(report: &Report) -> String {
     let tests = report.tests.map(|t| format!("ran {}, failed {}, skipped {}\n", t.ran, t.failed, t.skipped));
     let coverage = report.coverage.map(|c| format!("covered {} of {}\n", c.covered, c.total));
     let more = (report.truncated > 0).then(|| format!("and {} more\n", report.truncated));
-    [Some(lines(&report.findings)), tests, coverage, more].into_iter().flatten().collect()
+    let partial = report.partial.then(|| "stopped early\n".to_owned());
+    [Some(lines(&report.findings)), tests, coverage, more, partial].into_iter().flatten().collect()
 }
 
 /// What a report in the corpus has that another has not.
