@@ -64,6 +64,7 @@ mod points;
 mod policy;
 #[cfg(test)]
 mod project;
+mod projects;
 #[cfg(test)]
 mod pty;
 #[cfg(test)]

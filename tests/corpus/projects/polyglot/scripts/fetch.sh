@@ -1,0 +1,5 @@
+#!/bin/sh
+# Brings the readings of a station.
+set -eu
+station=$1
+cat "readings/$station"

@@ -1,0 +1,1 @@
+"""Accounts with entries in cents."""
