@@ -80,6 +80,58 @@ pub fn decides_setup(path: &str) -> bool {
     is_list || NAMES.contains(&name)
 }
 
+/// Whether setup reads nothing of the tree but what `decides_setup`: each line installs what lock files and manifests ask
+/// for, by a tool that is known to look at nothing else. Scripts of packages are another matter (`runs_scripts`).
+pub fn only_installs(setup: &[String]) -> bool {
+    let parts = setup.iter().flat_map(|line| line.split("&&"));
+    parts.into_iter().all(|part| {
+        let plain = !part.contains([';', '|', '`', '$', '(', '<', '>', '\n', '&', '*', '?']);
+        plain && installs(&part.split_whitespace().collect::<Vec<_>>())
+    })
+}
+
+fn installs(words: &[&str]) -> bool {
+    let flags = |rest: &[&str]| rest.iter().all(|word| word.starts_with('-'));
+    match words {
+        ["yarn"] | ["go", "mod", "download"] => true,
+        ["npm", "ci" | "install" | "i", rest @ ..]
+        | ["pnpm" | "yarn" | "bun", "install" | "i", rest @ ..]
+        | ["cargo", "fetch", rest @ ..]
+        | ["bundle", "install", rest @ ..] => flags(rest),
+        [python, "-m", "venv", rest @ ..] => is_named(python, "python") && rest.len() <= 2,
+        [python, "-m", "pip", rest @ ..] if is_named(python, "python") => pip(rest),
+        [program, rest @ ..] if is_named(program, "pip") => pip(rest),
+        _ => false,
+    }
+}
+
+fn is_named(program: &str, name: &str) -> bool {
+    let base = program.rsplit('/').next().unwrap_or(program);
+    base.strip_prefix(name).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+}
+
+/// `pip install` of what files of requirements name, and of nothing that is built from the tree.
+fn pip(words: &[&str]) -> bool {
+    let ["install", rest @ ..] = words else { return false };
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match *word {
+            "-r" | "--requirement" | "-c" | "--constraint"
+                if rest.next().is_some_and(|file| decides_setup(file)) => {}
+            "-q" | "--quiet" | "--no-deps" | "--require-hashes" | "--disable-pip-version-check" => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Whether a `package.json` has scripts that an installation runs.
+pub fn runs_scripts(manifest: &str) -> bool {
+    ["\"preinstall\"", "\"install\"", "\"postinstall\"", "\"prepare\"", "\"prepublish\""]
+        .iter()
+        .any(|name| manifest.contains(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +162,42 @@ mod tests {
         .map(|inputs| inputs.key());
         let different: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
+    }
+
+    #[test]
+    fn what_only_installs_is_known_and_all_else_may_read_anything() {
+        let known = |line: &str| only_installs(&[line.to_owned()]);
+        for line in [
+            "npm ci",
+            "npm ci --ignore-scripts && npm install",
+            "pnpm install --frozen-lockfile",
+            "yarn",
+            "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt",
+            "python3 -m pip install -r requirements-dev.txt",
+            "cargo fetch --locked",
+        ] {
+            assert!(known(line), "{line}");
+        }
+        for line in [
+            "sh scripts/setup.sh",
+            "npm ci && node gen.js",
+            "npm ci; ./x",
+            "npm install ./local",
+            "npm run build",
+            "pip install .",
+            "pip install -e .",
+            "pip install -r other.in",
+            "uv sync",
+            "make deps",
+            "npm ci $EXTRA",
+            "./npm ci",
+            "mypip install -r requirements.txt",
+        ] {
+            assert!(!known(line), "{line}");
+        }
+        assert!(
+            runs_scripts("{\"scripts\": {\"postinstall\": \"x\"}}")
+                && !runs_scripts("{\"scripts\": {\"test\": \"x\"}}")
+        );
     }
 }

@@ -216,10 +216,14 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
         return Ok(Vec::new());
     }
     let key = verifier(cx)?;
-    let clean =
-        |step: &&StepResult| step.word == Word::Pass && step.cached.is_none() && step.reason.is_none();
     let pass = |step: &StepResult| {
-        let keyed = reuse.keyed.iter().find(|keyed| keyed.step == step.name)?;
+        let index = reuse.keyed.iter().position(|keyed| keyed.step == step.name)?;
+        let (keyed, taken) = (&reuse.keyed[index], reuse.known[index].as_ref());
+        // What a branch's tip recorded is recorded for the merge as well: once that is trunk, others can take it.
+        let taken = taken.filter(|pass| step.cached.is_some() && pass.tree != verdict.tree);
+        if step.cached.is_some() && (taken.is_none() || request.branch_tip.is_none()) {
+            return None;
+        }
         let mut pass = StepPass {
             key: keyed.key.clone(),
             step: step.name.clone(),
@@ -227,17 +231,18 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
             tree: verdict.tree.clone(),
             task: request.task.clone(),
             inputs: keyed.inputs.clone(),
-            trust: verdict.trust,
+            trust: taken.map_or(verdict.trust, |pass| pass.trust),
             millis: step.millis,
             report: step.report.clone(),
             refuted: false,
-            made: verdict.made,
-            by: verdict.by.clone(),
+            made: step.cached.unwrap_or(verdict.made),
+            by: taken.map_or(&verdict.by, |pass| &pass.by).clone(),
             mac: String::new(),
         };
         pass.mac = key.sign_bytes(&pass.signed_bytes());
         Some(pass)
     };
+    let clean = |step: &&StepResult| step.word == Word::Pass && step.reason.is_none();
     Ok(verdict.steps.iter().filter(clean).filter_map(pass).collect())
 }
 

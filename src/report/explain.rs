@@ -44,9 +44,7 @@ fn step(step: &ExplainedView, width: usize, page: Page) -> String {
         "too_old" => (Mark::Warn, "runs", format!("{pass}, is too old (ralph.max_age)")),
         "trust" => (Mark::Warn, "runs", format!("{pass}, had less of a sandbox than policy.sandbox demands")),
         "refuted" => (Mark::Warn, "runs", format!("{pass}, was refuted: it failed when it ran again")),
-        "other_history" => {
-            (Mark::Warn, "runs", format!("{pass}, is of a commit that is no part of this history"))
-        }
+        "other_tree" => (Mark::Warn, "runs", format!("{pass}, ran on another tree, and none that trunk had")),
         _ => (Mark::Warn, "runs", "no PASS of it is on record".to_owned()),
     };
     let mut out = format!("{} {:<width$}  {word:<6}  {}\n", page.mark(mark), step.name, paint(DIM, &why));
@@ -146,7 +144,7 @@ mod tests {
             explained("fmt", "cached", &[]),
             explained("build", "needed", &[]),
             explained("test", "changed", &changed),
-            explained("docs", "other_history", &[]),
+            explained("docs", "other_tree", &[]),
             explained("old", "too_old", &[]),
             explained("trust", "trust", &[]),
             explained("lie", "refuted", &[]),
@@ -162,7 +160,7 @@ mod tests {
             program   node  changed
             the step's definition, or setup, changed
             files that it reads are others (which ones can't be told)
-        ! docs   runs    the PASS of aaaaaaaaaaaa, 1 min ago, is of a commit that is no part of this history
+        ! docs   runs    the PASS of aaaaaaaaaaaa, 1 min ago, ran on another tree, and none that trunk had
         ! old    runs    the PASS of aaaaaaaaaaaa, 1 min ago, is too old (ralph.max_age)
         ! trust  runs    the PASS of aaaaaaaaaaaa, 1 min ago, had less of a sandbox than policy.sandbox demands
         ! lie    runs    the PASS of aaaaaaaaaaaa, 1 min ago, was refuted: it failed when it ran again

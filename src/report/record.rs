@@ -46,13 +46,15 @@ pub fn records(view: &RecordsView, page: Page) -> String {
         let when = relative(page.now, &record.made);
         let dot = page.dot();
         let scope = if record.scope == "absolute" { String::new() } else { format!("{dot}{}", record.scope) };
-        out.line(&format!("{word}  {when} by {}{dot}{}", actor(&record.by), origin(record)));
+        let by = harmless(actor(&record.by)).replace('\n', " ");
+        out.line(&format!("{word}  {when} by {by}{dot}{}", origin(record)));
         let width = record.steps.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
         for each in &record.steps {
             out.line(&indent(step(each, width, page).trim_end(), 2));
         }
         if let Some(rule) = &record.rule {
-            out.line(&format!("  rule {rule}: {}", harmless(record.fact.as_deref().unwrap_or(""))));
+            let fact = harmless(record.fact.as_deref().unwrap_or(""));
+            out.line(&format!("  rule {}: {fact}", harmless(rule)).replace('\n', " "));
         }
         let part = if record.part { format!(" ({PART})") } else { String::new() };
         let about = format!(

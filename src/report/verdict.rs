@@ -103,7 +103,8 @@ pub(super) fn step(step: &StepView, name: usize, page: Page) -> String {
         Some(reason) => format!("  {}", paint(palette::verdict(step.verdict), &harmless(reason))),
         None => String::new(),
     };
-    let line = format!("{} {:<name$}  {time:>6}{why}", page.mark(mark), step.name);
+    let shown = harmless(&step.name).replace('\n', " ");
+    let line = format!("{} {shown:<name$}  {time:>6}{why}", page.mark(mark));
     let mut out = format!("{}\n", line.trim_end());
     if step.verdict != Word::Pass && !step.said.trim().is_empty() {
         out.push_str(&tail(step));

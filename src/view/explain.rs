@@ -28,7 +28,7 @@ pub struct ExplainedView {
     /// Whether it would run.
     pub runs: bool,
     /// Why: `cached`; `needed` by others; `changed` since the last PASS; a PASS under the same key that does not
-    /// count: `too_old`, `trust` (less of a sandbox than there has to be), `refuted`, `other_history`; `new`: none is on record.
+    /// count: `too_old`, `trust` (less of a sandbox than there has to be), `refuted`, `other_tree`; `new`: none is on record.
     pub why: &'static str,
     /// Where it is `needed`: the steps that find what it leaves.
     pub needed_by: Vec<String>,

@@ -127,7 +127,7 @@ fn objected(objection: Objection) -> &'static str {
         Objection::Age => "too_old",
         Objection::Trust => "trust",
         Objection::Refuted => "refuted",
-        Objection::History => "other_history",
+        Objection::History => "other_tree",
     }
 }
 

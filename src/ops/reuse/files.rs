@@ -22,13 +22,20 @@ const ATTRIBUTES: [&str; 2] = [".gitattributes", ".gitmodules"];
 /// What each of the steps reads of `tree`: what it covers and, in each directory that leads there, the files that decide
 /// what setup makes and how files are checked out.
 pub(crate) fn pick(repo: &Repo, tree: &Oid, steps: &[Covers]) -> Result<Vec<Vec<Picked>>, GitError> {
-    let mut walk = Walk { repo, steps, picked: vec![Vec::new(); steps.len()], met: vec![false; steps.len()] };
+    let mut walk = Walk {
+        repo,
+        steps,
+        picked: vec![Vec::new(); steps.len()],
+        met: vec![false; steps.len()],
+        whole: vec![false; steps.len()],
+    };
     let all: Vec<usize> = (0..steps.len()).collect();
     walk.dir(tree, "", &all, 0)?;
     let everything = || vec![Picked { path: String::new(), what: format!("dir {tree}") }];
     // Globs that nothing matches are a mistake: a step that seems to read nothing would never run again.
-    let picked = walk.picked.into_iter().zip(walk.met);
-    Ok(picked.map(|(picked, met)| if met { picked } else { everything() }).collect())
+    let is_known = walk.met.into_iter().zip(walk.whole).map(|(met, whole)| met && !whole);
+    let picked = walk.picked.into_iter().zip(is_known);
+    Ok(picked.map(|(picked, is_known)| if is_known { picked } else { everything() }).collect())
 }
 
 /// The digest of what a step reads.
@@ -42,6 +49,8 @@ struct Walk<'a> {
     picked: Vec<Vec<Picked>>,
     /// Whether anything matched.
     met: Vec<bool>,
+    /// Whether something matched that may lead anywhere.
+    whole: Vec<bool>,
 }
 
 impl Walk<'_> {
@@ -74,8 +83,11 @@ impl Walk<'_> {
                         extent == Extent::All
                     }
                     EntryKind::Blob => covers.file(&at),
-                    // A link, or a submodule, may stand for a directory of what is covered.
-                    EntryKind::Other => covers.file(&at) || covers.dir(&at) != Extent::None,
+                    // A link, or a submodule, may stand for a directory of what is covered; where it leads is not known.
+                    EntryKind::Other => {
+                        self.whole[step] |= covers.file(&at) || covers.dir(&at) != Extent::None;
+                        self.whole[step]
+                    }
                 };
                 self.met[step] |= is_met;
                 let decides = decides_setup(&name) || ATTRIBUTES.contains(&name.as_ref());

@@ -34,6 +34,12 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
         Covers::new(&step.inputs).map_err(|e| OpError::Bug(format!("inputs of {}: {e}", step.name)))
     });
     let mut picked = files::pick(&cx.repo, tree, &covers.collect::<Result<Vec<_>, _>>()?)?;
+    if setup_reads_all(cx, tree, &definition.setup)? {
+        let all = Picked { path: String::new(), what: format!("dir {tree}") };
+        for picked in &mut picked {
+            picked.push(all.clone());
+        }
+    }
     let key = verifier(cx)?;
     let setup: Vec<Run> = definition.setup.iter().cloned().map(Run::Shell).collect();
     // Setup is given what any step declares, and what it makes of that every step finds.
@@ -66,6 +72,25 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
         keyed[index] = Some(Keyed { step: step.name.clone(), key: gate::step_key(&inputs), inputs });
     }
     Ok(keyed.into_iter().flatten().collect())
+}
+
+/// Whether setup may read any file of the tree, so that another one may make it do something else.
+pub(crate) fn setup_reads_all(cx: &Ctx, tree: &Oid, setup: &[String]) -> Result<bool, OpError> {
+    if setup.is_empty() {
+        return Ok(false);
+    }
+    if !gate::only_installs(setup) {
+        return Ok(true);
+    }
+    for change in cx.repo.tree_changes(None, Some(tree))? {
+        let is_manifest = change.path.rsplit('/').next() == Some("package.json");
+        if let Some(entry) = change.new.filter(|entry| is_manifest && entry.kind == EntryKind::Blob)
+            && gate::runs_scripts(&String::from_utf8_lossy(&cx.repo.blob(&entry.oid)?))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The files of the tree that a command names: scripts, mostly, that nobody thinks of as read.

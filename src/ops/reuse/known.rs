@@ -83,7 +83,7 @@ pub enum Objection {
     Trust,
     /// A later run with the same key failed.
     Refuted,
-    /// Its commit is no part of the history that is judged, and it was made for another task.
+    /// It ran on another tree than the one that is judged, and on none that trunk had.
     History,
 }
 
@@ -99,8 +99,8 @@ pub(crate) fn reuse(
     let mut known = vec![None; keyed.len()];
     let mut declined = vec![None; keyed.len()];
     if counts {
-        let mut found = Counting::new(cx, request, config)?;
         let snapshot = cx.snapshot()?;
+        let mut found = Counting::new(cx, &snapshot, request, config)?;
         for (index, keyed) in keyed.iter().enumerate() {
             (known[index], declined[index]) = found.pass(&snapshot, &keyed.key)?;
         }
@@ -138,25 +138,33 @@ pub(crate) fn is_refuted(cx: &Ctx, snapshot: &Snapshot<'_>, verdict: &Verdict) -
 
 /// Clocks of one machine's clones may be so far apart, in milliseconds.
 const AHEAD: i64 = 5 * 60 * 1000;
-/// So many commits are looked at for a tree that was judged before it was committed.
-const NEAR: usize = 64;
+/// So many of trunk's last commits are looked at.
+const NEAR: usize = 512;
 
 /// Which PASSes count for a request.
 struct Counting<'a> {
     cx: &'a Ctx,
-    request: &'a Request,
     config: &'a Config,
     key: VerifierKey,
-    /// Whether commits are part of the history that is judged.
-    part_of: BTreeMap<Oid, bool>,
-    /// The trees of the last commits of that history.
-    trees: Option<BTreeSet<Oid>>,
+    /// The tree that is judged, and that of the branch whose merge it is.
+    own: BTreeSet<Oid>,
+    /// Trees that trunk had, as far as they were looked at.
+    trunk: BTreeSet<Oid>,
+    /// Where trunk was before those.
+    next: Option<Oid>,
 }
 
 impl<'a> Counting<'a> {
-    fn new(cx: &'a Ctx, request: &'a Request, config: &'a Config) -> Result<Self, OpError> {
-        let (key, part_of) = (verifier(cx)?, BTreeMap::new());
-        Ok(Self { cx, request, config, key, part_of, trees: None })
+    fn new(
+        cx: &'a Ctx,
+        snapshot: &Snapshot<'_>,
+        request: &Request,
+        config: &'a Config,
+    ) -> Result<Self, OpError> {
+        let tips = [Some(&request.commit), request.branch_tip.as_ref()].into_iter().flatten();
+        let own = tips.map(|tip| cx.repo.tree_of(tip)).collect::<Result<_, _>>()?;
+        let next = cx.trunk(snapshot)?.tip().cloned();
+        Ok(Self { cx, config, key: verifier(cx)?, own, trunk: BTreeSet::new(), next })
     }
 
     /// The latest PASS under a key that counts; else the latest that does not, and why.
@@ -198,41 +206,23 @@ impl<'a> Counting<'a> {
         })
     }
 
+    /// Whether what ran beside the step is what is judged, or what trunk was: a run of anything else could have left a
+    /// forged tool behind, by which the step passed.
     fn is_of_this_history(&mut self, pass: &StepPass) -> Result<bool, OpError> {
-        if pass.task.is_some() && pass.task == self.request.task {
+        if self.own.contains(&pass.tree) || self.trunk.contains(&pass.tree) {
             return Ok(true);
         }
-        if let Some(&known) = self.part_of.get(&pass.commit) {
-            return Ok(known);
-        }
         let repo = &self.cx.repo;
-        // What was staged was judged under a commit that nobody has; its tree is that of the one that was made of it.
-        let mut is_part = self.trees()?.contains(&pass.tree);
-        // A commit of another clone may not be here, and then is no part of what is.
-        if !is_part && repo.has_object(&pass.commit) {
-            for tip in [Some(&self.request.commit), self.request.branch_tip.as_ref()].into_iter().flatten() {
-                is_part = is_part || repo.is_ancestor(&pass.commit, tip)?;
+        while let Some(commit) = self.next.take().filter(|_| self.trunk.len() < NEAR) {
+            let commit = repo.commit(&commit)?;
+            // A shallow clone ends somewhere.
+            self.next = commit.parents.into_iter().next().filter(|parent| repo.has_object(parent));
+            let found = commit.tree == pass.tree;
+            self.trunk.insert(commit.tree);
+            if found {
+                return Ok(true);
             }
         }
-        self.part_of.insert(pass.commit.clone(), is_part);
-        Ok(is_part)
-    }
-
-    fn trees(&mut self) -> Result<&BTreeSet<Oid>, OpError> {
-        if self.trees.is_none() {
-            let repo = &self.cx.repo;
-            let mut trees = BTreeSet::new();
-            let mut next = vec![self.request.commit.clone()];
-            next.extend(self.request.branch_tip.clone());
-            for _ in 0..NEAR {
-                let Some(commit) = next.pop() else { break };
-                let commit = repo.commit(&commit)?;
-                trees.insert(commit.tree);
-                // A shallow clone ends somewhere.
-                next.extend(commit.parents.into_iter().filter(|parent| repo.has_object(parent)));
-            }
-            self.trees = Some(trees);
-        }
-        Ok(self.trees.get_or_insert_default())
+        Ok(false)
     }
 }

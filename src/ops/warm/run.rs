@@ -46,7 +46,10 @@ impl Run {
         let inputs = SetupInputs {
             setup: definition.setup.clone(),
             carry: carry.clone(),
-            files: files.into_iter().filter_map(deciding).collect(),
+            files: match reuse::setup_reads_all(cx, tree, &definition.setup)? {
+                true => vec![(String::new(), tree.to_string())],
+                false => files.into_iter().filter_map(deciding).collect(),
+            },
             tools: tools(cx),
         };
         let key = inputs.key();
