@@ -3,12 +3,18 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
+use git_orch::sys::clock::Clock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::run::Cmd;
+
+/// For how long a text, or the end, is waited for: what takes longer never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process whose three streams are one terminal.
 pub(crate) struct OnTerminal {
@@ -37,8 +43,15 @@ impl OnTerminal {
     /// Waits until `text` is on the screen.
     #[track_caller]
     pub(crate) fn sees(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            assert!(self.read(), "{text:?} is never shown:\n{}", self.seen);
+        self.sees_times(text, 1);
+    }
+
+    /// Waits until `text` was shown so often.
+    #[track_caller]
+    pub(crate) fn sees_times(&mut self, text: &str, times: usize) {
+        let deadline = Clock.monotonic() + PATIENCE;
+        while self.seen.matches(text).count() < times {
+            assert!(self.read(deadline), "{text:?} is never shown:\n{}", self.seen);
         }
     }
 
@@ -59,14 +72,24 @@ impl OnTerminal {
     }
 
     /// Its exit code and all that was shown.
+    #[track_caller]
     pub(crate) fn ends(mut self) -> (Option<i32>, String) {
-        while self.read() {}
+        let deadline = Clock.monotonic() + PATIENCE;
+        while self.read(deadline) {}
         let status = self.child.wait().expect("it is ours");
         (status.code(), self.seen.replace("\r\n", "\n"))
     }
 
-    /// Reads on. A terminal that nobody is at any more can't be read.
-    fn read(&mut self) -> bool {
+    /// Reads on. A terminal that nobody is at any more can't be read. Fails at `deadline`: the process is ended, because
+    /// it would wait for an answer for ever.
+    #[track_caller]
+    fn read(&mut self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Clock.monotonic());
+        let left = Timespec::try_from(left).expect("a minute");
+        if let Ok(0) = poll(&mut [PollFd::new(&self.person, PollFlags::IN)], Some(&left)) {
+            drop(self.child.kill());
+            panic!("nothing more is shown:\n{}", self.seen);
+        }
         let mut chunk = [0; 1024];
         let read = self.person.read(&mut chunk).unwrap_or(0);
         self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
