@@ -46,7 +46,7 @@ pub(crate) enum Settled {
     Reverted,
     /// What was found may pass: judge again.
     Overridden,
-    /// All may pass, for this reason.
+    /// The tree may pass as long as it can't be judged, for this reason.
     PastAll(String),
 }
 

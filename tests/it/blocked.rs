@@ -191,6 +191,50 @@ fn what_could_not_be_judged_gets_past_by_a_merge_alone() {
     assert!(log.stdout.contains("the tool comes tomorrow"), "{}", log.stdout);
 }
 
+/// A project whose gate can't judge, until the file `judges` is there: then it FAILs. And a task of it.
+fn unjudged() -> (Project, Task) {
+    let env = TestEnv::new();
+    let judges = env.root().join("judges");
+    let project = Project::with(&env, &gate(&format!("test -e {} && exit 1; exit 127", judges.display())));
+    let task = project.task(&[]);
+    task.commits("src/a", "4\n");
+    (project, task)
+}
+
+fn lets_pass(terminal: &mut OnTerminal, reason: &str) {
+    terminal.types("o");
+    terminal.sees("Reason: ");
+    terminal.types(reason);
+}
+
+#[test]
+fn what_gets_past_blocked_does_not_get_past_fail() {
+    let (project, task) = unjudged();
+    let trunk = project.repo.rev("main");
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    project.env().cmd("touch").args(&["judges"]).run().success();
+    lets_pass(&mut terminal, "the tool comes tomorrow");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(1), "{shown}");
+    assert_eq!((project.repo.rev("main"), project.status(&task.id)), (trunk, "claimed".into()));
+    let log = project.repo.orch(&["log", "--action", "override"]).success();
+    assert!(!log.stdout.contains("tomorrow"), "{}", log.stdout);
+}
+
+#[test]
+fn what_gets_past_blocked_does_so_for_the_tree_that_was_shown() {
+    let (project, task) = unjudged();
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    task.commits("src/a", "5\n");
+    lets_pass(&mut terminal, "for four");
+    terminal.sees_times("a  abort: leave everything as it is", 2);
+    terminal.types("");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(3), "{shown}");
+    assert_eq!(project.repo.git(&["show", "main:src/a"]).success().stdout, "1\n2\n3\n");
+    assert_eq!(project.status(&task.id), "claimed");
+}
+
 #[test]
 fn nobody_is_asked_who_can_t_answer_or_is_no_person() {
     let (project, task) = guarded();

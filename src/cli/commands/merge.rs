@@ -10,7 +10,7 @@ use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::domain::verdict::Word;
 use crate::gate::rule;
-use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Target};
+use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Past, Target};
 use crate::ops::ralph::{Judged, Recorded};
 use crate::ops::{Ctx, OpError};
 use crate::report;
@@ -58,6 +58,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
     let mut options = Options {
         landing: if args.no_push { Landing::Local } else { Landing::Shared },
         override_reason: args.reason.clone().filter(|_| args.override_verdict),
+        past: None,
         recorded: Recorded::Counts,
     };
     loop {
@@ -77,7 +78,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &MergeArgs) -> Resul
             Outcome::Conflict { target, files } => return Err(conflict(&cx, &target, &files)?),
         };
         match settle(&cx, out, args, (&target, &judged))? {
-            Ok(Settled::PastAll(reason)) => options.override_reason = Some(reason),
+            Ok(Settled::PastAll(reason)) => options.past = Some(Past { tree: judged.tree.clone(), reason }),
             Ok(_) => {}
             Err(error) => return Err(error),
         }

@@ -41,8 +41,20 @@ pub struct Options {
     pub landing: Landing,
     /// A person's reason to merge what is not PASS.
     pub override_reason: Option<String>,
+    /// What a person who was shown a BLOCKED tree lets pass.
+    pub past: Option<Past>,
     /// Whether a recorded verdict for the result is good enough.
     pub recorded: Recorded,
+}
+
+/// A tree that may be merged though it could not be judged. Another tree may not, nor the same once it is FAIL: trunk and
+/// the branch go on while a person thinks, and nobody has seen what comes of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The tree.
+    pub tree: Oid,
+    /// The person's reason.
+    pub reason: String,
 }
 
 /// A merge that happened.
@@ -117,7 +129,7 @@ pub(crate) fn merge_committed(
 fn checked(cx: &Ctx, text: Option<&str>, options: &Options) -> Result<Target, OpError> {
     let snapshot = cx.snapshot()?;
     cx.identity()?;
-    if options.override_reason.is_some() {
+    if options.override_reason.is_some() || options.past.is_some() {
         people::refuse_agents(cx, "merge what is not verified")?;
     }
     refuse_agent(cx)?;
@@ -326,7 +338,7 @@ impl Run<'_> {
         request.task = self.target.task.as_ref().map(|t| t.id.clone());
         request.recorded = self.options.recorded;
         let judged = ralph::judge(cx, &request, sink)?;
-        let evidence = match (&self.options.override_reason, judged.word) {
+        let evidence = match (self.excuse(&judged), judged.word) {
             (_, Word::Pass) => judged.deciding().map(|v| v.key.clone()).unwrap_or_default(),
             (Some(reason), Word::Fail | Word::Blocked) => {
                 let subject = format!("tree/{}", judged.tree);
@@ -340,6 +352,13 @@ impl Run<'_> {
             }
         };
         Ok(Ok(Candidate { trunk, base, commit, judged, evidence }))
+    }
+
+    /// Why a tree that is not PASS is merged all the same.
+    fn excuse(&self, judged: &Judged) -> Option<&str> {
+        let shown = |past: &&Past| past.tree == judged.tree && judged.word == Word::Blocked;
+        let past = || self.options.past.as_ref().filter(shown).map(|past| past.reason.as_str());
+        self.options.override_reason.as_deref().or_else(past)
     }
 
     /// The contract once more, over the whole branch: not every commit ran a hook.

@@ -12,7 +12,7 @@ mod target;
 
 pub(crate) use already::is_landed;
 pub(crate) use land::merge_committed;
-pub use land::{Landing, Merged, Options, Outcome, merge};
+pub use land::{Landing, Merged, Options, Outcome, Past, merge};
 pub(crate) use queue::BUSY;
 pub use target::Target;
 

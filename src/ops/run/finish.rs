@@ -38,7 +38,12 @@ impl TaskRun<'_> {
 
     /// Hands the branch to the merge gate.
     pub(super) fn land(&mut self) -> Result<Option<End>, OpError> {
-        let options = Options { landing: Landing::Shared, override_reason: None, recorded: Recorded::Counts };
+        let options = Options {
+            landing: Landing::Shared,
+            override_reason: None,
+            past: None,
+            recorded: Recorded::Counts,
+        };
         let mut sink = |event| self.desk.send(event);
         // One at a time: of several that build on the same trunk all but one would be judged in vain.
         let turn = self.desk.shared.landing.lock();
