@@ -8,6 +8,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::out::Out;
 use crate::config::OnBlocked;
 use crate::domain::actor::ActorKind;
+use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::ops::ralph::Judged;
 use crate::ops::revert::{self, Plan};
@@ -27,8 +28,8 @@ pub(crate) enum Asking {
 /// What was blocked.
 pub(crate) struct Case<'a> {
     pub(crate) judged: &'a Judged,
-    /// The branch that it is on, if it is a branch's tip.
-    pub(crate) branch: Option<&'a str>,
+    /// The branch that it is on, if it is a branch's tip, and that tip.
+    pub(crate) branch: Option<(&'a str, &'a Oid)>,
     pub(crate) task: Option<&'a Task>,
     /// Whether an override may get past what could not be judged at all.
     pub(crate) past_all: bool,
@@ -54,6 +55,8 @@ pub(crate) enum Settled {
 pub(crate) struct Question<'a> {
     case: &'a Case<'a>,
     plan: Option<Plan>,
+    /// Whether who is asked may let it pass.
+    may: bool,
     by: By,
 }
 
@@ -67,12 +70,16 @@ enum By {
 /// Looks who decides.
 pub(crate) fn question<'a>(cx: &Ctx, out: &Out, case: &'a Case<'a>) -> Result<Question<'a>, CommandError> {
     if cx.actor.kind != ActorKind::Person || people::agent_above(cx).is_some() {
-        return Ok(Question { case, plan: None, by: By::Nobody });
+        return Ok(Question { case, plan: None, may: false, by: By::Nobody });
     }
-    let plan = case.branch.map(|branch| revert::plan(cx, case.judged, branch)).transpose()?.flatten();
+    let of_branch = |(branch, tip)| revert::plan(cx, case.judged, branch, tip);
+    let plan = case.branch.map(of_branch).transpose()?.flatten();
+    // Who may not is told by the refusal of `override`; here it is not offered.
+    let may = people::may_override(cx) && (case.past_all || allow::overridable(case.judged).is_some());
     let is_seen = out.watched() && terminal::is_terminal(&std::io::stdin());
-    let by = if case.asking == Asking::Allowed && is_seen { By::Person } else { By::Policy };
-    Ok(Question { case, plan, by })
+    // Where there is nothing to choose nobody is asked.
+    let is_asked = case.asking == Asking::Allowed && is_seen && (plan.is_some() || may);
+    Ok(Question { case, plan, may, by: if is_asked { By::Person } else { By::Policy } })
 }
 
 impl Question<'_> {
@@ -85,13 +92,13 @@ impl Question<'_> {
     pub(crate) fn settle(self, cx: &Ctx, out: &mut Out) -> Result<Settled, CommandError> {
         match self.by {
             By::Nobody => Ok(Settled::Left),
-            By::Person => ask(cx, out, self.case, self.plan),
+            By::Person => ask(cx, out, self),
             By::Policy => {
                 let snapshot = cx.snapshot()?;
                 // A configuration that can't be read says nothing.
                 let config = cx.config(&cx.trunk(&snapshot)?);
                 let blocked = config.map(|config| config.policy.blocked).unwrap_or_default();
-                match self.plan.filter(|plan| blocked == OnBlocked::Revert && plan.of_change) {
+                match self.plan.filter(|_| blocked == OnBlocked::Revert) {
                     Some(plan) => put_back(cx, out, self.case, &plan),
                     None => Ok(Settled::Left),
                 }
@@ -100,10 +107,11 @@ impl Question<'_> {
     }
 }
 
-fn ask(cx: &Ctx, out: &mut Out, case: &Case<'_>, plan: Option<Plan>) -> Result<Settled, CommandError> {
+fn ask(cx: &Ctx, out: &mut Out, question: Question<'_>) -> Result<Settled, CommandError> {
+    let Question { case, plan, may, by: _ } = question;
     let findings = allow::overridable(case.judged);
-    // Who may not is told by the refusal of `override`; here it is not offered.
-    let may = people::may_override(cx) && (findings.is_some() || case.past_all);
+    // Whoever typed while the gate ran has not seen the question.
+    terminal::forget_typed();
     let mut choices = Vec::new();
     if let Some(plan) = &plan {
         let files = plural(plan.paths.len(), "file");

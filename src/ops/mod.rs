@@ -45,6 +45,7 @@ pub mod people;
 mod pool;
 pub mod progress;
 pub mod push;
+mod put_back;
 pub mod ralph;
 pub mod ready;
 mod rebranch;

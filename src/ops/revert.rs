@@ -4,8 +4,6 @@
 //! was is kept under `refs/orch/backup/blocked/<commit>`, and files that are not committed are never touched: if one is in
 //! the way, nothing happens.
 
-use std::path::PathBuf;
-
 use crate::domain::oid::{MaybeOid, Oid};
 use crate::domain::plural::plural;
 use crate::domain::task::Task;
@@ -16,10 +14,9 @@ use crate::ops::compared::Compared;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::merge::Target;
+use crate::ops::put_back::{self, Changed};
 use crate::ops::ralph::Judged;
 use crate::ops::{hooks, lease, people};
-use crate::sys::fs;
-use crate::sys::random;
 
 /// How many files a message names.
 const NAMED: usize = 3;
@@ -29,14 +26,12 @@ const NAMED: usize = 3;
 pub struct Plan {
     /// The branch's short name.
     pub branch: String,
-    /// Where it is.
+    /// What was judged of it.
     tip: Oid,
-    /// The tree where it left trunk.
-    base: Oid,
-    /// The files that are put back.
+    /// The files that are put back, as they were where it left trunk.
+    files: Vec<Changed>,
+    /// Their names.
     pub paths: Vec<String>,
-    /// Whether it is the change that is blocked, and not the world around it.
-    pub of_change: bool,
     /// Why.
     why: String,
 }
@@ -52,33 +47,38 @@ pub struct Reverted {
     pub paths: Vec<String>,
 }
 
-/// What there is to take back on `branch` after it was judged; None if there is nothing, or it is trunk.
+/// What there is to take back on `branch` after `tip` was judged; None if there is nothing, the branch has moved since, it is
+/// trunk, or it is not the change that is blocked but the world around it: nobody wants to lose work for a missing tool.
 ///
-/// Files in which something was found, or that change the gate; where neither is known, all that the branch changes.
-pub fn plan(cx: &Ctx, judged: &Judged, branch: &str) -> Result<Option<Plan>, OpError> {
+/// Files in which something was found, or that change the gate; where tests or coverage were lost, all that the branch
+/// changes.
+pub fn plan(cx: &Ctx, judged: &Judged, branch: &str, tip: &Oid) -> Result<Option<Plan>, OpError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    if branch == trunk.name {
-        return Ok(None);
-    }
-    let Some(tip) = cx.repo.ref_target(&format!("refs/heads/{branch}"))? else { return Ok(None) };
-    let compared = Compared::of(cx, &trunk, &tip)?;
-    let Some(base) = compared.base.clone() else { return Ok(None) };
-    let changes = cx.repo.tree_changes(Some(&base), Some(&compared.tree))?;
-    let all = || changes.iter().map(|change| change.path.clone());
+    let lost = [rule::FEWER_TESTS, rule::SKIPPED_TESTS, rule::COVERAGE];
     let hits: Vec<&str> = judged.guarded.hits.iter().filter_map(|hit| hit.finding.path.as_deref()).collect();
     let of_rule = judged.rule().unwrap_or_default();
-    let paths: Vec<String> = if !hits.is_empty() {
-        all().filter(|path| hits.contains(&path.as_str())).collect()
-    } else if of_rule == GATE {
-        compared.gate_files(cx)?
-    } else {
-        all().collect()
-    };
-    let lost = [rule::FEWER_TESTS, rule::SKIPPED_TESTS, rule::COVERAGE];
     let of_change = !hits.is_empty() || of_rule == GATE || lost.contains(&of_rule);
-    let why = judged.rule().unwrap_or("it could not be judged").to_owned();
-    let branch = branch.to_owned();
-    Ok((!paths.is_empty()).then_some(Plan { branch, tip, base, paths, of_change, why }))
+    if !of_change || branch == trunk.name || !is_at(cx, branch, tip)? {
+        return Ok(None);
+    }
+    let compared = Compared::of(cx, &trunk, tip)?;
+    let Some(base) = &compared.base else { return Ok(None) };
+    let changes = put_back::changes(cx, base, &compared.tree)?;
+    let files = if !hits.is_empty() {
+        put_back::chosen(changes, |path| hits.contains(&path))
+    } else if of_rule == GATE {
+        let gate = compared.gate_files(cx)?;
+        put_back::chosen(changes, |path| gate.iter().any(|file| file == path))
+    } else {
+        changes
+    };
+    let paths: Vec<String> = files.iter().map(Changed::path).collect();
+    let (branch, tip, why) = (branch.to_owned(), tip.clone(), of_rule.to_owned());
+    Ok((!files.is_empty()).then_some(Plan { branch, tip, files, paths, why }))
+}
+
+fn is_at(cx: &Ctx, branch: &str, tip: &Oid) -> Result<bool, OpError> {
+    Ok(cx.repo.ref_target(&format!("refs/heads/{branch}"))?.as_ref() == Some(tip))
 }
 
 /// The branch that `rev` means, if `commit` is its tip, and its task.
@@ -114,6 +114,13 @@ pub fn revert(cx: &Ctx, plan: &Plan, task: Option<&Task>) -> Result<Reverted, Op
     if let Some(task) = task {
         lease::refuse_others(cx, task)?;
     }
+    let moved = || {
+        let fact = format!("{} moved meanwhile; nothing was taken back", plan.branch);
+        Refused::new(Because::Held, "revert.moved", fact).next("git orch ralph")
+    };
+    if !is_at(cx, &plan.branch, &plan.tip)? {
+        return Err(moved().into());
+    }
     let (name, email) = cx.identity()?;
     let trailers = task.map(hooks::trailers).unwrap_or_default();
     let message = format!(
@@ -124,7 +131,7 @@ pub fn revert(cx: &Ctx, plan: &Plan, task: Option<&Task>) -> Result<Reverted, Op
         backup_of(plan),
     );
     let commit = cx.repo.write_commit(&NewCommit {
-        tree: tree(cx, plan)?,
+        tree: put_back::tree(cx, &plan.tip, &plan.files)?,
         parents: vec![plan.tip.clone()],
         name,
         email,
@@ -149,8 +156,7 @@ pub fn revert(cx: &Ctx, plan: &Plan, task: Option<&Task>) -> Result<Reverted, Op
         for worktree in &checkouts {
             cx.repo.carry(worktree, Some(&commit), &plan.tip)?;
         }
-        let fact = format!("{} moved meanwhile; nothing was taken back", plan.branch);
-        return Err(Refused::new(Because::Held, "revert.moved", fact).next("git orch ralph").into());
+        return Err(moved().into());
     }
     Ok(Reverted { commit, backup: backup_of(plan), paths: plan.paths.clone() })
 }
@@ -174,31 +180,4 @@ fn keep(cx: &Ctx, plan: &Plan) -> Result<(), OpError> {
         Cas::Moved => Ok(()),
         Cas::Lost(_) => Err(OpError::Bug(format!("{name} is written by somebody else"))),
     }
-}
-
-/// The branch's tree with the files as they are in the base.
-fn tree(cx: &Ctx, plan: &Plan) -> Result<Oid, OpError> {
-    let index: PathBuf = cx.file(&format!("revert-{}.index", random::bits40()));
-    let made = tree_in(cx, plan, &index);
-    fs::remove_file_if_there(&index)?;
-    made
-}
-
-fn tree_in(cx: &Ctx, plan: &Plan, index: &std::path::Path) -> Result<Oid, OpError> {
-    let git = |args: &[&str]| -> Result<String, OpError> {
-        let output = cx.repo.git(args).env("GIT_INDEX_FILE", index).run()?;
-        Ok(output.checked().map_err(crate::git::GitError::from)?.text())
-    };
-    git(&["read-tree", plan.tip.as_str()])?;
-    for path in &plan.paths {
-        git(&["update-index", "--force-remove", "--", path])?;
-        let literal = format!(":(literal,top){path}");
-        let entry = git(&["ls-tree", "--full-tree", plan.base.as_str(), "--", &literal])?;
-        let mut words = entry.split([' ', '\t']);
-        if let (Some(mode), Some(_), Some(oid)) = (words.next(), words.next(), words.next()) {
-            git(&["update-index", "--add", "--cacheinfo", mode, oid, path])?;
-        }
-    }
-    let text = git(&["write-tree"])?;
-    Ok(Oid::parse(text.trim()).map_err(crate::git::GitError::from)?)
 }

@@ -12,7 +12,16 @@ pub fn is_terminal(stream: &impl AsFd) -> bool {
     stream.as_fd().is_terminal()
 }
 
-/// The next line that is typed on standard input, without its end. None: the input ended, or somebody interrupted.
+/// Throws away what was typed on standard input and not read.
+pub fn forget_typed() {
+    use rustix::termios::{QueueSelector, tcflush};
+    if let Err(error) = tcflush(std::io::stdin(), QueueSelector::IFlush) {
+        tracing::debug!(%error, "what was typed before stays");
+    }
+}
+
+/// The next line that is typed on standard input, without its end. None: the input ended, can't be waited for, or
+/// somebody interrupted.
 pub fn ask(interrupts: &Interrupts) -> Option<String> {
     use rustix::event::{PollFd, PollFlags, poll};
     let stdin = std::io::stdin();
@@ -23,12 +32,15 @@ pub fn ask(interrupts: &Interrupts) -> Option<String> {
         // Reading goes on after a signal: somebody has to look.
         let look = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&look));
-        if matches!(ready, Ok(ready) if ready > 0) {
-            let mut line = String::new();
-            let read = stdin.read_line(&mut line).ok().filter(|read| *read > 0)?;
-            line.truncate(line.trim_end_matches(['\n', '\r']).len().min(read));
-            return Some(line);
+        match ready {
+            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return None,
+            Ok(_) => {}
         }
+        let mut line = String::new();
+        let read = stdin.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        line.truncate(line.trim_end_matches(['\n', '\r']).len().min(read));
+        return Some(line);
     }
 }
 

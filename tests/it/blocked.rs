@@ -140,6 +140,85 @@ fn revert_puts_back_what_was_found_and_keeps_the_work() {
     project.is_sound();
 }
 
+/// A task that was taken when trunk had these files too.
+fn task_on(files: &[(&str, &str)]) -> (Project, Task) {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.commit("files", files);
+    let project = Project::set_up(repo, &gate("true"));
+    let task = project.task(&["--kind", "feature"]);
+    (project, task)
+}
+
+fn reverts(project: &Project, task: &Task) {
+    let mut terminal = asked(project, &["ralph", &task.id]);
+    terminal.types("r");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(shown.contains(" back on "), "{shown}");
+    assert_eq!(task.repo.git(&["status", "--porcelain"]).success().stdout, "");
+}
+
+#[test]
+fn revert_brings_a_renamed_file_back_under_its_old_name() {
+    let (project, task) = task_on(&[("a.sql", "SELECT 1;\nSELECT 2;\nSELECT 3;\nSELECT 4;\n")]);
+    task.repo.git(&["mv", "a.sql", "b.sql"]).success();
+    task.commits("b.sql", "SELECT 1;\nSELECT 2;\nSELECT 3;\nSELECT 4;\nDROP TABLE users;\n");
+    reverts(&project, &task);
+    let diff = task.repo.git(&["diff", "--name-status", "main", "HEAD"]).success();
+    assert_eq!(diff.stdout, "", "a.sql is as it was, b.sql is not there");
+}
+
+#[test]
+fn revert_puts_directories_back_where_files_are_now_and_files_where_directories_are() {
+    let drop = "DROP TABLE users;\n";
+    let (project, task) = task_on(&[("d/x.txt", "x\n"), ("d/y.txt", "y\n"), ("f", "f\n")]);
+    task.repo.git(&["rm", "-r", "--quiet", "d", "f"]).success();
+    task.stage("d", "no directory\n");
+    task.stage("f/other.txt", "other\n");
+    task.stage("d.sql", drop);
+    task.commits("f/a.sql", drop);
+    reverts(&project, &task);
+    let diff = || task.repo.git(&["diff", "--name-status", "main", "HEAD"]).success().stdout;
+    assert_eq!(diff(), "A\td\nD\td/x.txt\nD\td/y.txt\n", "what was found, and what is in its way");
+}
+
+#[test]
+fn revert_is_for_what_was_judged() {
+    let (project, task) = guarded();
+    let mut terminal = asked(&project, &["ralph", &task.id]);
+    let tip = task.commits("src/a", "5\n");
+    terminal.types("r");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, Some(6), "{shown}");
+    assert!(shown.contains("moved meanwhile; nothing was taken back"), "{shown}");
+    assert_eq!(project.repo.rev(&task.branch), tip);
+    assert!(task.repo.has("schema.sql"));
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let env = TestEnv::new();
+    let root = env.root().to_owned();
+    env.cmd("mkfifo").args(&["began", "goes"]).run().success();
+    let line = format!("echo > {0}/began; cat {0}/goes; exit 127", root.display());
+    let project = Project::with(&env, &gate(&line));
+    let task = project.task(&[]);
+    task.commits("src/a", "4\n");
+    let trunk = project.repo.rev("main");
+    let mut terminal = OnTerminal::start(&project.repo.cmd(ORCH).args(&["merge", &task.id]));
+    crate::project::hear(&root.join("began"));
+    terminal.types("o");
+    terminal.types("typed ahead");
+    // The terminal shows what it has taken.
+    terminal.sees("typed ahead");
+    crate::project::tell(&root.join("goes"));
+    terminal.sees("[o/A] ");
+    terminal.types("");
+    let (code, shown) = terminal.ends();
+    assert_eq!((code, project.repo.rev("main")), (Some(3), trunk), "{shown}");
+}
+
 #[test]
 fn override_asks_for_a_reason_and_holds_for_that_tree_alone() {
     let (project, task) = guarded();
@@ -175,11 +254,15 @@ fn override_asks_for_a_reason_and_holds_for_that_tree_alone() {
 fn what_could_not_be_judged_gets_past_by_a_merge_alone() {
     let project = Project::with(&TestEnv::new(), &gate("exit 127"));
     let task = project.task(&[]);
-    task.commits("src/a", "4\n");
-    let mut terminal = asked(&project, &["ralph", &task.id]);
-    terminal.sees("[r/A] ");
-    terminal.types("o");
-    assert_eq!(terminal.ends().0, Some(3));
+    let tip = task.commits("src/a", "4\n");
+    let (code, shown) = OnTerminal::start(&project.repo.cmd(ORCH).args(&["ralph", &task.id])).ends();
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(!shown.contains("abort"), "nobody is asked who has no choice: {shown}");
+    let mut terminal = asked(&project, &["merge", &task.id]);
+    terminal.sees("[o/A] ");
+    terminal.types("r");
+    let (code, shown) = terminal.ends();
+    assert_eq!((code, project.repo.rev(&task.branch)), (Some(3), tip), "the change is not to blame: {shown}");
     let mut terminal = asked(&project, &["merge", &task.id]);
     terminal.sees("o  override: let it pass though it could not be judged");
     terminal.types("o");
@@ -357,9 +440,10 @@ fn what_a_tree_lost_is_let_pass_for_that_tree_and_nothing_else_is() {
     assert_eq!(rule(), "ralph.fewer_tests", "another tree is asked about again");
     // A merge asks about both losses, one after the other.
     let mut terminal = asked(&project, &["merge", &task.id]);
-    for reason in ["fewer", "skipped"] {
+    for (times, reason) in [(1, "fewer"), (2, "skipped")] {
+        terminal.sees_times("a  abort: leave everything as it is", times);
         terminal.types("o");
-        terminal.sees("Reason: ");
+        terminal.sees_times("Reason: ", times);
         terminal.types(reason);
         terminal.sees(if reason == "fewer" {
             "Let pass: ralph.fewer_tests"

@@ -97,7 +97,7 @@ fn settle(
         return Ok(Err(error));
     }
     let asking = if args.unattended || args.output.json { Asking::Never } else { Asking::Allowed };
-    let (branch, task) = (Some(target.branch.as_str()), target.task.as_ref());
+    let (branch, task) = (Some((target.branch.as_str(), &target.tip)), target.task.as_ref());
     let case = Case { judged, branch, task, past_all: true, asking };
     let question = blocked::question(cx, out, &case)?;
     if question.is_asked() {

@@ -80,7 +80,8 @@ pub(super) fn settle(
     asking: Asking,
 ) -> Result<Exit, CommandError> {
     let (branch, task) = revert::branch_of(cx, rev, &judged.commit)?;
-    let case = Case { judged, branch: branch.as_deref(), task: task.as_ref(), past_all: false, asking };
+    let at = branch.as_deref().map(|branch| (branch, &judged.commit));
+    let case = Case { judged, branch: at, task: task.as_ref(), past_all: false, asking };
     match blocked::question(cx, out, &case)?.settle(cx, out)? {
         Settled::Overridden | Settled::Reverted => {
             out.hint(&format!("`git orch ralph {rev}` judges it as it is now"));
