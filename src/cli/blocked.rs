@@ -12,7 +12,7 @@ use crate::domain::oid::Oid;
 use crate::domain::task::Task;
 use crate::ops::ralph::Judged;
 use crate::ops::revert::{self, Plan};
-use crate::ops::{Ctx, allow, people};
+use crate::ops::{Ctx, OpError, allow, people};
 use crate::report::words::{harmless, plural};
 use crate::sys::terminal;
 
@@ -72,8 +72,11 @@ pub(crate) fn question<'a>(cx: &Ctx, out: &Out, case: &'a Case<'a>) -> Result<Qu
     if cx.actor.kind != ActorKind::Person || people::agent_above(cx).is_some() {
         return Ok(Question { case, plan: None, may: false, by: By::Nobody });
     }
+    // From a task's worktree nobody takes back what is on another branch: who is there may be its agent.
+    let here = cx.repo.head().map_err(OpError::from)?;
+    let is_theirs = |branch: &str| here.branch() == Some(branch) || people::may_override(cx);
     let of_branch = |(branch, tip)| revert::plan(cx, case.judged, branch, tip);
-    let plan = case.branch.map(of_branch).transpose()?.flatten();
+    let plan = case.branch.filter(|(branch, _)| is_theirs(branch)).map(of_branch).transpose()?.flatten();
     // Who may not is told by the refusal of `override`; here it is not offered.
     let may = people::may_override(cx) && (case.past_all || allow::overridable(case.judged).is_some());
     let is_seen = out.watched() && terminal::is_terminal(&std::io::stdin());

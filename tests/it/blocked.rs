@@ -356,6 +356,9 @@ fn policy_puts_back_what_nobody_can_be_asked_about() {
     task.commits("schema.sql", "DROP TABLE users;\n");
     task.agent(&["ralph"]).code(3);
     assert!(task.repo.has("schema.sql"), "an agent mends it by itself");
+    let other = project.task(&["--kind", "feature"]);
+    other.repo.orch(&["ralph", &task.id]).code(3);
+    assert!(task.repo.has("schema.sql"), "nobody takes work back from another task's worktree");
     let done = project.repo.orch(&["ralph", &task.id]).code(3);
     assert!(done.stderr.contains("Put 1 file back on "), "{}", done.stderr);
     assert!(!task.repo.has("schema.sql"));
