@@ -31,8 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) type Breakers = BTreeMap<String, Circuit>;
 
 fn read<T: DeserializeOwned + Default>(cx: &Ctx, file: &str) -> Result<T, OpError> {
-    let text = fs::read_optional(&cx.file(file))?.unwrap_or_default();
-    Ok(serde_json::from_str(&text).unwrap_or_default())
+    let path = cx.file(file);
+    if !fs::exists(&path) {
+        return Ok(T::default());
+    }
+    Ok(serde_json::from_slice(&fs::read(&path)?).unwrap_or_default())
 }
 
 fn change<T>(cx: &Ctx, file: &str, edit: impl FnOnce(&mut T)) -> Result<(), OpError>

@@ -86,7 +86,11 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.push(error.to_string());
         Control::default()
     });
-    let breakers = observed::breakers(cx)?.into_iter().filter(|(_, circuit)| circuit.open.is_some());
+    let breakers = observed::breakers(cx).unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        observed::Breakers::default()
+    });
+    let breakers = breakers.into_iter().filter(|(_, circuit)| circuit.open.is_some());
     let tamper = attested::tamper(cx, &trunk)?;
     attested::settle(cx, &trunk);
     Ok(Status {

@@ -215,6 +215,44 @@ fn an_open_breaker_is_shown_and_a_person_closes_it() {
 }
 
 #[test]
+fn a_run_that_waits_for_a_breaker_ends_when_the_mode_is_changed() {
+    let env = TestEnv::new();
+    let (project, agent) = breaking(&env, "1h", 99);
+    let repo = &project.repo;
+    for n in 0..3 {
+        repo.commit("other", &[("src/b", &format!("{n}\n"))]);
+        repo.orch(&["ralph", "--fresh"]).code(3);
+    }
+    let id = repo.orch(&["add", "work"]).success().line();
+    let mut running = repo.cmd(ORCH).args(&["run", "--agent", &agent]).spawn();
+    running.says("no agent is started until");
+    repo.orch(&["mode", "paused", "--reason", "lunch"]).success();
+    let done = running.wait().any();
+    assert!(done.stderr.contains("the mode is PAUSED: no new task is taken"), "{done}");
+    assert_eq!((project.status(&id), agents(&env)), ("open".into(), 0));
+}
+
+#[test]
+fn damaged_breakers_and_flakes_begin_anew() {
+    let env = TestEnv::new();
+    let (project, _) = breaking(&env, "1h", 99);
+    let repo = &project.repo;
+    for bytes in ["\\377\\376", "[]", "{"] {
+        repo.sh(&format!("for f in breakers flakes; do printf '{bytes}' > .git/orch/$f.json; done"))
+            .success();
+        let json = repo.orch(&["status", "--json"]).success().json();
+        assert_eq!(json["breakers"], serde_json::json!([]), "{json}");
+        repo.orch(&["ralph", "flakes"]).success();
+    }
+    repo.orch(&["ralph", "--fresh"]).code(3);
+    assert!(repo.sh("cat .git/orch/breakers.json").success().stdout.contains("unit"));
+    // What can't even be read is told, and the rest is shown.
+    repo.sh("rm .git/orch/breakers.json && mkdir .git/orch/breakers.json").success();
+    let json = repo.orch(&["status", "--json"]).any().json();
+    assert!(json["problems"].to_string().contains("breakers.json"), "{json}");
+}
+
+#[test]
 fn runs_at_the_same_time_are_all_counted() {
     let env = TestEnv::new();
     let (project, _) = breaking(&env, "1h", 99);

@@ -3,13 +3,14 @@
 //! Called before a task is taken and before an agent is started. The breakers are this clone's (`ops::observed`), so that
 //! several runs wait for the same step, and one of them tries it: whoever holds the lock, which goes with its process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Moment;
+use crate::domain::control::Mode;
 use crate::domain::time::Timestamp;
 use crate::gate::breaker::{Admission, Circuit};
 use crate::gate::{Definition, SETUP};
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::observed;
 use crate::ops::progress::Event;
 use crate::ops::ralph::{self, Recorded, Request};
@@ -18,6 +19,8 @@ use crate::sys::lock::FileLock;
 
 /// Time passes, and people interrupt: somebody has to look.
 const TICK: Duration = Duration::from_millis(200);
+/// How often the mode is looked at meanwhile.
+const MODE_TICK: Duration = Duration::from_secs(1);
 
 /// The step that keeps a run waiting.
 struct Held {
@@ -26,10 +29,11 @@ struct Held {
     admission: Admission,
 }
 
-/// Waits until every step of the gate may be tried. False: the run is to end.
+/// Waits until every step of the gate may be tried. False: the run is to end. Another mode than NORMAL is a refusal.
 pub(super) fn pass(desk: &Desk<'_>) -> Result<bool, OpError> {
     let cx = desk.cx;
     let mut told: Option<Timestamp> = None;
+    let mut looked: Option<Instant> = None;
     loop {
         if cx.interrupts.soft() {
             return Ok(false);
@@ -40,6 +44,10 @@ pub(super) fn pass(desk: &Desk<'_>) -> Result<bool, OpError> {
             }
             return Ok(true);
         };
+        if looked.is_none_or(|looked| looked.elapsed() >= MODE_TICK) {
+            looked = Some(cx.clock.monotonic());
+            refuse_mode(cx.snapshot()?.control()?.mode)?;
+        }
         match held.admission {
             Admission::Go => return Ok(true),
             Admission::Wait(until) if told != Some(until) => {
@@ -49,6 +57,8 @@ pub(super) fn pass(desk: &Desk<'_>) -> Result<bool, OpError> {
             Admission::Wait(_) => {}
             Admission::Probe => {
                 if let Some(_alone) = FileLock::try_acquire(&cx.file("breaker.probe"))? {
+                    // It runs what trunk says, which no mode but NORMAL lets a loop do.
+                    refuse_mode(cx.snapshot()?.control()?.mode)?;
                     told.get_or_insert_with(|| cx.clock.now());
                     probe(desk, &held)?;
                     continue;
@@ -57,6 +67,14 @@ pub(super) fn pass(desk: &Desk<'_>) -> Result<bool, OpError> {
         }
         cx.clock.wait(TICK);
     }
+}
+
+/// Whoever waits has nothing under way that another mode would let it end.
+fn refuse_mode(mode: Mode) -> Result<(), OpError> {
+    if mode == Mode::Normal {
+        return Ok(());
+    }
+    Err(Refused::new(Because::Policy, "mode", format!("the mode is {}", mode.as_str())).into())
 }
 
 /// Of the steps that may not be tried like others, the one that is waited for the longest.
