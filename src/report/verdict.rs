@@ -146,13 +146,14 @@ pub fn gate_steps(view: &GateStepsView, page: Page) -> String {
         out.push_str("  no steps: every verdict is BLOCKED (ralph.no_steps)\n");
         return out;
     }
-    let mut table = Table::new(["STEP", "KIND", "NEEDS", "TIMEOUT", "FROM", "RUN"]);
+    let mut table = Table::new(["STEP", "KIND", "NEEDS", "TIMEOUT", "REPORT", "FROM", "RUN"]);
     for step in &view.steps {
         table.row([
             (&step.name, LITERAL),
             (&step.kind, palette::PLAIN),
             (&step.needs.join(", "), palette::PLAIN),
             (step.timeout.as_deref().unwrap_or(""), palette::PLAIN),
+            (step.report.as_deref().unwrap_or(""), palette::PLAIN),
             (step.from.as_deref().unwrap_or(""), DIM),
             (&step.run, palette::PLAIN),
         ]);
@@ -264,6 +265,7 @@ mod tests {
             run: format!("cargo {name} --all-targets"),
             needs: needs.iter().map(ToString::to_string).collect(),
             timeout: None,
+            report: (name == "clippy").then(|| "cargo".to_owned()),
             from: Some("Cargo.toml".into()),
         };
         let view = GateStepsView {
@@ -276,9 +278,9 @@ mod tests {
         insta::assert_snapshot!(plain(&gate_steps(&view, terminal(60))), @r"
         Gate (detected)
           setup  npm ci
-          STEP    KIND    NEEDS   FROM        RUN
-          clippy  clippy          Cargo.toml  cargo clippy…
-          test    test    clippy  Cargo.toml  cargo test…
+          STEP    KIND    NEEDS   REPORT  FROM        RUN
+          clippy  clippy          cargo   Cargo.toml  cargo clippy…
+          test    test    clippy          Cargo.toml  cargo test…
         ");
     }
 }

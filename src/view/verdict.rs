@@ -244,7 +244,9 @@ pub struct GateStepView {
     pub needs: Vec<String>,
     /// How long it may take, as written (`10m`).
     pub timeout: Option<String>,
-    /// What it was detected from (`Cargo.toml`), if it was.
+    /// What it says about its findings (`cargo`), if anything.
+    pub report: Option<String>,
+    /// Why it was detected (`Cargo.toml is a package`), if it was.
     pub from: Option<String>,
 }
 

@@ -325,6 +325,25 @@ fn cargo() {
 }
 
 #[test]
+fn a_proposed_gate_names_what_it_finds() {
+    let env = TestEnv::new();
+    let source = corpus("projects").join("cargo");
+    env.cmd("cp").args(&["-R".as_ref(), source.as_os_str(), "repo".as_ref()]).run().success();
+    env.git(&["init", "--quiet", "repo"]).success();
+    let repo = env.at("repo");
+    repo.sh("rm orch.toml && git add --all").success();
+    repo.commit("import", &[]);
+    let shown = repo.orch(&["ralph", "steps", "--detect", "--json"]).success().json();
+    let reports: Vec<_> = shown["steps"].as_array().expect("steps").iter().map(|s| &s["report"]).collect();
+    assert_eq!(reports, [&serde_json::Value::Null, &"cargo".into(), &"cargo".into()], "{shown:#}");
+    repo.orch(&["init"]).success();
+    let steps = ralph_json(&repo)["steps"].clone();
+    let found = |n: usize| (steps[n]["verdict"].clone(), steps[n]["report"]["found"].clone());
+    // The workspace sets lints, so that what clippy warns of counts.
+    assert_eq!([found(1), found(2)], [("FAIL".into(), 1.into()), ("FAIL".into(), 1.into())], "{steps:#}");
+}
+
+#[test]
 fn typescript() {
     if !asked("typescript") {
         return;

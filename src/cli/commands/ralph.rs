@@ -314,6 +314,7 @@ fn step_view(step: &Step, from: Option<String>) -> GateStepView {
         },
         needs: step.needs.clone(),
         timeout: Some(duration(step.timeout.millis())),
+        report: step.report.clone(),
         from,
     }
 }

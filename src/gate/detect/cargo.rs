@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::config::StepKind;
 use crate::gate::detect::facts::{Facts, has_extension, is_below};
-use crate::gate::detect::project::{Ecosystem, Project, long};
+use crate::gate::detect::project::{Ecosystem, NAMED, Project, long};
 use crate::gate::text::regex;
 
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
@@ -44,7 +44,7 @@ fn project(facts: &Facts<'_>, dir: &str) -> Option<Project> {
             "test",
             StepKind::Test,
             &format!("cargo test{all}{locked}"),
-            format!("{path} has tests"),
+            format!("{path} has tests; {NAMED}"),
         );
         step.report = Some("cargo".to_owned());
         step.timeout = long();
@@ -94,7 +94,8 @@ fn clippy(facts: &Facts<'_>, project: &mut Project, manifest: &toml::Table, flag
         Some(reason) => (" -- -D warnings", reason),
         None => ("", "clippy is installed; without `-- -D warnings` only its errors count".to_owned()),
     };
-    project
-        .step("clippy", StepKind::Lint, &format!("cargo clippy{flags} --all-targets{deny}"), why)
-        .timeout = long();
+    let line = format!("cargo clippy{flags} --all-targets --message-format=json{deny}");
+    let step = project.step("clippy", StepKind::Lint, &line, format!("{why}; {NAMED}"));
+    step.report = Some("cargo".to_owned());
+    step.timeout = long();
 }

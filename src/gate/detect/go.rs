@@ -2,7 +2,7 @@
 
 use crate::config::StepKind;
 use crate::gate::detect::facts::{Facts, has_extension, is_below};
-use crate::gate::detect::project::{Ecosystem, Project, long};
+use crate::gate::detect::project::{Ecosystem, NAMED, Project, long};
 use crate::sys::process::quote;
 
 pub(super) fn projects(facts: &Facts<'_>) -> Vec<Project> {
@@ -21,10 +21,13 @@ fn project(facts: &Facts<'_>, dir: &str) -> Project {
         sources(facts, dir)
     );
     project.step("gofmt", StepKind::Format, &format, what.clone());
-    project.step("vet", StepKind::Lint, "go vet ./...", what.clone()).timeout = long();
+    let vet = project.step("vet", StepKind::Lint, "go vet ./...", format!("{what}; {NAMED}"));
+    vet.report = Some("go".to_owned());
+    vet.timeout = long();
     match facts.below(dir).find(|path| path.ends_with("_test.go")) {
         Some(path) => {
-            let step = project.step("test", StepKind::Test, "go test ./...", format!("{path} has tests"));
+            let why = format!("{path} has tests; {NAMED}");
+            let step = project.step("test", StepKind::Test, "go test -json ./...", why);
             step.report = Some("go".to_owned());
             step.timeout = long();
         }

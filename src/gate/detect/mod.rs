@@ -14,6 +14,7 @@ mod proposal;
 mod propose;
 mod python;
 mod render;
+mod scripts;
 
 pub use facts::{Facts, tools};
 pub use proposal::{Proposal, Proposed};

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::config::StepKind;
 use crate::gate::detect::facts::{Facts, is_below, join};
-use crate::gate::detect::project::{Ecosystem, Project, long};
+use crate::gate::detect::project::{Ecosystem, NAMED, Project, long};
+use crate::gate::detect::scripts::{Reported, reported};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manager {
@@ -196,6 +197,15 @@ impl Manager {
         }
     }
 
+    /// Runs a script of the root package with more options.
+    fn run_with(self, script: &str, options: &str) -> String {
+        match (self, options) {
+            (_, "") => self.run(script),
+            (Self::Npm, _) => format!("{} -- {options}", self.run(script)),
+            (_, _) => format!("{} run {script} {options}", self.program()),
+        }
+    }
+
     /// Runs an installed program; never fetches one.
     fn exec(self, line: &str) -> String {
         match self {
@@ -226,7 +236,7 @@ fn script_step(
     (name, kind, scripts): (&str, StepKind, &[&str]),
 ) {
     let here = scripts.iter().find_map(|script| space.root.script(script).map(|text| (*script, text)));
-    let (line, why) = if let Some((script, text)) = here {
+    let found = if let Some((script, text)) = here {
         let unfit = |word: &&str| ["--fix", "--write", "--watch", "--watchAll"].contains(word);
         if let Some(flag) = text.split_whitespace().find(unfit) {
             project.hint(format!(
@@ -234,13 +244,31 @@ fn script_step(
             ));
             return;
         }
-        (space.manager.run(script), format!("{} has the script `{script}`", project.path("package.json")))
+        // The root often only hands on what its members' script is.
+        let handed_on = text.trim() == format!("turbo run {script}");
+        if handed_on
+            && let Some(found) = member_line(facts, project, space, &[script]).filter(|f| f.2.is_some())
+        {
+            return add(project, (name, kind), found);
+        }
+        let known = reported(text);
+        let line = space.manager.run_with(script, known.map_or("", |known| known.options));
+        (line, format!("{} has the script `{script}`", project.path("package.json")), known)
     } else if let Some(found) = member_line(facts, project, space, scripts) {
         found
     } else {
         return;
     };
+    add(project, (name, kind), found);
+}
+
+/// A line, why it is proposed, and its report.
+type Found = (String, String, Option<Reported>);
+
+fn add(project: &mut Project, (name, kind): (&str, StepKind), (line, why, report): Found) {
+    let why = if report.is_some() { format!("{why}; {NAMED}") } else { why };
     let step = project.step(name, kind, &line, why);
+    step.report = report.map(|known| known.report.to_owned());
     if matches!(kind, StepKind::Build | StepKind::Test) {
         step.timeout = long();
     }
@@ -252,7 +280,7 @@ fn member_line(
     project: &mut Project,
     space: &Workspace<'_>,
     scripts: &[&str],
-) -> Option<(String, String)> {
+) -> Option<Found> {
     let has = |script: &&&str| space.members.iter().any(|member| member.script(script).is_some());
     let script = *scripts.iter().find(has)?;
     let count = space.members.iter().filter(|member| member.script(script).is_some()).count();
@@ -260,10 +288,17 @@ fn member_line(
     if let Some(turbo) = facts.read(&project.path("turbo.json"))
         && turbo.contains(&format!("\"{script}\""))
     {
-        return Some((
-            space.manager.exec(&format!("turbo run {script}")),
-            format!("turbo.json has the task `{script}`"),
-        ));
+        let why = format!("turbo.json has the task `{script}`");
+        let known = same_in_members(space, script);
+        let line = match known {
+            // Each package's report by itself, and those behind one that failed.
+            Some(known) => format!(
+                "turbo run {script} --continue --log-prefix=none --log-order=grouped -- {}",
+                known.options
+            ),
+            None => format!("turbo run {script}"),
+        };
+        return Some((space.manager.exec(&line), why, known));
     }
     if script == "test" && space.members.iter().any(Package::has_placeholder) {
         project.hint("Some workspace packages have npm's placeholder instead of a test script, which fails: remove it, then add a test step.");
@@ -273,7 +308,15 @@ fn member_line(
     if line.is_none() {
         project.hint(format!("Workspace packages have the script `{script}`, but yarn 1 can't run it where it exists only: add a root script."));
     }
-    Some((line?, why))
+    Some((line?, why, None))
+}
+
+/// The tool that a script is in all members that have it, if that names files in a way that tells packages apart: compilers
+/// name them from where they run.
+fn same_in_members(space: &Workspace<'_>, script: &str) -> Option<Reported> {
+    let mut known = space.members.iter().filter_map(|member| member.script(script)).map(reported);
+    let first = known.next()??;
+    (!first.options.is_empty() && known.all(|other| other == Some(first))).then_some(first)
 }
 
 /// Tools that are configured and installed, but that no script runs.
@@ -288,15 +331,18 @@ fn tools_without_scripts(facts: &Facts<'_>, project: &mut Project, root: &Packag
         && root.script("lint").is_none()
         && !has(project, StepKind::Lint)
     {
-        project.step("lint", StepKind::Lint, &manager.exec("eslint ."), format!("{path} configures ESLint"));
+        let why = format!("{path} configures ESLint; {NAMED}");
+        let step = project.step("lint", StepKind::Lint, &manager.exec("eslint -f json ."), why);
+        step.report = Some("eslint".to_owned());
     }
     let builds_types = root.script("build").is_some_and(|script| script.contains("tsc"));
     let config = facts.read(&project.path("tsconfig.json")).unwrap_or_default();
     // With project references the plain command checks nothing.
     let plain = !config.is_empty() && !config.contains("\"references\"");
     if plain && root.depends_on("typescript") && !builds_types && !has(project, StepKind::Types) {
-        let why = format!("{} is there", project.path("tsconfig.json"));
-        project.step("types", StepKind::Types, &manager.exec("tsc --noEmit"), why);
+        let why = format!("{} is there; {NAMED}", project.path("tsconfig.json"));
+        let step = project.step("types", StepKind::Types, &manager.exec("tsc --noEmit"), why);
+        step.report = Some("tsc".to_owned());
     }
 }
 

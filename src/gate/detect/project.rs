@@ -86,6 +86,9 @@ impl Project {
     }
 }
 
+/// Why a step has a report.
+pub(super) const NAMED: &str = "its report names each finding";
+
 /// For steps that compile everything.
 pub(super) fn long() -> Period {
     Period::from_secs(30 * 60)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::StepKind;
 use crate::gate::detect::facts::{Facts, has_extension, is_below, join};
-use crate::gate::detect::project::{Ecosystem, Project, long};
+use crate::gate::detect::project::{Ecosystem, NAMED, Project, long};
 use crate::sys::process::quote;
 
 /// How programs of the project's environment are run.
@@ -164,7 +164,8 @@ fn ruff(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runner
     } else {
         return false;
     };
-    project.step("ruff", StepKind::Lint, &runner.line("ruff check ."), why.clone());
+    let line = runner.line("ruff check --output-format json .");
+    project.step("ruff", StepKind::Lint, &line, format!("{why}; {NAMED}")).report = Some("ruff".to_owned());
     let pre_commit = facts.read(".pre-commit-config.yaml").unwrap_or_default();
     let formats = files.tool("ruff").is_some_and(|ruff| ruff.get("format").is_some())
         || config
@@ -199,8 +200,8 @@ fn mypy(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runner
         .tool("mypy")
         .is_some_and(|m| ["files", "packages", "modules"].iter().any(|k| m.get(k).is_some()));
     let line = if says_what { "mypy" } else { "mypy ." };
-    let why = format!("{} configures mypy", project.path(name));
-    project.step("mypy", StepKind::Types, &runner.line(line), why);
+    let why = format!("{} configures mypy; {NAMED}", project.path(name));
+    project.step("mypy", StepKind::Types, &runner.line(line), why).report = Some("mypy".to_owned());
     true
 }
 
@@ -221,7 +222,7 @@ fn tests(facts: &Facts<'_>, project: &mut Project, files: &Files, runner: &Runne
         && facts
             .read(&path)
             .is_some_and(|text| text.contains("import unittest") || text.contains("from unittest"));
-    let why = format!("{path} has tests");
+    let why = if unittest { format!("{path} has tests") } else { format!("{path} has tests; {NAMED}") };
     let line = if unittest { runner.line("python -m unittest discover") } else { runner.line("pytest") };
     let step = project.step("test", StepKind::Test, &line, why);
     step.timeout = long();

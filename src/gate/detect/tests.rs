@@ -35,7 +35,8 @@ fn shown(proposal: &Proposal) -> String {
     for proposed in &proposal.steps {
         let crate::config::Run::Shell(line) = &proposed.step.run else { panic!("a line") };
         let kind = proposed.step.kind.as_str();
-        lines.push(format!("{} ({kind}): {line} -- {}", proposed.step.name, proposed.why));
+        let report = proposed.step.report.as_deref().map(|report| format!(" [{report}]")).unwrap_or_default();
+        lines.push(format!("{} ({kind}): {line}{report} -- {}", proposed.step.name, proposed.why));
     }
     lines.extend(proposal.hints.iter().map(|hint| format!("! {hint}")));
     lines.join("\n")
@@ -57,8 +58,8 @@ fn a_cargo_package() {
     insta::assert_snapshot!(detected(&files), @"
     carry target
     fmt (format): cargo fmt --check -- Cargo.toml is a package
-    clippy (lint): cargo clippy --all-targets -- clippy is installed; without `-- -D warnings` only its errors count
-    test (test): cargo test -- tests/it.rs has tests
+    clippy (lint): cargo clippy --all-targets --message-format=json [cargo] -- clippy is installed; without `-- -D warnings` only its errors count; its report names each finding
+    test (test): cargo test [cargo] -- tests/it.rs has tests; its report names each finding
     ");
     let bare = [("Cargo.toml", "[package]\nname = \"x\"\n"), ("src/lib.rs", "fn a() {}")];
     insta::assert_snapshot!(shown(&proposal_without(&bare, &["cargo fmt", "cargo clippy"])), @r#"
@@ -81,8 +82,8 @@ fn a_cargo_workspace_that_minds_clippy() {
     insta::assert_snapshot!(detected(&files), @"
     carry target
     fmt (format): cargo fmt --all --check -- Cargo.toml is a workspace
-    clippy (lint): cargo clippy --workspace --locked --all-targets -- -D warnings -- Cargo.toml sets clippy's lints
-    test (test): cargo test --workspace --locked -- a/src/lib.rs has tests
+    clippy (lint): cargo clippy --workspace --locked --all-targets --message-format=json -- -D warnings [cargo] -- Cargo.toml sets clippy's lints; its report names each finding
+    test (test): cargo test --workspace --locked [cargo] -- a/src/lib.rs has tests; its report names each finding
     ");
 }
 
@@ -99,10 +100,10 @@ fn npm_with_the_usual_scripts() {
     insta::assert_snapshot!(detected(&files), @"
     $ npm ci
     carry node_modules
-    lint (lint): npm run lint -- package.json has the script `lint`
-    types (types): npm run typecheck -- package.json has the script `typecheck`
-    build (build): npm run build -- package.json has the script `build`
-    test (test): npm test -- package.json has the script `test`
+    lint (lint): npm run lint -- -f json [eslint] -- package.json has the script `lint`; its report names each finding
+    types (types): npm run typecheck [tsc] -- package.json has the script `typecheck`; its report names each finding
+    build (build): npm run build [tsc] -- package.json has the script `build`; its report names each finding
+    test (test): npm test -- --json [jest] -- package.json has the script `test`; its report names each finding
     ");
 }
 
@@ -129,8 +130,8 @@ fn tools_without_scripts_and_scripts_that_rewrite() {
     insta::assert_snapshot!(detected(&files), @"
     $ yarn install --frozen-lockfile
     carry node_modules
-    lint (lint): yarn run eslint . -- eslint.config.js configures ESLint
-    types (types): yarn run tsc --noEmit -- tsconfig.json is there
+    lint (lint): yarn run eslint -f json . [eslint] -- eslint.config.js configures ESLint; its report names each finding
+    types (types): yarn run tsc --noEmit [tsc] -- tsconfig.json is there; its report names each finding
     ! The script `lint:check` uses --fix: a gate must not change files or wait. It is no step.
     ");
 }
@@ -140,7 +141,7 @@ fn pnpm_workspace_under_turborepo() {
     let files = [
         (
             "package.json",
-            r#"{"packageManager": "pnpm@9.1.0", "scripts": {"lint": "turbo run lint"}, "devDependencies": {"turbo": "2"}}"#,
+            r#"{"packageManager": "pnpm@9.1.0", "scripts": {"lint": "turbo run lint", "test": "turbo run test"}, "devDependencies": {"turbo": "2"}}"#,
         ),
         ("pnpm-lock.yaml", ""),
         ("pnpm-workspace.yaml", "packages: ['packages/*']"),
@@ -155,9 +156,9 @@ fn pnpm_workspace_under_turborepo() {
     insta::assert_snapshot!(shown(&proposal), @"
     $ pnpm install --frozen-lockfile
     carry node_modules packages/api/node_modules packages/web/node_modules
-    lint (lint): pnpm run lint -- package.json has the script `lint`
+    lint (lint): pnpm exec turbo run lint --continue --log-prefix=none --log-order=grouped -- -f json [eslint] -- turbo.json has the task `lint`; its report names each finding
     types (types): pnpm -r --if-present run check-types -- 1 of 2 workspace packages have the script `check-types`
-    test (test): pnpm exec turbo run test -- turbo.json has the task `test`
+    test (test): pnpm exec turbo run test --continue --log-prefix=none --log-order=grouped -- --reporter=json [vitest] -- turbo.json has the task `test`; its report names each finding
     ! pnpm is not installed here (corepack enable): the gate will be BLOCKED until it is.
     ");
 }
@@ -198,9 +199,9 @@ fn python_with_uv() {
     $ uv sync --locked
     carry .venv
     format (format): uv run --no-sync ruff format --check . -- pyproject.toml configures ruff
-    ruff (lint): uv run --no-sync ruff check . -- pyproject.toml configures ruff
-    mypy (types): uv run --no-sync mypy -- pyproject.toml configures mypy
-    test (test): uv run --no-sync pytest -- tests/test_a.py has tests
+    ruff (lint): uv run --no-sync ruff check --output-format json . [ruff] -- pyproject.toml configures ruff; its report names each finding
+    mypy (types): uv run --no-sync mypy [mypy] -- pyproject.toml configures mypy; its report names each finding
+    test (test): uv run --no-sync pytest [pytest] -- tests/test_a.py has tests; its report names each finding
     ");
 }
 
@@ -216,8 +217,8 @@ fn python_with_requirements_and_with_poetry() {
     $ python3 -m venv .venv
     $ .venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -r requirements.txt mypy
     carry .venv
-    mypy (types): .venv/bin/mypy . -- setup.cfg configures mypy
-    test (test): .venv/bin/pytest -- app_test.py has tests
+    mypy (types): .venv/bin/mypy . [mypy] -- setup.cfg configures mypy; its report names each finding
+    test (test): .venv/bin/pytest [pytest] -- app_test.py has tests; its report names each finding
     ! No requirement names mypy: setup installs the newest. Pin it in a requirements file.
     ");
     let poetry = [
@@ -231,7 +232,7 @@ fn python_with_requirements_and_with_poetry() {
     insta::assert_snapshot!(detected(&poetry), @"
     $ POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction
     carry .venv
-    test (test): poetry run pytest -- tests/test_a.py has tests
+    test (test): poetry run pytest [pytest] -- tests/test_a.py has tests; its report names each finding
     ");
     let unittest = [("setup.py", "setup()"), ("test_a.py", "import unittest\n")];
     insta::assert_snapshot!(detected(&unittest), @"
@@ -253,15 +254,15 @@ fn python_with_dependency_groups() {
     $ python3 -m venv .venv
     $ .venv/bin/pip install --quiet --disable-pip-version-check -e . 'pytest>=8' ruff
     carry .venv
-    ruff (lint): .venv/bin/ruff check . -- pyproject.toml configures ruff
-    test (test): .venv/bin/pytest -- test_a.py has tests
+    ruff (lint): .venv/bin/ruff check --output-format json . [ruff] -- pyproject.toml configures ruff; its report names each finding
+    test (test): .venv/bin/pytest [pytest] -- test_a.py has tests; its report names each finding
     ! No requirement names ruff: setup installs the newest. Pin it in a requirements file.
     ");
     insta::assert_snapshot!(detected(&[pyproject, test, ("uv.lock", "")]), @"
     $ uv sync --locked --all-groups
     carry .venv
-    ruff (lint): uv run --no-sync ruff check . -- pyproject.toml configures ruff
-    test (test): uv run --no-sync pytest -- test_a.py has tests
+    ruff (lint): uv run --no-sync ruff check --output-format json . [ruff] -- pyproject.toml configures ruff; its report names each finding
+    test (test): uv run --no-sync pytest [pytest] -- test_a.py has tests; its report names each finding
     ! ruff is used but required nowhere: add it to the development dependencies.
     ");
 }
@@ -277,8 +278,8 @@ fn go_modules() {
     ];
     insta::assert_snapshot!(detected(&files), @r#"
     gofmt (format): files=$(gofmt -l cmd main.go) || exit; [ -z "$files" ] || { echo "$files"; exit 1; } -- go.mod is a module
-    vet (lint): go vet ./... -- go.mod is a module
-    test (test): go test ./... -- cmd/x/main_test.go has tests
+    vet (lint): go vet ./... [go] -- go.mod is a module; its report names each finding
+    test (test): go test -json ./... [go] -- cmd/x/main_test.go has tests; its report names each finding
     "#);
 }
 
@@ -298,13 +299,13 @@ fn several_projects_have_names_that_tell_them_apart() {
     carry target services/api/.venv
     rust:fmt (format): cargo fmt --check -- Cargo.toml is a package
     services-api-go:gofmt (format): cd services/api && files=$(gofmt -l .) || exit; [ -z "$files" ] || { echo "$files"; exit 1; } -- services/api/go.mod is a module
-    rust:clippy (lint): cargo clippy --all-targets -- clippy is installed; without `-- -D warnings` only its errors count
-    web-ui:lint (lint): cd 'web ui' && npm run lint -- web ui/package.json has the script `lint`
-    services-api-python:ruff (lint): cd services/api && .venv/bin/ruff check . -- services/api/pyproject.toml configures ruff
-    services-api-go:vet (lint): cd services/api && go vet ./... -- services/api/go.mod is a module
+    rust:clippy (lint): cargo clippy --all-targets --message-format=json [cargo] -- clippy is installed; without `-- -D warnings` only its errors count; its report names each finding
+    web-ui:lint (lint): cd 'web ui' && npm run lint -- -f json [eslint] -- web ui/package.json has the script `lint`; its report names each finding
+    services-api-python:ruff (lint): cd services/api && .venv/bin/ruff check --output-format json . [ruff] -- services/api/pyproject.toml configures ruff; its report names each finding
+    services-api-go:vet (lint): cd services/api && go vet ./... [go] -- services/api/go.mod is a module; its report names each finding
     services-api-go:build (build): cd services/api && go build ./... -- services/api/go.mod is a module
-    rust:test (test): cargo test -- src/lib.rs has tests
-    web-ui:test (test): cd 'web ui' && npm test -- web ui/package.json has the script `test`
+    rust:test (test): cargo test [cargo] -- src/lib.rs has tests; its report names each finding
+    web-ui:test (test): cd 'web ui' && npm test -- --json [jest] -- web ui/package.json has the script `test`; its report names each finding
     ! No requirement names ruff: setup installs the newest. Pin it in a requirements file.
     "#);
 }
@@ -346,15 +347,16 @@ fn the_written_file_is_short_and_explains_itself() {
     run = "cargo fmt --check"
     group = "checks"
 
-    # Because clippy is installed; without `-- -D warnings` only its errors count.
+    # Because clippy is installed; without `-- -D warnings` only its errors count; its report names each finding.
     [[ralph.step]]
     name = "clippy"
     kind = "lint"
-    run = "cargo clippy --all-targets"
+    run = "cargo clippy --all-targets --message-format=json"
     timeout = "30m"
     group = "checks"
+    report = "cargo"
 
-    # Because src/lib.rs has tests.
+    # Because src/lib.rs has tests; its report names each finding.
     [[ralph.step]]
     name = "test"
     kind = "test"
