@@ -196,20 +196,24 @@ fn what_inputs_do_not_name_is_found_all_the_same_where_it_is_named_elsewhere() {
     let steps = [
         ("script", "inputs = [\"one/**\"]", "sh ./tools/check"),
         ("linked", "inputs = [\"lib/**\"]", "true"),
+        ("within", "inputs = [\"two/**\"]", "true"),
         ("typo", "inputs = [\"srcc/**\"]", "true"),
     ];
     let project = project(&env, &steps);
-    project.repo.sh("ln -s one lib && git add lib").success();
+    project
+        .repo
+        .sh("mkdir two/deep && ln -s ../../README two/deep/x && ln -s one lib && git add lib two")
+        .success();
     let judge = |file: &str| {
         project.repo.commit(file, &[(file, "true\n")]);
         project.repo.orch(&["ralph"]).success();
         ran(&env)
     };
-    assert_eq!(judge("tools/check"), "script linked typo");
+    assert_eq!(judge("tools/check"), "script linked within typo");
     // Where a link leads is not known; globs that nothing matches are a mistake. Both are taken for everything.
-    assert_eq!(judge("README"), "linked typo");
+    assert_eq!(judge("README"), "linked within typo");
     project.repo.commit("script", &[("tools/check", "true # again\n")]);
-    assert_eq!(judge("LICENSE"), "script linked typo");
+    assert_eq!(judge("LICENSE"), "script linked within typo");
     let bad = gate(&env, &[("one", "inputs = [\"./src/**\"]", "true")]);
     project.repo.commit("bad", &[("orch.toml", &bad)]);
     let done = project.repo.orch(&["ralph"]).code(8);

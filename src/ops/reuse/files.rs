@@ -1,5 +1,7 @@
 //! The files of a tree that steps read.
 
+use std::collections::BTreeMap;
+
 use crate::domain::oid::Oid;
 use crate::gate::{Covers, Extent, decides_setup, digest_of};
 use crate::git::{EntryKind, GitError, Repo};
@@ -28,6 +30,7 @@ pub(crate) fn pick(repo: &Repo, tree: &Oid, steps: &[Covers]) -> Result<Vec<Vec<
         picked: vec![Vec::new(); steps.len()],
         met: vec![false; steps.len()],
         whole: vec![false; steps.len()],
+        links: BTreeMap::new(),
     };
     let all: Vec<usize> = (0..steps.len()).collect();
     walk.dir(tree, "", &all, 0)?;
@@ -51,9 +54,31 @@ struct Walk<'a> {
     met: Vec<bool>,
     /// Whether something matched that may lead anywhere.
     whole: Vec<bool>,
+    /// Whether there is such a thing in a directory, or below it.
+    links: BTreeMap<Oid, bool>,
 }
 
 impl Walk<'_> {
+    fn has_links(&mut self, tree: &Oid, depth: usize) -> Result<bool, GitError> {
+        if let Some(&known) = self.links.get(tree) {
+            return Ok(known);
+        }
+        if depth > MAX_DEPTH {
+            return Err(GitError::Corrupt { oid: tree.to_string(), kind: "tree" });
+        }
+        let mut found = false;
+        for entry in self.repo.tree(tree)? {
+            found = found
+                || match entry.kind {
+                    EntryKind::Other => true,
+                    EntryKind::Tree => self.has_links(&entry.oid, depth + 1)?,
+                    EntryKind::Blob => false,
+                };
+        }
+        self.links.insert(tree.clone(), found);
+        Ok(found)
+    }
+
     /// Goes through the directory at `path`, in which the `steps` with these indices read something, perhaps.
     fn dir(&mut self, tree: &Oid, path: &str, steps: &[usize], depth: usize) -> Result<(), GitError> {
         if depth > MAX_DEPTH {
@@ -80,7 +105,9 @@ impl Walk<'_> {
                         if extent == Extent::Some {
                             inside.push(step);
                         }
-                        extent == Extent::All
+                        let is_all = extent == Extent::All;
+                        self.whole[step] |= is_all && self.has_links(&entry.oid, depth)?;
+                        is_all
                     }
                     EntryKind::Blob => covers.file(&at),
                     // A link, or a submodule, may stand for a directory of what is covered; where it leads is not known.
