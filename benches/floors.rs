@@ -13,7 +13,9 @@ use std::process::ExitCode;
 
 use git_orch::sys::fs::{self, Durability};
 
-use crate::timed::{Limit, Measured, Outcome, Subject, Target, World, measure, note, ratio, table, verdict};
+use crate::timed::{
+    Limit, Measured, Outcome, Subject, Target, World, ended, measure, note, ratio, table, verdict,
+};
 
 #[path = "common/timed.rs"]
 mod timed;
@@ -29,15 +31,7 @@ struct Settings {
 }
 
 fn main() -> ExitCode {
-    let shown = settings(std::env::args().skip(1)).and_then(|settings| bench(&settings));
-    match shown {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended(settings(std::env::args().skip(1)).and_then(|settings| bench(&settings)))
 }
 
 /// Reads the arguments; cargo adds `--bench`.

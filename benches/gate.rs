@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use git_orch::sys::fs::{self, Durability};
 
-use crate::timed::{Limit, Outcome, Subject, Target, World, measure, note, table, verdict};
+use crate::timed::{Limit, Outcome, Subject, Target, World, ended, measure, note, table, verdict};
 
 #[path = "common/timed.rs"]
 mod timed;
@@ -35,14 +35,7 @@ struct Settings {
 }
 
 fn main() -> ExitCode {
-    match settings(std::env::args().skip(1)).and_then(|settings| bench(&settings)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended(settings(std::env::args().skip(1)).and_then(|settings| bench(&settings)))
 }
 
 /// Reads the arguments; cargo adds `--bench`.

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use git_orch::sys::clock::Clock;
@@ -52,6 +52,18 @@ pub(crate) struct Measured {
 pub(crate) struct World {
     pub(crate) root: PathBuf,
     pub(crate) vars: Vec<(OsString, OsString)>,
+}
+
+/// The exit status of a bench; an error is said.
+pub(crate) fn ended(outcome: Outcome<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 pub(crate) fn note(text: &str) -> std::io::Result<()> {

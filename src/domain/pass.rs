@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{StepReport, Trust};
@@ -82,8 +81,6 @@ pub struct StepPass {
     pub commit: Oid,
     /// Its tree.
     pub tree: Oid,
-    /// On which task's behalf.
-    pub task: Option<TaskId>,
     /// What the result depends on.
     pub inputs: StepInputs,
     /// In what it ran.

@@ -229,7 +229,6 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
             step: step.name.clone(),
             commit: request.commit.clone(),
             tree: verdict.tree.clone(),
-            task: request.task.clone(),
             inputs: keyed.inputs.clone(),
             trust: taken.map_or(verdict.trust, |pass| pass.trust),
             millis: step.millis,

@@ -79,9 +79,9 @@ pub(crate) fn verdicts(key: &str) -> (String, &str) {
     (format!("verdicts/{}", &key[..2]), key)
 }
 
-/// The PASS of a step with a key on one commit, of one clone: which of them count depends on the commit.
-pub(crate) fn step_pass(key: &str, maker: &SessionId, commit: &Oid) -> String {
-    format!("steps/{}/{key}.{maker}.{}.toml", &key[..2], &commit.as_str()[..12])
+/// The PASS of a step with a key on one tree, of one clone: which of them count depends on the tree.
+pub(crate) fn step_pass(key: &str, maker: &SessionId, tree: &Oid) -> String {
+    format!("steps/{}/{key}.{maker}.{}.toml", &key[..2], &tree.as_str()[..12])
 }
 
 /// Where the clone `maker` says that a step under a key does not pass after all.

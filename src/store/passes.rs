@@ -1,11 +1,10 @@
-//! Steps' recorded PASSes, as the state has them: `steps/<hh>/<key>.<clone>.<commit>.toml`.
+//! Steps' recorded PASSes, as the state has them: `steps/<hh>/<key>.<clone>.<tree>.toml`.
 
 use toml::{Table, Value};
 
-use crate::domain::id::TaskId;
 use crate::domain::pass::{StepInputs, StepPass};
 use crate::domain::verdict::Trust;
-use crate::store::codec::{put, put_opt};
+use crate::store::codec::put;
 use crate::store::findings::{decode_report, encode_report};
 use crate::store::reader::Reader;
 use crate::store::records::texts;
@@ -26,7 +25,6 @@ pub(crate) fn encode_pass(pass: &StepPass) -> Table {
     put(&mut t, "step", pass.step.as_str());
     put(&mut t, "commit", pass.commit.as_str());
     put(&mut t, "tree", pass.tree.as_str());
-    put_opt(&mut t, "task", pass.task.as_ref().map(TaskId::as_str));
     put(&mut t, "trust", pass.trust.as_str());
     if pass.refuted {
         put(&mut t, "refuted", true);
@@ -49,13 +47,11 @@ pub(crate) fn encode_pass(pass: &StepPass) -> Table {
 }
 
 pub(crate) fn decode_pass(r: &Reader<'_>) -> Result<StepPass, String> {
-    let task = r.optional_text("task")?;
     Ok(StepPass {
         key: r.text("key")?,
         step: r.text("step")?,
         commit: r.oid("commit")?,
         tree: r.oid("tree")?,
-        task: task.map(|id| TaskId::parse(&id).map_err(|e| e.to_string())).transpose()?,
         inputs: StepInputs {
             definition: r.text("definition")?,
             files: r.text("files")?,
@@ -92,7 +88,6 @@ mod tests {
             step: "t \"\u{fc}".into(),
             commit: Oid::parse(&"1".repeat(40)).unwrap(),
             tree: Oid::parse(&"2".repeat(40)).unwrap(),
-            task: None,
             inputs: StepInputs {
                 definition: "d".into(),
                 files: "f".into(),
@@ -115,12 +110,7 @@ mod tests {
     fn a_pass_reads_back_and_its_seal_is_over_all_of_it() {
         let report =
             StepReport { tests: Some(Tests { ran: 1, failed: 0, skipped: 2 }), ..StepReport::default() };
-        let full = StepPass {
-            task: Some(TaskId::parse("7k3fabcd").unwrap()),
-            report: Some(report),
-            refuted: true,
-            ..pass()
-        };
+        let full = StepPass { report: Some(report), refuted: true, ..pass() };
         for pass in [pass(), full.clone()] {
             let text = encode_pass(&pass).to_string();
             assert_eq!(decode_pass(&Reader::new(&parse(&text).unwrap())).unwrap(), pass);
@@ -128,6 +118,6 @@ mod tests {
             let lines = |text: &str| text.lines().filter(|l| !l.starts_with("mac =")).count();
             assert_eq!(sealed.lines().count(), lines(&text) + 1, "all but the seal");
         }
-        assert_ne!(StepPass { task: None, ..full.clone() }.signed_bytes(), full.signed_bytes());
+        assert_ne!(StepPass { refuted: false, ..full.clone() }.signed_bytes(), full.signed_bytes());
     }
 }

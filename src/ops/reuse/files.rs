@@ -66,14 +66,9 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Err(GitError::Corrupt { oid: tree.to_string(), kind: "tree" });
         }
-        let mut found = false;
-        for entry in self.repo.tree(tree)? {
-            found = found
-                || match entry.kind {
-                    EntryKind::Other => true,
-                    EntryKind::Tree => self.has_links(&entry.oid, depth + 1)?,
-                    EntryKind::Blob => false,
-                };
+        let (directories, mut found) = self.repo.directories(tree)?;
+        for directory in directories {
+            found = found || self.has_links(&directory, depth + 1)?;
         }
         self.links.insert(tree.clone(), found);
         Ok(found)
