@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::agent::driver::{Ending, Prompts};
 use crate::domain::oid::Oid;
-use crate::domain::verdict::{Verdict, Word};
+use crate::domain::verdict::{StepReport, Verdict, Word};
 
 /// How often an iteration that failed for its surroundings is repeated, per task and session.
 pub const FREE_REPEATS: usize = 3;
@@ -97,11 +97,22 @@ impl Judged {
                 hash.update(normalised(text));
                 hash.update([0]);
             }
-            parts.push(format!("{} ({reason})", step.name));
+            let found = step
+                .report
+                .as_ref()
+                .and_then(first)
+                .map(|finding| format!(": {finding}"))
+                .unwrap_or_default();
+            parts.push(format!("{} ({reason}{found})", step.name));
         }
         let failure = hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         Self { word: verdict.word, failure, summary: parts.join(", ") }
     }
+}
+
+/// The first finding, which is the worst one, as far as one line has it.
+fn first(report: &StepReport) -> Option<String> {
+    Some(report.findings.first()?.to_string().lines().next()?.to_owned())
 }
 
 /// Without what differs between two runs that fail alike: durations, process ids, addresses, temporary
@@ -255,6 +266,7 @@ mod tests {
 
     use super::*;
     use crate::agent::driver::Limit;
+    use crate::domain::finding::{Finding, Severity};
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::{Scope, StepResult, Trust};
 
@@ -488,6 +500,26 @@ mod tests {
         assert_eq!(a, b);
         assert_ne!(a.failure, c.failure);
         assert_eq!((a.word, a.summary.as_str()), (Word::Fail, "test (exit 101)"));
+    }
+
+    #[test]
+    fn the_summary_names_what_was_found_first() {
+        let mut verdict = verdict("");
+        let finding = |rule: &str| Finding {
+            rule: rule.to_owned(),
+            path: Some("src/a.rs".to_owned()),
+            span: None,
+            message: "left: 1\nright: 2".to_owned(),
+            severity: Severity::Error,
+            fingerprint: String::new(),
+        };
+        verdict.steps[1].report = Some(StepReport {
+            findings: ["a::works", "b::works"].map(finding).to_vec(),
+            found: 2,
+            ..StepReport::default()
+        });
+        let summary = Judged::of(&verdict).summary;
+        assert_eq!(summary, "test (exit 101: src/a.rs: error a::works: left: 1)");
     }
 
     proptest! {
