@@ -184,7 +184,7 @@ fn conclude(
             let passes = passes(cx, request, &verdict, reuse)?;
             record(cx, request, &verdict, &passes)?;
             if let Some(room) = room.filter(|_| may_be_trunk(&verdict, config)) {
-                room.keep();
+                room.keep(cx.clock.now());
             }
         }
         Some(task) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Minimum, SandboxUse};
 use crate::domain::id::TaskId;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Trust;
 use crate::gate::Definition;
 use crate::ops::context::Ctx;
@@ -175,10 +176,10 @@ impl Room {
     }
 
     /// Keeps what the run left in carried paths, for when its tree is trunk's. Nothing runs in here after that.
-    pub(crate) fn keep(mut self) {
+    pub(crate) fn keep(mut self, now: Timestamp) {
         drop(self.holder.take());
         if let Some(warm) = self.warm.take()
-            && let Err(error) = warm.keep()
+            && let Err(error) = warm.keep(now)
         {
             tracing::warn!(%error, "what was built is not kept");
         }

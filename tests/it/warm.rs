@@ -145,6 +145,20 @@ fn what_was_built_of_another_source_is_built_again() {
 }
 
 #[test]
+fn a_clock_that_was_put_back_hides_no_change() {
+    let Some(env) = world() else { return };
+    let check = "test out/object -nt src/a || cp src/a out/object\ngrep -q 0 out/object\n";
+    let project = carrying(&env, &["out"], &[], check);
+    project.repo.orch(&["ralph"]).success();
+    let task = branch(&project, &[("src/a", "1\n")]);
+    let an_hour_earlier =
+        || task.repo.cmd(ORCH).args(&["ralph", "--fresh"]).var("ORCH_TEST_CLOCK", "-3600000").run();
+    an_hour_earlier().code(1);
+    task.commits("src/a", "0 again\n");
+    an_hour_earlier().success();
+}
+
+#[test]
 fn two_runs_at_once_do_not_see_each_other() {
     let Some(env) = world() else { return };
     let root = env.root().display();

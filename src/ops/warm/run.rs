@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::oid::Oid;
+use crate::domain::time::Timestamp;
 use crate::gate::{self, Definition, SetupInputs, decides_setup};
 use crate::git::{EntryKind, TreeChange};
 use crate::ops::context::Ctx;
@@ -53,8 +54,12 @@ impl Run {
             tools: tools(cx),
         };
         let key = inputs.key();
-        let mut ground = store.state.ground(&carry, &key);
         let started = cx.clock.now().millis();
+        let mut ground = store.state.ground(&carry, &key);
+        if !ground.is_past(started) {
+            tracing::warn!("the clock was put back: begins with nothing");
+            ground = Ground::default();
+        }
         let times = sources::times(&cx.repo, &ground.layers, tree, started).unwrap_or_else(|error| {
             // Trunk was set to something else, and the trees of these layers are gone.
             tracing::debug!(%error, "begins with nothing");
@@ -69,6 +74,7 @@ impl Run {
             tree: tree.to_string(),
             key,
             started,
+            ended: started,
             contained: ground.is_set_up,
             alone: ground.alone.clone(),
         };
@@ -117,8 +123,9 @@ impl Run {
         self.layer.contained = contained;
     }
 
-    /// Keeps what was written, for when the tree is trunk's. Nothing may have it mounted any more.
-    pub(crate) fn keep(self) -> Result<(), OpError> {
+    /// Keeps what was written until `now`, for when the tree is trunk's. Nothing may have it mounted any more.
+    pub(crate) fn keep(mut self, now: Timestamp) -> Result<(), OpError> {
+        self.layer.ended = now.millis();
         let base = self.ground.layers.iter().map(|layer| layer.name.clone()).collect();
         let written: Vec<PathBuf> = (0..self.carry.len()).map(|n| self.upper(n)).collect();
         let pending = Pending { version: VERSION, carry: self.carry, base, layer: self.layer };

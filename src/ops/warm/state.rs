@@ -20,6 +20,9 @@ pub(super) struct Layer {
     pub(super) key: String,
     /// When the run began, in milliseconds: no file in it is older.
     pub(super) started: i64,
+    /// When the run had ended, by the same clock: no file in it is younger.
+    #[serde(default)]
+    pub(super) ended: i64,
     /// Whether setup wrote into carried paths only: whoever has those needs no setup.
     pub(super) contained: bool,
     /// Which of the carried paths, by number, began with nothing: there the layers below are not seen.
@@ -91,6 +94,12 @@ impl State {
 }
 
 impl Ground {
+    /// Whether a file that changes now, at `now`, gets a time later than all that these layers hold. A clock that was put
+    /// back would give it an earlier one, and build tools would take it for built.
+    pub(super) fn is_past(&self, now: i64) -> bool {
+        self.layers.iter().all(|layer| layer.started.max(layer.ended) < now)
+    }
+
     /// The names of the layers that are seen in the carried path `n`, the topmost first.
     pub(super) fn below(&self, n: usize) -> Vec<&str> {
         let mut names = Vec::new();
