@@ -189,57 +189,11 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::sys::env::Env;
+    use crate::git::world::World;
     use crate::sys::fs;
-    use crate::sys::process::Cmd;
 
-    struct World {
-        dir: tempfile::TempDir,
-        env: Env,
-    }
-
-    impl World {
-        fn new(format: &str) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let path = Env::capture().get(var::PATH).unwrap().to_owned();
-            let pairs: [(&str, std::ffi::OsString); 7] = [
-                ("PATH", path),
-                ("HOME", dir.path().into()),
-                ("GIT_CONFIG_NOSYSTEM", "1".into()),
-                ("GIT_AUTHOR_NAME", "Ann".into()),
-                ("GIT_AUTHOR_EMAIL", "ann@example.com".into()),
-                ("GIT_COMMITTER_NAME", "Ann".into()),
-                ("GIT_COMMITTER_EMAIL", "ann@example.com".into()),
-            ];
-            let env = Env::from_pairs(pairs);
-            let world = Self { dir, env };
-            world.git(&["init", "--quiet", "--initial-branch=main", &format!("--object-format={format}")]);
-            world
-        }
-
-        fn git(&self, args: &[&str]) -> String {
-            Cmd::new("git", self.dir.path(), &self.env).args(args).run().unwrap().checked().unwrap().text()
-        }
-
-        fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
-            let path = self.dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write_atomic(&path, bytes.as_ref(), 0o644, fs::Durability::None).unwrap();
-        }
-
-        fn commit(&self) -> Oid {
-            self.git(&["add", "--all"]);
-            self.git(&["commit", "--quiet", "--allow-empty", "-m", "x"]);
-            Oid::parse(&self.git(&["rev-parse", "HEAD"])).unwrap()
-        }
-
-        fn repo(&self) -> Repo {
-            Repo::discover(self.dir.path(), &self.env).unwrap()
-        }
-
-        fn between(&self, base: &Oid, new: &Oid) -> String {
-            shown(&self.repo().line_changes(base, new).unwrap())
-        }
+    fn between(world: &World, base: &Oid, new: &Oid) -> String {
+        shown(&world.repo().line_changes(base, new).unwrap())
     }
 
     fn shown(changes: &[Change]) -> String {
@@ -269,7 +223,7 @@ mod tests {
             let new = world.commit();
             let expected = "\"a\" Modified 10>14\n  -3 3\n  -5 5\n  +1 0\n  +4 three\n\
                 \"gone\" Deleted 2>0\n  -1 x\n\"new\" Added 0>3\n  +1 y\n  +2 z\n";
-            assert_eq!(world.between(&base, &new), expected, "{format}");
+            assert_eq!(between(&world, &base, &new), expected, "{format}");
         }
     }
 
@@ -286,7 +240,7 @@ mod tests {
         let new = world.commit();
         let expected =
             "\"crlf\" Modified 4>6\n\"empty\" Modified 0>1\n  +1 \n\"last\" Modified 3>5\n  +3 3\n";
-        assert_eq!(world.between(&base, &new), expected);
+        assert_eq!(between(&world, &base, &new), expected);
     }
 
     #[test]
@@ -322,7 +276,7 @@ mod tests {
         let new = Oid::parse(&world.git(&["rev-parse", "HEAD"])).unwrap();
         let expected = "\"mode\" Modified 2>2\n\"new name\" Renamed { from: \"old name\" } 140>146\n  +9 eight\n\
             \"tool\" Renamed { from: \"bin\" } 2>2\n";
-        assert_eq!(world.between(&base, &new), expected);
+        assert_eq!(between(&world, &base, &new), expected);
     }
 
     #[test]
@@ -337,7 +291,7 @@ mod tests {
         world.git(&["config", "diff.x.textconv", "false"]);
         world.git(&["config", "diff.x.command", "false"]);
         let new = world.commit();
-        let text = world.between(&base, &new);
+        let text = between(&world, &base, &new);
         assert_eq!(text.matches("  +1 1\n").count(), 3, "{text}");
         assert!(text.contains("\"a.bin\" Added 0>3 binary\n"), "{text}");
     }
@@ -357,7 +311,7 @@ mod tests {
         let new = Oid::parse(&world.git(&["rev-parse", "HEAD"])).unwrap();
         let expected =
             "\"a\" Modified 2>6\n  -1 1\n  +1 target\n\"b\" Modified 2>0\n  -1 2\n\"sub\" Added 0>0\n";
-        assert_eq!(world.between(&base, &new), expected);
+        assert_eq!(between(&world, &base, &new), expected);
     }
 
     #[test]
@@ -393,7 +347,7 @@ mod tests {
         let base = world.commit();
         world.write("large", vec![b'x'; FILE + 1]);
         let new = world.commit();
-        assert_eq!(world.between(&base, &new), format!("\"large\" Added 0>{} binary\n", FILE + 1));
+        assert_eq!(between(&world, &base, &new), format!("\"large\" Added 0>{} binary\n", FILE + 1));
     }
 
     proptest::proptest! {

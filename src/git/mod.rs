@@ -12,6 +12,7 @@ mod delta;
 mod diff;
 mod durable;
 mod error;
+mod exact;
 mod fresh;
 mod head;
 mod join;
@@ -25,6 +26,8 @@ mod refs;
 mod repo;
 mod stock;
 mod worktree;
+#[cfg(test)]
+mod world;
 
 pub use commit::MergeTree;
 pub use config::Settings;

@@ -119,8 +119,8 @@ pub(super) fn run_due(
     (definition, reuse): (&Definition, &Reuse),
     sink: &mut Sink<'_>,
 ) -> Result<Ran, OpError> {
-    let checkout = pool::check_out(cx, &request.commit)?;
-    let mut room = Room::of(cx, checkout.slot())?;
+    let slot = pool::free_slot(cx)?;
+    let (mut room, checkout) = Room::of(cx, slot.number, || slot.check_out(cx, &request.commit))?;
     let due = definition.steps.iter().zip(&reuse.due).filter(|(_, due)| **due);
     room.refuse_networks(due.map(|(step, _)| (step.name.as_str(), step.network)))?;
     if let Some(fact) = room.refusal(config) {

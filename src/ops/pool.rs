@@ -1,8 +1,8 @@
 //! Gate worktrees: a pool of detached checkouts.
 //!
 //! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else; what is compared is
-//! content against a private index, so that flags in the worktree's own index (assume-unchanged, skip-worktree) hide
-//! nothing.
+//! content (`Repo::surely_shows`, and where that is not sure git with a private index), so that flags in the worktree's own
+//! index (assume-unchanged, skip-worktree) hide nothing.
 
 use std::path::Path;
 
@@ -32,24 +32,34 @@ const WHOLE: [&str; 6] =
 /// The most gate worktrees that are made.
 const SLOTS: usize = 64;
 
-/// Checks `commit` out in the first gate worktree that is free.
-pub(crate) fn check_out(cx: &Ctx, commit: &Oid) -> Result<Checkout, OpError> {
-    let (slot, lock) = free_slot(cx)?;
-    let path = worktrees::make_root(cx)?.join(format!("gate-{slot}"));
-    let worktree = ensure(cx, &path, commit)?;
-    let tree = cx.repo.tree_of(commit)?;
-    let checkout = Checkout { slot, worktree, commit: commit.clone(), tree, _lock: lock };
-    checkout.make_exact(cx)?;
-    Ok(checkout)
+/// A gate worktree that is ours until it is dropped.
+pub(crate) struct Slot {
+    /// Its number.
+    pub(crate) number: usize,
+    lock: FileLock,
 }
 
-fn free_slot(cx: &Ctx) -> Result<(usize, FileLock), OpError> {
-    for slot in 0..SLOTS {
-        if let Some(lock) = FileLock::try_acquire(&cx.file(&format!("gate.{slot}.lock")))? {
-            return Ok((slot, lock));
+/// Takes the first gate worktree that is free.
+pub(crate) fn free_slot(cx: &Ctx) -> Result<Slot, OpError> {
+    for number in 0..SLOTS {
+        if let Some(lock) = FileLock::try_acquire(&cx.file(&format!("gate.{number}.lock")))? {
+            return Ok(Slot { number, lock });
         }
     }
     Err(OpError::Bug(format!("more than {SLOTS} gate runs at once")))
+}
+
+impl Slot {
+    /// Checks `commit` out there.
+    pub(crate) fn check_out(self, cx: &Ctx, commit: &Oid) -> Result<Checkout, OpError> {
+        let path = worktrees::make_root(cx)?.join(format!("gate-{}", self.number));
+        let worktree = ensure(cx, &path, commit)?;
+        let tree = cx.repo.tree_of(commit)?;
+        let checkout =
+            Checkout { slot: self.number, worktree, commit: commit.clone(), tree, _lock: self.lock };
+        checkout.make_exact(cx)?;
+        Ok(checkout)
+    }
 }
 
 fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
@@ -125,6 +135,9 @@ impl Checkout {
     }
 
     fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
+        if cx.repo.surely_shows(&self.worktree.path, &self.tree)? {
+            return Ok(Vec::new());
+        }
         let dir = tempfile::Builder::new()
             .prefix("orch-verify-")
             .tempdir_in(&self.worktree.git_dir)

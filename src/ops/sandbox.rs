@@ -44,21 +44,30 @@ const DOWNLOADS: [&str; 3] = [".npm", ".cache/yarn", ".cache/pip"];
 pub(crate) const NO_SETUP: &str = "setup is not run: trunk's last run has the same lock files";
 
 impl Room {
-    /// The room of the gate worktree `slot`, which the caller holds.
-    pub(crate) fn of(cx: &Ctx, slot: usize) -> Result<Self, OpError> {
-        Self::named(cx, &format!("gate-{slot}"))
+    /// The room of the gate worktree `slot`, which the caller holds, and what `meanwhile` comes to while this machine is
+    /// asked what it has.
+    pub(crate) fn of<T>(
+        cx: &Ctx,
+        slot: usize,
+        meanwhile: impl FnOnce() -> Result<T, OpError>,
+    ) -> Result<(Self, T), OpError> {
+        Self::named(cx, &format!("gate-{slot}"), meanwhile)
     }
 
     /// The room of a task's fixers, with copies of toolchains' caches. Only one run at a time works on a task.
     pub(crate) fn of_fixers(cx: &Ctx, task: &TaskId) -> Result<Self, OpError> {
-        let mut room = Self::named(cx, &format!("fix-{task}"))?;
+        let (mut room, ()) = Self::named(cx, &format!("fix-{task}"), || Ok(()))?;
         if room.support.namespaces {
             room.mount(cx, None)?;
         }
         Ok(room)
     }
 
-    fn named(cx: &Ctx, name: &str) -> Result<Self, OpError> {
+    fn named<T>(
+        cx: &Ctx,
+        name: &str,
+        meanwhile: impl FnOnce() -> Result<T, OpError>,
+    ) -> Result<(Self, T), OpError> {
         let launcher = current_program().map_err(|source| FsError {
             action: "find",
             path: PathBuf::from("this program"),
@@ -68,10 +77,13 @@ impl Room {
         // What is there is of a run that was killed.
         clear(&scratch)?;
         fs::create_dir_all(&scratch)?;
-        let support = match cx.local.sandbox {
-            SandboxUse::Off => Support::default(),
-            SandboxUse::Auto | SandboxUse::Required => probe::sandbox(&launcher, &scratch, &cx.env),
+        let (support, made) = match cx.local.sandbox {
+            SandboxUse::Off => (Support::default(), meanwhile()),
+            SandboxUse::Auto | SandboxUse::Required => {
+                probe::while_asked((&launcher, &scratch, &cx.env), meanwhile)
+            }
         };
+        let made = made?;
         let strength = support.strength(Network::On);
         if cx.local.sandbox == SandboxUse::Required && strength != Strength::Full {
             let fact = format!("this machine has not all of the sandbox: {}", missing(&strength));
@@ -79,7 +91,7 @@ impl Room {
                 .next("git config orch.sandbox auto   (runs with what there is; verdicts say so)")
                 .into());
         }
-        Ok(Self {
+        let room = Self {
             support,
             strength,
             launcher,
@@ -91,7 +103,8 @@ impl Room {
             holder: None,
             warm: RefCell::new(None),
             is_set_up: Cell::new(false),
-        })
+        };
+        Ok((room, made))
     }
 
     /// Gives a run its own copies of toolchains' caches and of what trunk's runs left. Where that can't be had, caches may
