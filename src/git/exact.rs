@@ -19,23 +19,48 @@ const MOST: u64 = 64 << 20;
 /// Fewer files than this are not worth a thread.
 const SHARE: usize = 64;
 
+/// What a checkout of a tree has to show. Made once for all the times that it is compared.
+#[derive(Debug)]
+pub struct Shown {
+    kind: gix::hash::Kind,
+    entries: Vec<TreeChange>,
+}
+
 impl Repo {
-    /// Whether `root` surely has every file of `tree` as it is there, byte for byte, with its executable bit, and every
-    /// link. Files besides those are not looked for.
-    pub fn surely_shows(&self, root: &Path, tree: &Oid) -> Result<bool, GitError> {
-        let entries = self.tree_changes(None, Some(tree))?;
-        let dirs: BTreeSet<&Path> =
-            entries.iter().flat_map(|e| Path::new(&e.path).ancestors().skip(1)).collect();
-        // Through a link, files of another place would be taken for those of this one.
-        if !dirs.iter().all(|dir| root.join(dir).symlink_metadata().is_ok_and(|found| found.is_dir())) {
-            return Ok(false);
+    /// What a checkout of `tree` has to show.
+    pub fn shown(&self, tree: &Oid) -> Result<Shown, GitError> {
+        Ok(Shown { kind: self.gix.object_hash(), entries: self.tree_changes(None, Some(tree))? })
+    }
+}
+
+impl Shown {
+    fn dirs(&self) -> BTreeSet<&str> {
+        let mut dirs = BTreeSet::new();
+        for entry in &self.entries {
+            let mut below = entry.path.as_str();
+            // What is above a known one is known.
+            while let Some((dir, _)) = below.rsplit_once('/').filter(|(dir, _)| dirs.insert(*dir)) {
+                below = dir;
+            }
         }
-        let kind = self.gix.object_hash();
+        dirs
+    }
+
+    /// Whether `root` surely has every file of the tree as it is there, byte for byte, with its executable bit, and every
+    /// link. Files besides those are not looked for.
+    pub fn is_surely_at(&self, root: &Path) -> bool {
+        let is_dir = |dir: &str| {
+            root.join(dir).symlink_metadata().is_ok_and(|found: std::fs::Metadata| found.is_dir())
+        };
+        // Through a link, files of another place would be taken for those of this one.
+        if !self.dirs().into_iter().all(is_dir) {
+            return false;
+        }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = entries.len().div_ceil(threads).max(SHARE);
-        let is_shown = |entries: &[TreeChange]| entries.iter().all(|entry| shows(kind, root, entry));
-        Ok(std::thread::scope(|scope| {
-            let (first, others) = entries.split_at(share.min(entries.len()));
+        let share = self.entries.len().div_ceil(threads).max(SHARE);
+        let is_shown = |entries: &[TreeChange]| entries.iter().all(|entry| shows(self.kind, root, entry));
+        std::thread::scope(|scope| {
+            let (first, others) = self.entries.split_at(share.min(self.entries.len()));
             let start = |part| std::thread::Builder::new().spawn_scoped(scope, move || is_shown(part));
             let begun: Vec<_> = others.chunks(share).map(|part| (part, start(part))).collect();
             let ended = begun.into_iter().map(|(part, thread)| match thread {
@@ -44,7 +69,7 @@ impl Repo {
                 Err(_) => is_shown(part),
             });
             is_shown(first) && ended.into_iter().all(|shown| shown)
-        }))
+        })
     }
 }
 
@@ -111,7 +136,7 @@ mod tests {
                 sh("printf x > run && chmod +x run && for n in $(seq 200); do echo $n > src/deep/$n; done");
                 let tree = world.repo().tree_of(&world.commit()).unwrap();
                 sh(left);
-                let found = world.repo().surely_shows(world.dir.path(), &tree).unwrap();
+                let found = world.repo().shown(&tree).unwrap().is_surely_at(world.dir.path());
                 assert_eq!(found, shown, "{format}: {left}");
             }
         }
@@ -124,6 +149,6 @@ mod tests {
         world.write("a.txt", "one\r\ntwo\r\n");
         let tree = world.repo().tree_of(&world.commit()).unwrap();
         assert_eq!(world.git(&["status", "--porcelain"]), "");
-        assert!(!world.repo().surely_shows(world.dir.path(), &tree).unwrap());
+        assert!(!world.repo().shown(&tree).unwrap().is_surely_at(world.dir.path()));
     }
 }

@@ -34,6 +34,7 @@ pub use config::Settings;
 pub use diff::{FileChange, FileStatus};
 pub use durable::{Batch, Object};
 pub use error::GitError;
+pub use exact::Shown;
 pub use fresh::Pending;
 pub use head::Head;
 pub use lines::LinesError;

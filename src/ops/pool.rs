@@ -1,16 +1,18 @@
 //! Gate worktrees: a pool of detached checkouts.
 //!
 //! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else; what is compared is
-//! content (`Repo::surely_shows`, and where that is not sure git with a private index), so that flags in the worktree's own
+//! content (`git::Shown`, and where that is not sure git with a private index), so that flags in the worktree's own
 //! index (assume-unchanged, skip-worktree) hide nothing.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use crate::domain::oid::Oid;
-use crate::git::{GitError, Worktree};
+use crate::git::{GitError, Shown, Worktree};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::worktrees;
+use crate::sys::beside::beside;
 use crate::sys::env::var;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
@@ -22,6 +24,8 @@ pub(crate) struct Checkout {
     worktree: Worktree,
     commit: Oid,
     tree: Oid,
+    /// What it has to show.
+    shown: OnceCell<Shown>,
     _lock: FileLock,
 }
 
@@ -55,8 +59,8 @@ impl Slot {
         let path = worktrees::make_root(cx)?.join(format!("gate-{}", self.number));
         let worktree = ensure(cx, &path, commit)?;
         let tree = cx.repo.tree_of(commit)?;
-        let checkout =
-            Checkout { slot: self.number, worktree, commit: commit.clone(), tree, _lock: self.lock };
+        let (slot, shown) = (self.number, OnceCell::new());
+        let checkout = Checkout { slot, worktree, commit: commit.clone(), tree, shown, _lock: self.lock };
         checkout.make_exact(cx)?;
         Ok(checkout)
     }
@@ -110,8 +114,15 @@ impl Checkout {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
         self.mend_link()?;
-        self.git(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()])?;
-        self.git(cx, &["clean", "-ffdxq"])?;
+        let commands = [
+            self.command(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()]),
+            self.command(cx, &["clean", "-ffdxq"]),
+        ];
+        let run = || commands.iter().try_for_each(|command| command.run()?.checked().map(drop));
+        let (made, shown) = beside(run, || cx.repo.shown(&self.tree));
+        made?;
+        let shown = shown?;
+        self.shown.get_or_init(|| shown);
         // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
         fs::remove_special(&self.worktree.path)?;
         if let Err(first) = self.verify(cx) {
@@ -135,7 +146,7 @@ impl Checkout {
     }
 
     fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
-        if cx.repo.surely_shows(&self.worktree.path, &self.tree)? {
+        if self.shown.get().is_some_and(|shown| shown.is_surely_at(&self.worktree.path)) {
             return Ok(Vec::new());
         }
         let dir = tempfile::Builder::new()

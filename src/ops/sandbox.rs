@@ -12,6 +12,7 @@ use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::pool::Checkout;
 use crate::ops::warm;
+use crate::sys::beside::beside;
 use crate::sys::env::{current_program, var};
 use crate::sys::fs::{self, FsError};
 use crate::sys::held::{self, Held};
@@ -80,7 +81,8 @@ impl Room {
         let (support, made) = match cx.local.sandbox {
             SandboxUse::Off => (Support::default(), meanwhile()),
             SandboxUse::Auto | SandboxUse::Required => {
-                probe::while_asked((&launcher, &scratch, &cx.env), meanwhile)
+                let env = &cx.env;
+                beside(|| probe::sandbox(&launcher, &scratch, env), meanwhile)
             }
         };
         let made = made?;

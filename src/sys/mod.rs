@@ -5,6 +5,7 @@
 //! can't forget. Deliberately absent: anything that knows git or tasks.
 
 pub mod ancestry;
+pub mod beside;
 pub mod clock;
 pub mod env;
 pub mod failpoint;

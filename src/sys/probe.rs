@@ -17,20 +17,3 @@ pub fn sandbox(program: &Path, scratch: &Path, env: &Env) -> Support {
     let support = said.ok().and_then(|text| serde_json::from_str(&text).ok());
     support.unwrap_or_default()
 }
-
-/// The same, and what `meanwhile` comes to while the answer is waited for.
-pub fn while_asked<T>(
-    (program, scratch, env): (&Path, &Path, &Env),
-    meanwhile: impl FnOnce() -> T,
-) -> (Support, T) {
-    std::thread::scope(|scope| {
-        let asked = std::thread::Builder::new().spawn_scoped(scope, || sandbox(program, scratch, env));
-        let made = meanwhile();
-        let support = match asked {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No more threads for this user.
-            Err(_) => sandbox(program, scratch, env),
-        };
-        (support, made)
-    })
-}
