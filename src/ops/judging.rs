@@ -14,12 +14,11 @@ use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::observed::{self, Watch};
 use crate::ops::people;
-use crate::ops::pool;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::regress;
 use crate::ops::request::{Recorded, Request};
 use crate::ops::reuse::{self, Reuse};
-use crate::ops::sandbox::{self, Room};
+use crate::ops::sandbox::{self, Site};
 use crate::ops::seal::verifier;
 use crate::ops::sign::{self, Signers};
 use crate::policy::grant::Action;
@@ -94,7 +93,7 @@ pub(super) fn run(
             forward(gate::Event::StepFinished { result: Box::new(result.clone()) });
         }
         let outcome = Outcome { word: Word::Pass, rule: None, fact: None, steps, stop: None };
-        Ran { outcome, trust: Trust::Sandboxed, room: None, is_judged: true }
+        Ran { outcome, trust: Trust::Sandboxed, site: None, is_judged: true }
     };
     if !ran.is_judged {
         return Ok((unsealed(cx, &ran.outcome, tree, definition), None));
@@ -106,8 +105,8 @@ pub(super) fn run(
 pub(super) struct Ran {
     pub(super) outcome: Outcome,
     trust: Trust,
-    /// Where it ran, if anything did.
-    room: Option<Room>,
+    /// Where it ran, if anything did: ours until what it left is kept.
+    site: Option<Site>,
     /// Whether it is worth a verdict: not where there is less of a sandbox than has to be.
     is_judged: bool,
 }
@@ -119,15 +118,15 @@ pub(super) fn run_due(
     (definition, reuse): (&Definition, &Reuse),
     sink: &mut Sink<'_>,
 ) -> Result<Ran, OpError> {
-    let slot = pool::free_slot(cx)?;
-    let (mut room, checkout) = Room::of(cx, slot.number, || slot.check_out(cx, &request.commit))?;
+    let mut site = Site::new(cx, &request.commit)?;
+    let Site { room, checkout } = &mut site;
     let due = definition.steps.iter().zip(&reuse.due).filter(|(_, due)| **due);
     room.refuse_networks(due.map(|(step, _)| (step.name.as_str(), step.network)))?;
     if let Some(fact) = room.refusal(config) {
         let outcome = Outcome::blocked(rule::SANDBOX, fact);
-        return Ok(Ran { outcome, trust: Trust::Unsandboxed, room: None, is_judged: false });
+        return Ok(Ran { outcome, trust: Trust::Unsandboxed, site: None, is_judged: false });
     }
-    let begun = room.furnish(cx, &checkout, definition)?;
+    let begun = room.furnish(cx, checkout, definition)?;
     if begun != *definition {
         sink(Event::Note { task: request.task.clone(), text: sandbox::NO_SETUP.to_owned() });
     }
@@ -143,13 +142,13 @@ pub(super) fn run_due(
         sink(Event::Gate { task: request.task.clone(), event });
     };
     let verify = || {
-        room.setup_ended(cx, &checkout);
+        room.setup_ended(cx, checkout);
         checkout.verify(cx)
     };
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();
     watch.keep(cx, &observed::Judged { tree, gate: &gate, ralph: &config.ralph }, &outcome);
-    Ok(Ran { outcome, trust: room.trust(), room: Some(room), is_judged: true })
+    Ok(Ran { outcome, trust: site.room.trust(), site: Some(site), is_judged: true })
 }
 
 /// Makes the verdict of what a run came to, and records it.
@@ -160,7 +159,7 @@ fn conclude(
     ran: Ran,
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
-    let Ran { mut outcome, trust, room, .. } = ran;
+    let Ran { mut outcome, trust, site, .. } = ran;
     for result in &mut outcome.steps {
         result.key = reuse.keyed.iter().find(|k| k.step == result.name).map(|k| k.key.clone());
     }
@@ -183,8 +182,8 @@ fn conclude(
             }
             let passes = passes(cx, request, &verdict, reuse)?;
             record(cx, request, &verdict, &passes)?;
-            if let Some(room) = room.filter(|_| may_be_trunk(&verdict, config)) {
-                room.keep(cx.clock.now());
+            if let Some(site) = site.filter(|_| may_be_trunk(&verdict, config)) {
+                site.keep(cx.clock.now());
             }
         }
         Some(task) => {

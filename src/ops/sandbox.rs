@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Minimum, SandboxUse};
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Trust;
 use crate::gate::Definition;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
-use crate::ops::pool::Checkout;
+use crate::ops::pool::{self, Checkout};
 use crate::ops::warm;
 use crate::sys::beside::beside;
 use crate::sys::env::{current_program, var};
@@ -44,17 +45,31 @@ const DOWNLOADS: [&str; 3] = [".npm", ".cache/yarn", ".cache/pip"];
 /// What is told where `Room::furnish` leaves setup out.
 pub(crate) const NO_SETUP: &str = "setup is not run: trunk's last run has the same lock files";
 
-impl Room {
-    /// The room of the gate worktree `slot`, which the caller holds, and what `meanwhile` comes to while this machine is
-    /// asked what it has.
-    pub(crate) fn of<T>(
-        cx: &Ctx,
-        slot: usize,
-        meanwhile: impl FnOnce() -> Result<T, OpError>,
-    ) -> Result<(Self, T), OpError> {
-        Self::named(cx, &format!("gate-{slot}"), meanwhile)
+/// A gate worktree that is ours, checked out, with the room of the runs in it. The room goes first: who gets the worktree next
+/// has the same places, and would lose them to us.
+pub(crate) struct Site {
+    pub(crate) room: Room,
+    pub(crate) checkout: Checkout,
+}
+
+impl Site {
+    /// Checks `commit` out in the first gate worktree that is free, while this machine is asked what it has of a sandbox.
+    pub(crate) fn new(cx: &Ctx, commit: &Oid) -> Result<Self, OpError> {
+        let slot = pool::free_slot(cx)?;
+        let name = format!("gate-{}", slot.number);
+        let (room, checkout) = Room::named(cx, &name, || slot.check_out(cx, commit))?;
+        Ok(Self { room, checkout })
     }
 
+    /// Keeps what the run left in carried paths, for when its tree is trunk's.
+    pub(crate) fn keep(self, now: Timestamp) {
+        let Self { room, checkout } = self;
+        room.keep(now);
+        drop(checkout);
+    }
+}
+
+impl Room {
     /// The room of a task's fixers, with copies of toolchains' caches. Only one run at a time works on a task.
     pub(crate) fn of_fixers(cx: &Ctx, task: &TaskId) -> Result<Self, OpError> {
         let (mut room, ()) = Self::named(cx, &format!("fix-{task}"), || Ok(()))?;
@@ -191,7 +206,7 @@ impl Room {
     }
 
     /// Keeps what the run left in carried paths, for when its tree is trunk's. Nothing runs in here after that.
-    pub(crate) fn keep(mut self, now: Timestamp) {
+    fn keep(mut self, now: Timestamp) {
         drop(self.holder.take());
         if let Some(warm) = self.warm.take()
             && let Err(error) = warm.keep(now)

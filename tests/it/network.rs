@@ -100,7 +100,8 @@ fn held(repo: &TestRepo) -> FileLock {
     lock(repo, "queue.lock")
 }
 
-fn lock(repo: &TestRepo, name: &str) -> FileLock {
+/// A lock of the clone, which whoever wants it waits for.
+pub(crate) fn lock(repo: &TestRepo, name: &str) -> FileLock {
     let lock = orch_dir(&repo.path(".git")).join(name);
     FileLock::try_acquire(&lock).expect("writable").expect("free")
 }

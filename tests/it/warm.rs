@@ -3,6 +3,7 @@
 use git_orch::sys::fs;
 
 use crate::env::{ORCH, TestEnv};
+use crate::network::lock;
 use crate::project::{Project, Task, wait_for};
 use crate::run::together;
 use crate::sandbox::{skip, support};
@@ -176,6 +177,33 @@ fn two_runs_at_once_do_not_see_each_other() {
         outcome.success();
     }
     assert!(fs::exists(&env.root().join("repo.orch/gate-1")), "each had its own");
+}
+
+#[test]
+fn a_run_has_its_worktree_until_its_verdict_is_recorded() {
+    let Some(env) = world() else { return };
+    let place = env.root().join("places");
+    let check = format!("pwd >> {}\ntouch out/$(cat name)\n", place.display());
+    let project = carrying(&env, &["out"], &[], &check);
+    let tasks = ["one", "two"].map(|name| branch(&project, &[("name", &format!("{name}\n"))]));
+    let places = || {
+        let text = fs::read_optional(&place).expect("readable").unwrap_or_default();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Both have run their step, and neither can record what came of it.
+    let state = lock(&project.repo, "write.lock");
+    let running = tasks.each_ref().map(|task| {
+        let before = places().len();
+        let running = task.repo.cmd(ORCH).args(&["ralph"]).spawn();
+        wait_for("the step has run", || places().len() > before);
+        running
+    });
+    drop(state);
+    for run in running {
+        run.wait().success();
+    }
+    let places = places();
+    assert_ne!(places[0], places[1], "the second took the worktree of the first, and what it had written");
 }
 
 #[test]
