@@ -15,6 +15,7 @@ use crate::gate::outcome::{Event, rule};
 use crate::gate::reading::{self, Reading};
 use crate::sys::clock::Clock;
 use crate::sys::fs;
+use crate::sys::random;
 
 /// A step's result.
 pub(super) struct Finished {
@@ -86,7 +87,8 @@ pub(super) fn run(
 }
 
 fn tries(step: &Step, checkout: &Path, ctx: &RunContext<'_>, on_event: &mut dyn FnMut(Event)) -> Ran {
-    let printed = ctx.log_dir.join(format!("{}.report", step.name));
+    // Another run of the same tree may go on at the same time.
+    let printed = ctx.log_dir.join(format!("{}.{:010x}.report", step.name, random::bits40()));
     let reading = match Reading::begin(step, checkout, printed.clone()) {
         Ok(reading) => reading,
         Err(why) => {

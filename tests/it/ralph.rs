@@ -535,3 +535,24 @@ fn what_a_report_finds_is_told_and_kept() {
     assert_eq!(report["findings"][0]["fingerprint"].as_str().map(str::len), Some(32));
     assert_eq!(report["tests_ran"], serde_json::Value::Null);
 }
+
+#[test]
+fn two_runs_of_one_tree_read_each_its_own_report() {
+    let env = TestEnv::new();
+    let root = env.root().display();
+    // The one that comes first ends while the other one still has its report to print.
+    let run = format!(
+        "if mkdir {root}/first 2>{root}/taken; then until test -e {root}/second; do sleep 0.02; done; \
+         else touch {root}/second; until test -e {root}/go; do sleep 0.02; done; fi; echo []"
+    );
+    let gate =
+        format!("[[ralph.step]]\nname = \"lint\"\nkind = \"lint\"\nreport = \"ruff\"\nrun = '''{run}'''\n");
+    let project = Project::with(&env, &gate);
+    let judge = || project.repo.cmd(ORCH).args(&["ralph", "--fresh"]).spawn();
+    let first = judge();
+    wait_for("the first one", || env.root().join("first").exists());
+    let second = judge();
+    word(first.wait(), "PASS");
+    git_orch::sys::fs::write_new(&env.root().join("go"), b"", 0o644).expect("writable");
+    word(second.wait(), "PASS");
+}
