@@ -77,6 +77,10 @@ fn shows(kind: gix::hash::Kind, root: &Path, change: &TreeChange) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     let path = root.join(&change.path);
     let (Some(entry), Ok(found)) = (&change.new, path.symlink_metadata()) else { return false };
+    // It may stand for a name that is not UTF-8, and there may be another file that has it.
+    if change.path.contains(char::REPLACEMENT_CHARACTER) {
+        return false;
+    }
     let is = |bytes: &[u8]| {
         let id = gix::objs::compute_hash(kind, gix::objs::Kind::Blob, bytes);
         id.is_ok_and(|id| to_gix(&entry.oid).is_ok_and(|wanted| wanted == id))
@@ -140,6 +144,18 @@ mod tests {
                 assert_eq!(found, shown, "{format}: {left}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_text_is_not_taken_for_another_one() {
+        let world = World::new("sha1");
+        let sh = |line: &str| {
+            Cmd::shell(line, world.dir.path(), &world.env).run().unwrap().checked().unwrap();
+        };
+        sh(r#"printf a > "$(printf '\377')" && printf a > "$(printf '\357\277\275')""#);
+        let tree = world.repo().tree_of(&world.commit()).unwrap();
+        sh(r#"printf b > "$(printf '\377')""#);
+        assert!(!world.repo().shown(&tree).unwrap().is_surely_at(world.dir.path()));
     }
 
     #[test]
