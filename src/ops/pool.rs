@@ -4,7 +4,6 @@
 //! content (`git::Shown`, and where that is not sure git with a private index), so that flags in the worktree's own
 //! index (assume-unchanged, skip-worktree) hide nothing.
 
-use std::cell::OnceCell;
 use std::path::Path;
 
 use crate::domain::oid::Oid;
@@ -24,8 +23,8 @@ pub(crate) struct Checkout {
     worktree: Worktree,
     commit: Oid,
     tree: Oid,
-    /// What it has to show.
-    shown: OnceCell<Shown>,
+    /// What it has to show; None until that was found out.
+    shown: Option<Shown>,
     _lock: FileLock,
 }
 
@@ -59,8 +58,8 @@ impl Slot {
         let path = worktrees::make_root(cx)?.join(format!("gate-{}", self.number));
         let worktree = ensure(cx, &path, commit)?;
         let tree = cx.repo.tree_of(commit)?;
-        let (slot, shown) = (self.number, OnceCell::new());
-        let checkout = Checkout { slot, worktree, commit: commit.clone(), tree, shown, _lock: self.lock };
+        let (slot, commit) = (self.number, commit.clone());
+        let mut checkout = Checkout { slot, worktree, commit, tree, shown: None, _lock: self.lock };
         checkout.make_exact(cx)?;
         Ok(checkout)
     }
@@ -110,7 +109,7 @@ impl Checkout {
         Ok(fs::write_atomic(&link, wanted.as_bytes(), 0o644, Durability::None)?)
     }
 
-    fn make_exact(&self, cx: &Ctx) -> Result<(), OpError> {
+    fn make_exact(&mut self, cx: &Ctx) -> Result<(), OpError> {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
         self.mend_link()?;
@@ -121,8 +120,7 @@ impl Checkout {
         let run = || commands.iter().try_for_each(|command| command.run()?.checked().map(drop));
         let (made, shown) = beside(run, || cx.repo.shown(&self.tree));
         made?;
-        let shown = shown?;
-        self.shown.get_or_init(|| shown);
+        self.shown = Some(shown?);
         // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
         fs::remove_special(&self.worktree.path)?;
         if let Err(first) = self.verify(cx) {
@@ -146,7 +144,7 @@ impl Checkout {
     }
 
     fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
-        if self.shown.get().is_some_and(|shown| shown.is_surely_at(&self.worktree.path)) {
+        if self.shown.as_ref().is_some_and(|shown| shown.is_surely_at(&self.worktree.path)) {
             return Ok(Vec::new());
         }
         let dir = tempfile::Builder::new()
