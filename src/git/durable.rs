@@ -262,10 +262,14 @@ fn persist_loose(
 
 impl Repo {
     /// Writes objects as one pack of ours. With `Durability::Commit` all of it survives a power cut after this.
-    pub fn persist(&self, pending: &[Pending], durability: Durability) -> Result<(), GitError> {
+    pub fn persist<'p>(
+        &self,
+        pending: impl IntoIterator<Item = &'p Pending>,
+        durability: Durability,
+    ) -> Result<(), GitError> {
         let mut pack = Pack::new(self.gix.object_hash());
         let mut known = BTreeMap::new();
-        for (oid, object) in pending.iter().flat_map(|pending| &pending.objects) {
+        for (oid, object) in pending.into_iter().flat_map(|pending| &pending.objects) {
             if known.insert(oid.clone(), object.clone()).is_none() {
                 pack.add(oid, object.0, &object.1)?;
             }

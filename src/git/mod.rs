@@ -5,6 +5,7 @@
 //! scrubs git's own variables and switches hooks and automatic maintenance off. The only writer is
 //! `durable`. Deliberately absent: anything that knows tasks, verdicts or the layout of the state.
 
+mod chain;
 mod command_line;
 mod commit;
 mod config;
@@ -29,6 +30,7 @@ mod worktree;
 #[cfg(test)]
 mod world;
 
+pub use chain::{Chain, Link};
 pub use commit::MergeTree;
 pub use config::Settings;
 pub use diff::{FileChange, FileStatus};

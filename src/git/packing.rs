@@ -178,9 +178,15 @@ impl Repo {
     }
 
     /// Removes packs that were being written or removed when their process was killed:
-    /// they have a temporary name or no index, and nobody is at them, because whoever writes one holds `write.lock` or `pack.lock`, which the caller has.
+    /// they have a temporary name or no index, and nobody is at them, because whoever writes one
+    /// holds `flush.lock` or `pack.lock`, which the caller has.
     fn clear_cut_off(&self) -> Result<(), FsError> {
-        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("write.lock"))? else { return Ok(()) };
+        // Older programs write packs under the first of these.
+        let mut locks = Vec::new();
+        for name in ["write.lock", "flush.lock"] {
+            let Some(lock) = FileLock::try_acquire(&self.orch_dir().join(name))? else { return Ok(()) };
+            locks.push(lock);
+        }
         for keep in self.own_keeps()? {
             let stem = keep.with_extension("");
             if !fs::exists(&stem.with_extension("idx")) {

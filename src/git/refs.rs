@@ -101,6 +101,16 @@ impl Repo {
         Ok(Cas::Moved)
     }
 
+    /// Makes durable where a ref of ours is, which somebody moved who may not have come to that. git's own, in a table, is
+    /// durable as soon as it is there.
+    pub fn flush_ref(&self, name: &str, durability: Durability) -> Result<(), GitError> {
+        let path = self.common_dir().join(name);
+        match path.parent().filter(|_| durability == Durability::Commit && !self.is_reftable()) {
+            Some(dir) => Ok(fs::sync_dir(dir)?),
+            None => Ok(()),
+        }
+    }
+
     fn cas_by_program(&self, change: &RefChange, durability: Durability) -> Result<Cas, GitError> {
         let zero = "0".repeat(self.oid_len());
         let old = change.old.id().map_or(zero.as_str(), Oid::as_str);

@@ -14,9 +14,7 @@ use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::records::{self, Meta};
 use crate::store::snapshot::Snapshot;
-use crate::store::transaction::{Author, LOCK_PATIENCE, Signed, Store};
-use crate::sys::clock::Clock;
-use crate::sys::lock::FileLock;
+use crate::store::transaction::{Author, Signed, Store};
 use crate::sys::random;
 
 /// The action by which a claim becomes confirmed.
@@ -25,7 +23,7 @@ const CONFIRM: &str = "task.confirm";
 impl Store<'_> {
     /// Makes the state. Fails with `Contended` if it exists already.
     pub fn create(&self, author: &Author, now: Timestamp, meta: &Meta) -> Result<Oid, StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let _alone = self.alone()?;
         let change = ChangeId::from_bits(random::bits40());
         let entry = AuditEntry {
             action: "state.create".into(),
@@ -55,7 +53,7 @@ impl Store<'_> {
 
     /// Adopts a state that was fetched: this clone has none of its own.
     pub fn adopt(&self, tip: &Oid) -> Result<(), StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let _alone = self.alone()?;
         let theirs = Snapshot::at(self.repo, tip.clone())?;
         theirs.meta()?;
         admit::changes(None, &theirs)?;

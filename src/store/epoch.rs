@@ -32,9 +32,8 @@ use crate::store::ledger;
 use crate::store::records::{self, FORMAT, Meta};
 use crate::store::shelf::Files;
 use crate::store::snapshot::Snapshot;
-use crate::store::transaction::{Author, LOCK_PATIENCE, Signed, Store};
+use crate::store::transaction::{Author, Signed, Store};
 use crate::sys::clock::Clock;
-use crate::sys::lock::FileLock;
 use crate::sys::random;
 
 /// Where former tips are kept.
@@ -90,7 +89,7 @@ impl<'r> Store<'r> {
 
     /// Begins a new epoch: lets the history go, unless anything of it is younger than `floor`.
     pub fn squash(&self, author: &Author, floor: Timestamp) -> Result<Result<Squashed, Young>, StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        let _alone = self.alone()?;
         let Plan { ours, meta, entries } = match self.plan(floor)? {
             Ok(plan) => plan,
             Err(young) => return Ok(Err(young)),

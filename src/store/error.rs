@@ -2,6 +2,7 @@
 
 use crate::git::GitError;
 use crate::policy::grant::ModeRefusal;
+use crate::sys::fs::FsError;
 use crate::sys::lock::LockError;
 
 /// What can go wrong with the state.
@@ -67,6 +68,12 @@ pub enum StoreError {
     /// The repository failed.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+impl From<FsError> for StoreError {
+    fn from(error: FsError) -> Self {
+        Self::Git(error.into())
+    }
 }
 
 /// Why a change of state did not happen.

@@ -6,7 +6,7 @@
 //! evaluated counts, a refusal too, only once the ref has moved: otherwise everybody evaluates again.
 //!
 //! Invariants: a batch that is open has somebody who has the turn or waits for it, so that it is always published or
-//! given up. Deliberately absent: other processes, which wait for `write.lock`; it is held as long as a batch is open.
+//! given up. Deliberately absent: other processes, of which `flush` takes care.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crate::domain::oid::Oid;
-use crate::git::{Packing, Pending};
+use crate::git::{Chain, Pending};
 use crate::sys::clock::Clock;
 use crate::sys::lock::FileLock;
 
@@ -40,18 +40,26 @@ pub(super) struct Open {
     pub(super) base: Oid,
     /// Where it shall be.
     pub(super) head: Oid,
-    /// What the commits in between are made of.
+    /// What it was made of in turn: other processes' changes, which wait to be flushed.
+    pub(super) chain: Chain,
+    /// What our own commits are made of.
     pub(super) written: Vec<Pending>,
-    /// Whether packs should be put together afterwards.
-    pub(super) packing: Packing,
+    /// The right to flush, if nobody else wanted anything.
+    pub(super) flush: Option<FileLock>,
     members: Vec<(u64, Thread)>,
     /// Last, so that it is let go of when the rest is gone.
-    _lock: FileLock,
+    lock: Option<FileLock>,
 }
 
 impl Open {
-    pub(super) fn new(base: Oid, packing: Packing, lock: FileLock) -> Self {
-        Self { head: base.clone(), base, written: Vec::new(), packing, members: Vec::new(), _lock: lock }
+    pub(super) fn new(base: Oid, chain: Chain, lock: FileLock, flush: Option<FileLock>) -> Self {
+        let head = chain.head().unwrap_or(&base).clone();
+        Self { base, head, chain, written: Vec::new(), flush, members: Vec::new(), lock: Some(lock) }
+    }
+
+    /// Lets other processes evaluate.
+    pub(super) fn unlock(&mut self) {
+        self.lock = None;
     }
 }
 
@@ -61,7 +69,7 @@ struct Queue {
     /// Whether somebody has the turn.
     busy: bool,
     waiting: VecDeque<(u64, Thread)>,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     ended: BTreeMap<u64, End>,
 }
 
@@ -80,7 +88,7 @@ pub(super) struct Turn<'g> {
     end: End,
     passed: bool,
     /// The batch, if those before left one.
-    pub(super) open: Option<Open>,
+    pub(super) open: Option<Box<Open>>,
 }
 
 /// What became of a turn that was to be passed on.

@@ -26,7 +26,6 @@ use crate::store::snapshot::Snapshot;
 use crate::store::transaction::{Author, Edit, Store};
 use crate::sys::clock::Clock;
 use crate::sys::failpoint::{self, Point};
-use crate::sys::lock::FileLock;
 use crate::sys::random;
 
 const TRIES: u32 = 20;
@@ -139,7 +138,7 @@ impl<'r> Store<'r> {
         cause: &str,
         adopt: bool,
     ) -> Result<Joined, StoreError> {
-        let _lock = FileLock::acquire(&self.lock_path(), super::transaction::LOCK_PATIENCE, Clock)?;
+        let _alone = self.alone()?;
         failpoint::at(Point::StoreLocked);
         self.room();
         for _ in 0..TRIES {

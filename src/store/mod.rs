@@ -20,6 +20,7 @@ mod codec;
 mod epoch;
 mod error;
 mod findings;
+mod flush;
 #[cfg(test)]
 mod fuzz_tests;
 mod group;

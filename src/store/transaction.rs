@@ -6,7 +6,6 @@
 //! two identical intents never make the same commit and both believe they won.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Table;
@@ -14,18 +13,18 @@ use toml::Table;
 use crate::domain::actor::Actor;
 use crate::domain::control::Control;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
-use crate::domain::oid::{MaybeOid, Oid};
+use crate::domain::oid::Oid;
 use crate::domain::pass::StepPass;
 use crate::domain::session::Session;
 use crate::domain::stamp::Stamp;
 use crate::domain::task::{Move, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
-use crate::git::{Batch, Cas, NewCommit, Object, Packing, Pending, RefChange, Repo};
+use crate::git::{Batch, NewCommit, Object, Packing, Pending, Repo};
 use crate::policy::grant::{self, Action, Grant};
 use crate::store::codec::encode_task;
 use crate::store::error::{StoreError, TransactError};
-use crate::store::group::{End, Group, Open, Passed, Turn};
+use crate::store::group::{End, Group, Open, Passed};
 use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::passes::encode_pass;
@@ -34,7 +33,6 @@ use crate::store::snapshot::Snapshot;
 use crate::sys::clock::Clock;
 use crate::sys::failpoint::{self, Point};
 use crate::sys::fs::Durability;
-use crate::sys::lock::{FileLock, LockError};
 use crate::sys::random;
 
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -240,10 +238,6 @@ impl<'r> Store<'r> {
         Ok(self.repo.ref_target(STATE_REF)?)
     }
 
-    pub(super) fn lock_path(&self) -> PathBuf {
-        self.repo.orch_dir().join("write.lock")
-    }
-
     /// Changes the state by `intent`, which is evaluated on the tip and again whenever the tip moved.
     ///
     /// An intent that records no change makes no commit. Returns what the intent returned and the tip after it.
@@ -267,7 +261,8 @@ impl<'r> Store<'r> {
                 none => none.insert(self.open(left())?),
             };
             let evaluated = self.evaluate(open, author, action, &mut intent);
-            if open.written.is_empty() {
+            // What others have not published may never be: neither may what was made of it.
+            if open.written.is_empty() && open.chain.links.is_empty() {
                 return evaluated;
             }
             match turn.pass() {
@@ -275,7 +270,7 @@ impl<'r> Store<'r> {
                 Passed::Ended(End::GivenUp) => {}
                 Passed::Ended(End::Unknown) => return Err(StoreError::NotReadBack.into()),
                 Passed::Publish(turn) => {
-                    if let Some(packing) = self.publish(turn)? {
+                    if let Some(packing) = self.publish(turn, left())? {
                         if packing != Packing::NotYet {
                             self.tidy();
                         }
@@ -285,20 +280,6 @@ impl<'r> Store<'r> {
             }
         }
         Err(StoreError::Contended { tries: TRIES }.into())
-    }
-
-    fn busy(&self) -> LockError {
-        let (path, holder) = (self.lock_path(), format!("process {}", std::process::id()));
-        LockError::Busy { path, holder, seconds: LOCK_PATIENCE.as_secs() }
-    }
-
-    /// Takes the lock and begins a batch on the tip.
-    fn open(&self, patience: Duration) -> Result<Open, StoreError> {
-        let lock = FileLock::acquire_in_turn(&self.lock_path(), patience, Clock)?;
-        failpoint::at(Point::StoreLocked);
-        let packing = self.room();
-        let base = self.tip()?.ok_or(StoreError::NoState)?;
-        Ok(Open::new(base, packing, lock))
     }
 
     /// Evaluates an intent on what the batch made of the state, and adds what it did. One that fails adds nothing.
@@ -335,28 +316,6 @@ impl<'r> Store<'r> {
         refuse_large(snapshot, &files)?;
         let (commit, written) = self.write(Some(snapshot), &files, signed)?;
         Ok((value, commit, Some(written)))
-    }
-
-    /// Sees to it that there is room for one more pack, and says whether small ones should be put together. What goes
-    /// wrong here must not keep anybody from a change.
-    pub(super) fn room(&self) -> Packing {
-        let packing = self.repo.packing().and_then(|packing| {
-            if packing == Packing::Pressing {
-                self.repo.make_room(self.durability)?;
-            }
-            Ok(packing)
-        });
-        packing.unwrap_or_else(|error| {
-            tracing::warn!(%error, "no room was made for another pack of the state");
-            Packing::NotYet
-        })
-    }
-
-    /// Puts small packs together. The change is made: what goes wrong here is tried again after the next.
-    fn tidy(&self) {
-        if let Err(error) = self.repo.pack_together(self.durability) {
-            tracing::warn!(%error, "small packs of the state were not put together");
-        }
     }
 
     fn begin<'s, E: std::error::Error + 'static>(
@@ -398,49 +357,6 @@ impl<'r> Store<'r> {
             tasks: BTreeMap::new(),
             changes: Vec::new(),
         })
-    }
-
-    /// Writes what is in the batch and moves the ref; None if the tip moved meanwhile.
-    fn publish(&self, mut turn: Turn<'_>) -> Result<Option<Packing>, StoreError> {
-        let Some(open) = turn.open.as_mut() else { return Ok(None) };
-        self.repo.persist(&open.written, self.durability)?;
-        let (base, head, packing) = (open.base.clone(), open.head.clone(), open.packing);
-        let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Id(base), new: head.clone() };
-        let moved = self.repo.cas(&change, self.durability);
-        if moved.is_err() && self.tip().map_or(true, |now| now.as_ref() == Some(&head)) {
-            // It moved, and what came after that failed: nobody may do it once more.
-            turn.unknown();
-        }
-        match moved? {
-            Cas::Lost(_) => Ok(None),
-            Cas::Moved => {
-                failpoint::at(Point::StoreMoved);
-                // A peer reported success for claims that were rolled back: what is acknowledged is what reads back.
-                // Another writer may be ahead already; then our commit is its ancestor.
-                let now = self.tip()?.ok_or(StoreError::NotReadBack)?;
-                if now == head || self.repo.is_ancestor(&head, &now)? {
-                    turn.published();
-                    failpoint::at(Point::StoreDone);
-                    Ok(Some(packing))
-                } else {
-                    turn.unknown();
-                    Err(StoreError::NotReadBack)
-                }
-            }
-        }
-    }
-
-    /// Writes what no ref leads to yet. Under the lock, as all packs of ours: whoever clears up takes one without an index
-    /// for what a killed process left.
-    pub(super) fn persist_alone(&self, written: Pending) -> Result<(), StoreError> {
-        let lock = FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock)?;
-        let packing = self.room();
-        self.repo.persist(&[written], self.durability)?;
-        drop(lock);
-        if packing != Packing::NotYet {
-            self.tidy();
-        }
-        Ok(())
     }
 
     /// A commit of the tree of `base` (None: an empty one) with `files` changed. Durable once its objects are persisted.

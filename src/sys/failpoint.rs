@@ -39,6 +39,8 @@ points! {
     StoreTree = "store.tree",
     /// Its commit, too.
     StoreCommit = "store.commit",
+    /// What was made is in the file of what waits for a flush; nobody was asked to flush it.
+    ChainNoted = "chain.noted",
     /// A pack and its index are written under temporary names.
     PackWritten = "pack.written",
     /// They are flushed.

@@ -1,7 +1,7 @@
 //! Kernel locks (`flock`): held by an open file, gone with the process however it ends.
 //!
 //! Lock order, to be kept by everyone who holds two: `queue.lock` (moves of trunk) before `worktree.lock`
-//! before `write.lock` (the state). A session's liveness lock is never waited for.
+//! before `write.lock` (the state) before `flush.lock`. A session's liveness lock is never waited for.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -330,7 +330,7 @@ fn a_stale_lock_of_a_killed_process_is_cleared_or_named() {
     assert_eq!(titles(&repo, &[]).len(), 1, "readers don't mind");
     repo.sh("rm .git/refs/orch/state.lock").success();
     // Kernel locks end with their process, whatever is in the file.
-    for lock in ["write.lock", "worktree.lock", "index.lock", "queue.lock", "fetch.lock"] {
+    for lock in ["write.lock", "flush.lock", "worktree.lock", "index.lock", "queue.lock", "fetch.lock"] {
         repo.write(&format!(".git/orch/{lock}"), "process 1\n");
     }
     repo.write(".git/index.lock", "");

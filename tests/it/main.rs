@@ -32,6 +32,8 @@ mod events;
 #[cfg(test)]
 mod flakes;
 #[cfg(test)]
+mod flush;
+#[cfg(test)]
 mod format;
 #[cfg(test)]
 mod guard;

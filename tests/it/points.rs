@@ -29,6 +29,8 @@ enum Story {
     Sync,
     /// A clone has the remote confirm a claim.
     Claim,
+    /// Processes wait for each other: `tests/it/flush.rs`.
+    Waiting,
 }
 
 /// A story that comes to a point. Others may, too.
@@ -51,6 +53,7 @@ fn story_with(point: Point) -> Story {
         | Point::StoreDone
         | Point::IndexWritten
         | Point::IndexDone => Story::Alone,
+        Point::ChainNoted => Story::Waiting,
         Point::PacksJoined | Point::PacksHalfGone => Story::Packing,
         Point::RemoteFetched | Point::ClaimForgotten | Point::SyncTracked => Story::Sync,
         Point::RemoteAsked | Point::RemotePushed | Point::ClaimNoted | Point::ClaimArrived => Story::Claim,

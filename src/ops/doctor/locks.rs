@@ -66,7 +66,7 @@ fn judge(cx: &Ctx, path: &Path, whose: Whose, living: &Living, mend: Mend) -> Re
 
 /// Removes a lock of one of our refs, under the lock that all our writers hold.
 fn remove(cx: &Ctx, path: &Path, old: &str) -> Result<Check, OpError> {
-    let Some(_lock) = FileLock::try_acquire(&cx.file("write.lock"))? else {
+    let Some(_lock) = FileLock::try_acquire(&cx.file("flush.lock"))? else {
         return Ok(Check::note(NAME, format!("{old}; the state is being written")).at_path(path));
     };
     fs::remove_file_if_there(path)?;

@@ -1,0 +1,189 @@
+//! Processes that change the state at once share a flush; whoever of them is killed, or fails, takes nobody along.
+//!
+//! The test holds `flush.lock` as somebody does who flushes, until all that it started wait for it.
+
+use git_orch::git::Repo;
+use git_orch::store::{STATE_REF, Store};
+use git_orch::sys::failpoint::Point;
+use git_orch::sys::fs::Durability;
+use git_orch::sys::lock::FileLock;
+
+use crate::env::{ORCH, TestEnv, TestRepo};
+use crate::project::wait_for;
+use crate::run::Running;
+use crate::store::env;
+
+fn set_up() -> TestRepo {
+    let repo = TestEnv::new().repo("mine");
+    repo.orch(&["init"]).success();
+    repo.orch(&["list"]).success();
+    repo
+}
+
+fn flush_lock(repo: &TestRepo) -> FileLock {
+    FileLock::try_acquire(&repo.path(".git/orch/flush.lock")).expect("it can be made").expect("nobody has it")
+}
+
+/// How many processes' changes wait for a flush.
+fn waiting(repo: &TestRepo) -> usize {
+    let opened = Repo::discover(&repo.path("."), &env()).expect("opens");
+    let tip = Store::new(&opened, Durability::Commit).tip().expect("readable").expect("there is a state");
+    opened.chain(&repo.path(".git/orch/flush.chain"), &tip).expect("readable").links.len()
+}
+
+/// Starts `git orch add`, which gets as far as to wait for a flush behind `before` others.
+fn start(repo: &TestRepo, title: &str, before: usize, kill_at: Option<&str>) -> Running {
+    let cmd = repo.cmd(ORCH).args(&["add", title]);
+    let cmd = match kill_at {
+        Some(point) => cmd.var("ORCH_TEST_KILL_AT", point),
+        None => cmd,
+    };
+    let running = cmd.spawn();
+    wait_for("its change waits for a flush", || waiting(repo) > before);
+    if kill_at != Some(Point::ChainNoted.name()) {
+        is_in_line(repo, &running);
+    }
+    running
+}
+
+/// Waits until it sleeps until it gets the lock: those who do get it in turn.
+fn is_in_line(repo: &TestRepo, running: &Running) {
+    let threads = format!("cat /proc/{}/task/*/stat", running.pid());
+    wait_for("it waits for the lock", || repo.sh(&threads).any().stdout.contains("(lock) S"));
+}
+
+/// How many tasks have this title, of which the history has as many beginnings.
+#[track_caller]
+fn count(repo: &TestRepo, title: &str) -> usize {
+    let tasks = repo.orch(&["list", "--all", "--json"]).success().json();
+    let ids = tasks.as_array().expect("a list").iter().filter(|task| task["title"] == title);
+    ids.count()
+}
+
+#[track_caller]
+fn is_sound(repo: &TestRepo) {
+    repo.git(&["fsck", "--strict", "--full", "--no-dangling"]).success();
+    repo.cmd(ORCH).args(&["doctor"]).var("ORCH_TEST_CLOCK", "7200000").run().success();
+    let tasks = repo.orch(&["list", "--all", "--json"]).success().json();
+    let added = repo.orch(&["log", "--json"]).success().stdout.matches("task.add").count();
+    assert_eq!(added, tasks.as_array().expect("a list").len(), "each change is recorded once");
+}
+
+fn packs(repo: &TestRepo) -> usize {
+    repo.sh("ls .git/objects/pack/*.keep | wc -l").success().line().parse().expect("a number")
+}
+
+#[test]
+fn those_that_wait_are_flushed_together() {
+    let repo = set_up();
+    let commits = || -> usize {
+        repo.git(&["rev-list", "--count", STATE_REF]).success().line().parse().expect("a number")
+    };
+    let before = (packs(&repo), commits());
+    let lock = flush_lock(&repo);
+    let titles: Vec<String> = (0..8).map(|n| format!("task {n}")).collect();
+    let started: Vec<Running> = (0..).zip(&titles).map(|(n, title)| start(&repo, title, n, None)).collect();
+    assert_eq!(count(&repo, "task 0"), 0, "what waits is no part of the state yet");
+    drop(lock);
+    for running in started {
+        let id = running.wait().success().line();
+        repo.orch(&["show", &id]).success();
+    }
+    assert_eq!((packs(&repo), commits()), (before.0 + 1, before.1 + 8), "one flush for all, a commit each");
+    for title in &titles {
+        assert_eq!(count(&repo, title), 1);
+    }
+    is_sound(&repo);
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_never_happens() {
+    let repo = set_up();
+    let lock = flush_lock(&repo);
+    let mut killed = start(&repo, "killed", 0, None);
+    killed.kill();
+    killed.wait().any();
+    drop(lock);
+    assert_eq!(waiting(&repo), 1, "it is left behind");
+    repo.orch(&["add", "later"]).success();
+    assert_eq!((count(&repo, "killed"), count(&repo, "later")), (0, 1));
+    is_sound(&repo);
+}
+
+#[test]
+fn who_began_with_the_change_of_one_who_was_killed_keeps_both() {
+    let repo = set_up();
+    let lock = flush_lock(&repo);
+    let mut killed = start(&repo, "killed", 0, None);
+    let after = start(&repo, "after", 1, None);
+    killed.kill();
+    killed.wait().any();
+    drop(lock);
+    after.wait().success();
+    assert_eq!((count(&repo, "killed"), count(&repo, "after")), (1, 1));
+    is_sound(&repo);
+}
+
+#[test]
+fn a_refusal_that_came_of_what_waits_stands_only_if_that_is_published() {
+    let repo = set_up();
+    let id = repo.orch(&["add", "wanted"]).success().line();
+    let lock = flush_lock(&repo);
+    let mut first = repo.cmd(ORCH).args(&["close", &id, "--reason", "x"]).spawn();
+    wait_for("it waits for a flush", || waiting(&repo) == 1);
+    let second = repo.cmd(ORCH).args(&["start", &id, "--no-worktree"]).spawn();
+    is_in_line(&repo, &second);
+    first.kill();
+    first.wait().any();
+    // Whoever moves the ref besides makes all that waits begin anew; here it is a plain `git`.
+    let moved = "git commit-tree -p refs/orch/state -m x refs/orch/state^{tree}";
+    let other = repo.sh(moved).success().line();
+    repo.git(&["-c", "core.hooksPath=/dev/null", "update-ref", STATE_REF, &other]).success();
+    drop(lock);
+    second.wait().success();
+    let task = repo.orch(&["show", &id, "--json"]).success().json();
+    assert_eq!(task["status"], "claimed", "the one that would have closed it did not");
+}
+
+#[test]
+fn a_flush_that_fails_fails_for_who_made_it() {
+    let repo = set_up();
+    let lock = flush_lock(&repo);
+    let first = start(&repo, "first", 0, None);
+    let second = start(&repo, "second", 1, None);
+    // A git has the ref, for longer than anybody waits.
+    repo.write(".git/refs/orch/state.lock", "");
+    drop(lock);
+    let (tell, told) = std::sync::mpsc::channel();
+    for (name, running) in [("first", first), ("second", second)] {
+        let tell = tell.clone();
+        std::thread::spawn(move || tell.send((name, running.wait().any().status())));
+    }
+    let (failed, status) = told.recv().expect("one ends");
+    assert_ne!(status, 0, "{failed}: it can't be done");
+    repo.sh("rm .git/refs/orch/state.lock").success();
+    let (done, status) = told.recv().expect("the other ends");
+    assert_eq!(status, 0, "{done}");
+    assert_eq!((count(&repo, failed), count(&repo, done)), (0, 1));
+    is_sound(&repo);
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_flush_that_is_killed_takes_nobody_along() {
+    let first = Point::ALL.iter().position(|point| *point == Point::ChainNoted).expect("it is one");
+    let last = Point::ALL.iter().position(|point| *point == Point::StoreDone).expect("it is one");
+    for point in &Point::ALL[first..=last] {
+        let repo = set_up();
+        let lock = flush_lock(&repo);
+        let killed = start(&repo, "killed", 0, Some(point.name()));
+        let after = start(&repo, "after", usize::from(*point != Point::ChainNoted), None);
+        drop(lock);
+        assert_eq!(killed.wait().any().signal(), Some(9), "{point:?}: it flushes");
+        after.wait().success();
+        // The one that is killed at once may be gone before anybody begins with what it did.
+        let expected = if *point == Point::ChainNoted { count(&repo, "killed") } else { 1 };
+        assert_eq!((count(&repo, "killed"), count(&repo, "after")), (expected, 1), "{point:?}");
+        is_sound(&repo);
+    }
+}
