@@ -24,6 +24,11 @@ const LOCK: &str = "pack.lock";
 const LARGE_LOCK: &str = "repack.lock";
 /// Up to so many objects are compared anew when large packs are put together: some seconds.
 const AFRESH: u64 = 50_000;
+/// How those are compared. git does not compare objects that lie in one pack already, and `join` looked for few deltas.
+const COMPARED: [&str; 4] = ["--no-reuse-delta", "--no-reuse-object", "--window=50", "--depth=50"];
+/// How packs whose objects were compared become one: deltas stay. Chains may be longer, or what is whole in one of them
+/// could not become a delta of what is in another.
+const MERGED: [&str; 2] = ["--window=50", "--depth=250"];
 /// How long is waited for whoever holds one.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A pack with fewer objects is small.
@@ -123,7 +128,7 @@ impl Repo {
         let _large = FileLock::acquire(&self.orch_dir().join(LARGE_LOCK), PATIENCE, Clock)?;
         let packs = self.own_packs()?;
         match packs.get(..chosen(&packs)) {
-            Some(chosen) if chosen.len() > 1 => self.repack(chosen, durability),
+            Some(chosen) if chosen.len() > 1 => self.repack(chosen, AFRESH, durability),
             Some(_) | None => Ok(()),
         }
     }
@@ -156,25 +161,39 @@ impl Repo {
         if packs.len() < many || chosen.len() < 2 {
             return Ok(0);
         }
-        self.repack(chosen, durability)?;
+        self.repack(chosen, AFRESH, durability)?;
         Ok(chosen.len())
     }
 
-    /// Makes one of `packs` by `git pack-objects`, which finds deltas that `join` does not look for. Only what changes
-    /// names of packs is done under the lock that others wait for.
-    fn repack(&self, packs: &[Own], durability: Durability) -> Result<(), GitError> {
+    /// Makes one of `packs`, smallest first, by `git pack-objects`, which finds deltas that `join` does not look for. If
+    /// they have more objects than `most`, the small ones are compared by themselves before the large ones get them:
+    /// what was not compared by then would never be.
+    fn repack(&self, packs: &[Own], most: u64, durability: Durability) -> Result<(), GitError> {
+        let (young, old) = packs.split_at(young(packs, most));
+        let mut left = old.to_vec();
+        if !young.is_empty() {
+            left.push(self.replace(young, &COMPARED, durability)?);
+        }
+        if left.len() > 1 { self.replace(&left, &MERGED, durability).map(drop) } else { Ok(()) }
+    }
+
+    /// Puts one pack in the place of `packs`. Only what changes names of packs is done under the lock that others wait
+    /// for.
+    fn replace(&self, packs: &[Own], how: &[&str], durability: Durability) -> Result<Own, GitError> {
         let scratch = self.orch_dir().join("packing");
         // What is in there is of one that was killed.
         if fs::exists(&scratch) {
             fs::remove_dir_all(&scratch)?;
         }
         fs::create_dir_all(&scratch)?;
-        let new = self.write_together(packs, &scratch)?;
+        let new = self.write_together(packs, how, &scratch)?;
         let lock = FileLock::acquire(&self.orch_dir().join(LOCK), PATIENCE, Clock)?;
-        self.publish(&new, durability)?;
+        let stem = self.publish(&new, durability)?;
         remove_all(packs, &new.file_name().unwrap_or_default().to_string_lossy())?;
         drop(lock);
-        Ok(fs::remove_dir_all(&scratch)?)
+        fs::remove_dir_all(&scratch)?;
+        let bytes = fs::size(&stem.with_extension("pack")).unwrap_or(0);
+        Ok(Own { stem, objects: packs.iter().map(|pack| pack.objects).sum(), bytes })
     }
 
     /// Removes packs that were being written or removed when their process was killed:
@@ -203,7 +222,7 @@ impl Repo {
     }
 
     /// One pack with everything that is in `packs`, below `scratch`; its path without a suffix.
-    fn write_together(&self, packs: &[Own], scratch: &Path) -> Result<PathBuf, GitError> {
+    fn write_together(&self, packs: &[Own], how: &[&str], scratch: &Path) -> Result<PathBuf, GitError> {
         let names: String = packs
             .iter()
             .filter_map(|pack| {
@@ -211,11 +230,7 @@ impl Repo {
             })
             .collect();
         let args = ["pack-objects", "--stdin-packs", "--delta-base-offset", "--threads=1", "--quiet"];
-        // git does not compare objects that lie in one pack already, and `join` looked for few deltas.
-        let afresh = ["--no-reuse-delta", "--no-reuse-object", "--window=50", "--depth=50"];
-        let few = packs.iter().map(|pack| pack.objects).sum::<u64>() <= AFRESH;
-        let afresh: &[&str] = if few { &afresh } else { &[] };
-        let git = self.git(args).args(afresh).args([scratch.join("pack")]);
+        let git = self.git(args).args(how).args([scratch.join("pack")]);
         let output = git.stdin(names).run()?.checked()?;
         let stem = scratch.join(format!("pack-{}", output.text()));
         let new = self.index_of(&stem)?;
@@ -235,8 +250,8 @@ impl Repo {
         gix::odb::pack::index::File::at(path, self.gix.object_hash()).map_err(GitError::gix(tried))
     }
 
-    /// Moves the pack at `stem` to the others: what keeps it first, its index last.
-    fn publish(&self, stem: &Path, durability: Durability) -> Result<(), GitError> {
+    /// Moves the pack at `stem` to the others: what keeps it first, its index last. Says where it is then.
+    fn publish(&self, stem: &Path, durability: Durability) -> Result<PathBuf, GitError> {
         let dir = self.pack_dir();
         let to = |from: &Path| dir.join(from.file_name().unwrap_or_default());
         if durability == Durability::Commit {
@@ -252,7 +267,7 @@ impl Repo {
         if durability == Durability::Commit {
             fs::sync_dir(&dir)?;
         }
-        Ok(())
+        Ok(to(stem))
     }
 
     /// Reads again what was not found the first time, in the packs that are there now, and then once nobody puts packs
@@ -311,6 +326,16 @@ fn remove_all(packs: &[Own], but: &str) -> Result<(), FsError> {
     packs.iter().filter(|pack| pack.stem.file_name().is_none_or(|name| name != but)).try_for_each(remove)
 }
 
+/// How many of `packs`, smallest first, have no more objects than `most` together.
+fn young(packs: &[Own], most: u64) -> usize {
+    let mut sum = 0_u64;
+    let few = packs.iter().take_while(|pack| {
+        sum = sum.saturating_add(pack.objects);
+        sum <= most
+    });
+    few.count()
+}
+
 /// How many of `packs`, smallest first, are put together.
 fn chosen(packs: &[Own]) -> usize {
     let mut sum = 0_u64;
@@ -325,6 +350,51 @@ fn chosen(packs: &[Own]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::oid::Oid;
+    use crate::git::pack::Pack;
+    use crate::git::world::World;
+
+    /// A pack of ours with these files, each whole.
+    fn pack_of(repo: &Repo, files: &[String]) {
+        let mut pack = Pack::new(repo.gix.object_hash());
+        for file in files {
+            let id = gix::objs::compute_hash(repo.gix.object_hash(), gix::objs::Kind::Blob, file.as_bytes());
+            let id = Oid::parse(&id.unwrap().to_string()).unwrap();
+            pack.add(&id, gix::objs::Kind::Blob, file.as_bytes()).unwrap();
+        }
+        repo.persist_pack(&pack.finish().unwrap(), Durability::None).unwrap();
+    }
+
+    #[test]
+    fn what_goes_to_a_large_pack_is_compared_before() {
+        for (most, all_compared) in [(0, false), (20, true)] {
+            let world = World::new("sha1");
+            let repo = world.repo();
+            let lines = |salt: u32| (0..300_u32).map(move |n| format!("{:08x}\n", n.wrapping_mul(salt)));
+            let versions: Vec<String> =
+                (0..16).map(|n| lines(0x9e37_79b9).chain([format!("version {n:02}\n")]).collect()).collect();
+            let others: Vec<String> = (0..30)
+                .map(|n| lines(0x0100_0193 + 2 * n).take(250 - usize::try_from(n).unwrap()).collect())
+                .collect();
+            for files in [&versions[..8], &versions[8..], &others] {
+                pack_of(&repo, files);
+            }
+            let packs = repo.own_packs().unwrap();
+            assert_eq!(packs.len(), 3);
+            repo.repack(&packs, most, Durability::None).unwrap();
+            let [pack] = &repo.own_packs().unwrap()[..] else { panic!("one is left") };
+            assert_eq!(pack.objects, 46);
+            let index = pack.file("idx").to_string_lossy().into_owned();
+            let listed = world.git(&["verify-pack", "-v", &index]);
+            // An id, a kind, three numbers, and of a delta its depth and its base. A whole version has so many bytes.
+            let size = versions[0].len().to_string();
+            let whole = listed.lines().filter(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                fields.len() == 5 && fields[2] == size
+            });
+            assert_eq!(whole.count() == 1, all_compared, "{listed}");
+        }
+    }
 
     fn of(sizes: &[u64]) -> Vec<Own> {
         sizes.iter().map(|&bytes| Own { stem: PathBuf::from("x"), objects: bytes, bytes }).collect()
