@@ -17,10 +17,9 @@ use crate::ops::guardrails::Guarded;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, gateless, needs, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, gateless, logs, needs, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
-use crate::sys::fs;
 use crate::sys::signal::Interrupts;
 use crate::view::{
     ActionsView, AllowedView, Asked, Done, Held, HitView, IdleView, TaskView, VerdictView, Waiting,
@@ -209,11 +208,7 @@ pub(crate) const REVIEW_HINT: &str =
 /// A verdict as surfaces show it: the one that decided.
 pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String>) -> Option<VerdictView> {
     let verdict = judged.deciding()?;
-    let logs = cx.file("logs").join(judged.tree.as_str());
-    let log = |step: &str| {
-        let path = logs.join(format!("{step}.log"));
-        fs::exists(&path).then(|| path.display().to_string())
-    };
+    let log = |step: &str| logs::of(cx, verdict, step).map(|path| path.display().to_string());
     let asked = Asked {
         rev: rev.to_owned(),
         commit: judged.commit.to_string(),

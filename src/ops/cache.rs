@@ -9,6 +9,7 @@ use crate::gate::{self, Definition};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::judging::{self, Case};
+use crate::ops::logs;
 use crate::ops::people;
 use crate::ops::progress::Sink;
 use crate::ops::ralph::{self, Request};
@@ -99,7 +100,11 @@ pub fn verify(cx: &Ctx, commit: &Oid, sample: Option<usize>, sink: &mut Sink<'_>
         due: vec![true; wanted.len()],
     };
     let case = Case { request: &request, tree: &tree, config: &config };
-    let outcome = judging::run_due(cx, &case, (&part, &none), sink)?.outcome;
+    let ran = judging::run_due(cx, &case, (&part, &none), sink)?;
+    if let Some(logs) = &ran.logs {
+        logs::end(cx, logs, &part.hash());
+    }
+    let outcome = ran.outcome;
     let names: Vec<&str> = chosen.iter().map(|&index| definition.steps[index].name.as_str()).collect();
     let again: Vec<StepResult> =
         outcome.steps.into_iter().filter(|step| names.contains(&step.name.as_str())).collect();

@@ -4,6 +4,7 @@
 //! checkout, no sandbox and no setup either.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::config::{Accept, Config};
 use crate::domain::oid::Oid;
@@ -12,6 +13,7 @@ use crate::domain::verdict::{Scope, StepResult, Trust, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, RunContext, Subject, rule};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
+use crate::ops::logs;
 use crate::ops::observed::{self, Watch};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
@@ -93,7 +95,7 @@ pub(super) fn run(
             forward(gate::Event::StepFinished { result: Box::new(result.clone()) });
         }
         let outcome = Outcome { word: Word::Pass, rule: None, fact: None, steps, stop: None };
-        Ran { outcome, trust: Trust::Sandboxed, site: None, is_judged: true }
+        Ran { outcome, trust: Trust::Sandboxed, site: None, logs: None, is_judged: true }
     };
     if !ran.is_judged {
         return Ok((unsealed(cx, &ran.outcome, tree, definition), None));
@@ -107,6 +109,8 @@ pub(super) struct Ran {
     trust: Trust,
     /// Where it ran, if anything did: ours until what it left is kept.
     site: Option<Site>,
+    /// Where its logs are.
+    pub(super) logs: Option<PathBuf>,
     /// Whether it is worth a verdict: not where there is less of a sandbox than has to be.
     is_judged: bool,
 }
@@ -124,7 +128,7 @@ pub(super) fn run_due(
     room.refuse_networks(due.map(|(step, _)| (step.name.as_str(), step.network)))?;
     if let Some(fact) = room.refusal(config) {
         let outcome = Outcome::blocked(rule::SANDBOX, fact);
-        return Ok(Ran { outcome, trust: Trust::Unsandboxed, site: None, is_judged: false });
+        return Ok(Ran { outcome, trust: Trust::Unsandboxed, site: None, logs: None, is_judged: false });
     }
     let begun = room.furnish(cx, checkout, definition)?;
     if begun != *definition {
@@ -132,7 +136,7 @@ pub(super) fn run_due(
     }
     let mut limits = Limits::wall(None, &cx.interrupts);
     limits.deadline = request.deadline;
-    let log_dir = cx.file("logs").join(tree.as_str());
+    let log_dir = logs::begin(cx, tree);
     let (held, known) = (room.held(checkout.path()), reuse.results(definition));
     let ctx =
         RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, known: &known, held };
@@ -148,7 +152,8 @@ pub(super) fn run_due(
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();
     watch.keep(cx, &observed::Judged { tree, gate: &gate, ralph: &config.ralph }, &outcome);
-    Ok(Ran { outcome, trust: site.room.trust(), site: Some(site), is_judged: true })
+    let trust = site.room.trust();
+    Ok(Ran { outcome, trust, site: Some(site), logs: Some(log_dir), is_judged: true })
 }
 
 /// Makes the verdict of what a run came to, and records it.
@@ -159,7 +164,7 @@ fn conclude(
     ran: Ran,
     sink: &mut Sink<'_>,
 ) -> Result<(Verdict, Option<gate::Stop>), OpError> {
-    let Ran { mut outcome, trust, site, .. } = ran;
+    let Ran { mut outcome, trust, site, logs, .. } = ran;
     for result in &mut outcome.steps {
         result.key = reuse.keyed.iter().find(|k| k.step == result.name).map(|k| k.key.clone());
     }
@@ -168,10 +173,11 @@ fn conclude(
     let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
     let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
     let trust = reuse.trust().map_or(trust, |taken| taken.least(trust));
-    let subject =
-        Subject { tree, gate: &gate, made: cx.clock.now(), run, by: &by, tools: reuse.programs(), trust };
+    let made = logs.map_or_else(|| cx.clock.now(), |logs| logs::end(cx, &logs, &gate));
+    let subject = Subject { tree, gate: &gate, made, run, by: &by, tools: reuse.programs(), trust };
     let Some(mut verdict) = gate::verdict(&outcome, &subject, &verifier(cx)?) else {
-        return Ok((unsealed(cx, &outcome, tree, definition), outcome.stop));
+        let verdict = Verdict { made, ..unsealed(cx, &outcome, tree, definition) };
+        return Ok((verdict, outcome.stop));
     };
     regress::keep(cx, &verdict, &outcome.steps)?;
     match people::agent_above(cx) {

@@ -33,6 +33,7 @@ mod idle;
 mod judging;
 mod landed;
 mod lease;
+pub mod logs;
 pub mod maintain;
 mod making;
 pub mod merge;

@@ -556,3 +556,31 @@ fn two_runs_of_one_tree_read_each_its_own_report() {
     git_orch::sys::fs::write_new(&env.root().join("go"), b"", 0o644).expect("writable");
     word(second.wait(), "PASS");
 }
+
+#[test]
+fn each_run_of_a_tree_has_its_own_log_and_names_it() {
+    let env = TestEnv::new();
+    let root = env.root().display();
+    // The one that comes first has begun to print, and goes on when the other one is done.
+    let run = format!(
+        "if mkdir {root}/first 2>{root}/taken; then echo first; touch {root}/said; \
+         until test -e {root}/go; do sleep 0.02; done; else echo second; fi; false"
+    );
+    let project = Project::with(&env, &gate(&run));
+    let ralph = |args: &[&str]| project.repo.cmd(ORCH).args(&["ralph", "--json"]).args(args).spawn();
+    let printed = |outcome: Outcome| {
+        let log = outcome.code(1).json()["steps"][0]["log"].as_str().expect("a log").to_owned();
+        git_orch::sys::fs::read_string(std::path::Path::new(&log)).expect("it is there")
+    };
+    let first = ralph(&["--fresh"]);
+    wait_for("the first one", || env.root().join("said").exists());
+    assert_eq!(printed(ralph(&["--fresh"]).wait()), "second\n");
+    assert_eq!(printed(ralph(&[]).wait()), "second\n", "that of the verdict that is on record");
+    git_orch::sys::fs::write_new(&env.root().join("go"), b"", 0o644).expect("writable");
+    assert_eq!(printed(first.wait()), "first\n");
+    // Their number has an end.
+    for _ in 0..4 {
+        assert_eq!(printed(ralph(&["--fresh"]).wait()), "second\n");
+    }
+    assert_eq!(project.repo.sh("ls -d .git/orch/logs/*/*").success().lines().len(), 4);
+}

@@ -58,7 +58,7 @@ fn try_all(env: &TestEnv, lines: &[String]) -> Done {
     project.repo.git(&["switch", "--quiet", "-c", "tries"]).success();
     project.repo.commit("tries", &[("tries", &text)]);
     let done = project.repo.orch(&["ralph", "--json"]).any();
-    let log = project.repo.sh("cat .git/orch/logs/*/check.log").success();
+    let log = project.repo.sh("cat .git/orch/logs/*/*/check.log").success();
     assert!(!log.stdout.contains("OPEN"), "{}", log.stdout);
     assert_eq!(done.status(), 0, "{done}\n{}", log.stdout);
     log
