@@ -69,6 +69,7 @@ fn gate(task: Option<String>, event: Gate) -> Event {
         Gate::StepRetried { name, attempt, .. } => {
             Event::Note { task, text: format!("{name} failed; try {attempt}") }
         }
+        Gate::Stopping => Event::Stopping { now: false },
         Gate::StepFinished { result } => Event::StepFinished {
             task,
             step: result.name,

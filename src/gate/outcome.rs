@@ -84,6 +84,8 @@ pub enum Event {
         /// What it came to.
         result: Box<StepResult>,
     },
+    /// Somebody interrupted the run once: what runs goes on to its end, and nothing more begins.
+    Stopping,
 }
 
 /// Why a run ended before its end.

@@ -2,8 +2,9 @@
 //! back through a channel to the caller's thread.
 
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Scope;
+use std::time::Duration;
 
 use crate::config::{Quarantine, Step};
 use crate::domain::verdict::{StepResult, Word};
@@ -20,6 +21,8 @@ use crate::sys::fs;
 
 /// Messages that may wait for the caller before a step has to.
 const BACKLOG: usize = 1024;
+/// How often somebody who waits for a command looks whether the run was interrupted.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Runs `definition` on `checkout`, which is exactly the tree to be judged.
 ///
@@ -41,7 +44,7 @@ pub fn run(
     }
     let mut results = Vec::new();
     if !definition.setup.is_empty() {
-        results.push(setup::run(checkout, definition, ctx, on_event));
+        results.push(set_up(checkout, definition, ctx, on_event));
         if let Some(outcome) = after_setup(&results, ctx, verify_checkout) {
             return outcome;
         }
@@ -55,6 +58,52 @@ pub fn run(
     match verify_checkout() {
         Err(fact) if outcome.stop.is_none() => Outcome::decided(rule::TREE_CHANGED, fact, outcome.steps),
         Ok(()) | Err(_) => outcome,
+    }
+}
+
+/// Setup, in a thread of its own: who waits for a command that says nothing can't tell that it is to be the last.
+fn set_up(
+    checkout: &Path,
+    definition: &Definition,
+    ctx: &RunContext<'_>,
+    on_event: &mut dyn FnMut(Event),
+) -> StepResult {
+    let (sender, receiver) = sync_channel(BACKLOG);
+    let mut told = false;
+    std::thread::scope(|scope| {
+        let setup = scope.spawn(move || {
+            setup::run(checkout, definition, ctx, &mut |event| {
+                if sender.send(event).is_err() {
+                    tracing::error!("BUG: nobody listens to setup");
+                }
+            })
+        });
+        while let Some(event) = heard(&receiver, ctx, &mut told, on_event) {
+            on_event(event);
+        }
+        setup.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The next message; None once nobody can send one. Tells meanwhile, once in a run, that it was interrupted.
+fn heard<T>(
+    receiver: &Receiver<T>,
+    ctx: &RunContext<'_>,
+    told: &mut bool,
+    on_event: &mut dyn FnMut(Event),
+) -> Option<T> {
+    loop {
+        let message = receiver.recv_timeout(TICK);
+        let interrupts = &ctx.limits.interrupts;
+        if !*told && interrupts.soft() && !interrupts.hard() {
+            *told = true;
+            on_event(Event::Stopping);
+        }
+        match message {
+            Ok(message) => return Some(message),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
     }
 }
 
@@ -84,6 +133,8 @@ struct Runner<'a> {
     progress: Vec<Progress>,
     results: Vec<Option<Finished>>,
     stop: Option<Stop>,
+    /// Whether it was told that the run was interrupted.
+    told: bool,
 }
 
 /// What a step's thread tells the caller's.
@@ -110,6 +161,7 @@ impl<'a> Runner<'a> {
             progress: vec![Progress::Waiting; steps.len()],
             results,
             stop: None,
+            told: false,
         }
     }
 
@@ -135,7 +187,7 @@ impl<'a> Runner<'a> {
                     return;
                 }
                 // We hold a sender ourselves: the channel can't be closed.
-                while let Ok(message) = receiver.recv() {
+                while let Some(message) = heard(&receiver, self.ctx, &mut self.told, self.on_event) {
                     match message {
                         Message::Tell(event) => (self.on_event)(event),
                         Message::Done(index, finished) => {

@@ -145,7 +145,7 @@ fn setup_comes_first_and_its_failure_is_blocked() {
         Event::SetupStarted { command } => events.push(format!("$ {command}")),
         Event::StepStarted { name, number, total } => events.push(format!("> {name} {number}/{total}")),
         Event::SetupLine { line } | Event::StepLine { line, .. } => events.push(line),
-        Event::StepRetried { .. } => {}
+        Event::StepRetried { .. } | Event::Stopping => {}
     });
     assert_eq!(outcome.word, Word::Pass);
     insta::assert_snapshot!(events.join("\n"), @r"
@@ -295,6 +295,28 @@ fn the_first_interrupt_lets_the_step_end() {
         }
     });
     assert_eq!((outcome.word, outcome.stop), (Word::Pass, None));
+}
+
+#[test]
+fn an_interrupt_is_told_once_while_what_runs_is_silent() {
+    let waits = "until test -e go; do sleep 0.02; done";
+    let step = format!("run = '{waits}'\ntimeout = '30s'");
+    for gate in
+        [gate(&[("a", &step)]), format!("[ralph]\nsetup = ['{waits}']\n{}", gate(&[("a", "run = 'true'")]))]
+    {
+        let lab = Lab::new();
+        let interrupts = lab.limits.interrupts.clone();
+        let mut told = 0;
+        lab.run_with(&gate, &|| Ok(()), &mut |event| match event {
+            Event::SetupStarted { .. } | Event::StepStarted { .. } => interrupts.raise(),
+            Event::Stopping => {
+                told += 1;
+                fs::write_new(&lab.checkout().join("go"), b"", 0o644).unwrap();
+            }
+            _ => {}
+        });
+        assert_eq!(told, 1, "{gate}");
+    }
 }
 
 #[test]

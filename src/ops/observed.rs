@@ -136,7 +136,8 @@ impl Watch {
             Event::StepFinished { .. }
             | Event::SetupLine { .. }
             | Event::SetupFinished { .. }
-            | Event::StepLine { .. } => {}
+            | Event::StepLine { .. }
+            | Event::Stopping => {}
         }
     }
 

@@ -120,7 +120,7 @@ pub enum Event {
         /// Which task came to what.
         summary: RunSummary,
     },
-    /// A run was asked to stop.
+    /// A run, of the loop or of the gate, was asked to stop.
     Stopping {
         /// Whether at once, or after the current step.
         now: bool,

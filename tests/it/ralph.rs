@@ -383,8 +383,10 @@ fn one_ctrl_c_that_comes_by_two_ways_is_one() {
     running.signal(Signal::INT);
     git_orch::sys::clock::Clock.wait(std::time::Duration::from_millis(200));
     project.repo.write("../go", "");
-    running.wait().any();
+    let done = running.wait().any();
     assert!(sys_exists(&env.root().join("ended")), "the step that ran may end");
+    let said = done.stderr.matches("Stopping after the current step. Ctrl-C again stops at once.\n").count();
+    assert_eq!(said, 1, "{}", done.stderr);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::domain::control::Mode;
 use crate::domain::id::SessionId;
 use crate::domain::plural::plural;
 use crate::domain::session::Session;
-use crate::gate::rule;
+use crate::gate::{self, rule};
 use crate::index::Row;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
@@ -189,6 +189,13 @@ fn together(cx: &Ctx, own: &Ctx, shared: &Shared, jobs: usize, sink: &mut Sink<'
     watch.stopped
 }
 
+/// Hands on what a worker tells. That it is stopping was told for all of them.
+fn hand_on(event: Event, sink: &mut Sink<'_>) {
+    if !matches!(event, Event::Gate { event: gate::Event::Stopping, .. }) {
+        sink(event);
+    }
+}
+
 /// Watches what may stop a run.
 struct Watch<'a> {
     /// The caller's context: its interrupts are the person's.
@@ -211,7 +218,7 @@ impl<'a> Watch<'a> {
         let mut last = self.cx.clock.monotonic();
         loop {
             match incoming.recv_timeout(TICK) {
-                Ok(event) => sink(event),
+                Ok(event) => hand_on(event, sink),
                 Err(RecvTimeoutError::Timeout) => {}
                 // What ended the workers may be what we have not seen yet. Nobody is left to stop: it is not told.
                 Err(RecvTimeoutError::Disconnected) => return self.look(&mut |_| {}),
@@ -219,7 +226,7 @@ impl<'a> Watch<'a> {
             // Also while events come without a pause.
             if last.elapsed() >= TICK {
                 match incoming.try_recv() {
-                    Ok(event) => sink(event),
+                    Ok(event) => hand_on(event, sink),
                     Err(TryRecvError::Empty) => {}
                     Err(TryRecvError::Disconnected) => return self.look(&mut |_| {}),
                 }
