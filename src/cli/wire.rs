@@ -17,7 +17,7 @@ use crate::ops::guardrails::Guarded;
 use crate::ops::ralph::Judged;
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
-use crate::ops::{Because, Ctx, OpError, Refused, gateless, logs, needs, setup, tasks, worktrees};
+use crate::ops::{Because, Ctx, OpError, Refused, approvals, gateless, logs, needs, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
 use crate::sys::signal::Interrupts;
@@ -229,6 +229,16 @@ pub(crate) fn hits(guarded: &Guarded) -> Vec<HitView> {
 pub(crate) fn approval(guarded: &Guarded, name: &str) -> Option<String> {
     let may = !guarded.rules_for_a_person().is_empty();
     may.then(|| format!("git orch approve {name} --reason TEXT   (a person who has read the findings)"))
+}
+
+/// What a person types who lets a branch pass that Ralph does not: the change of the gate, what guardrails found in it, or
+/// all of it.
+pub(crate) fn past(judged: &Judged, name: &str) -> Vec<String> {
+    if judged.rule() == Some(approvals::GATE) {
+        return vec![format!("git orch approve {name} --reason TEXT   (a person who has read the change)")];
+    }
+    let all = format!("git orch merge {name} --override --reason TEXT   (a person, recorded)");
+    approval(&judged.guarded, name).into_iter().chain([all]).collect()
 }
 
 impl From<Refused> for CommandError {

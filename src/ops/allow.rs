@@ -23,7 +23,7 @@ use crate::policy::guardrail::Allow;
 use crate::store::{Approval, Change, Snapshot};
 
 /// Rules of what a tree lost, which say nothing about whether its steps pass.
-const LOST: [&str; 3] = [rule::FEWER_TESTS, rule::SKIPPED_TESTS, rule::COVERAGE];
+pub const LOST: [&str; 3] = [rule::FEWER_TESTS, rule::SKIPPED_TESTS, rule::COVERAGE];
 /// A shorter beginning of a fingerprint is a slip.
 const LEAST: usize = 6;
 

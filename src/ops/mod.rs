@@ -7,7 +7,7 @@
 
 mod accounted;
 pub mod allow;
-mod approvals;
+pub(crate) mod approvals;
 pub mod approve;
 mod asked;
 pub mod attested;

@@ -458,3 +458,40 @@ fn what_a_tree_lost_is_let_pass_for_that_tree_and_nothing_else_is() {
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(project.status(&task.id), "done");
 }
+
+#[test]
+fn where_nobody_is_asked_the_command_that_lets_it_pass_is_named() {
+    let said = |done: &crate::run::Done| -> Vec<String> {
+        done.stderr.lines().filter(|line| line.starts_with("hint: ")).map(str::to_owned).collect()
+    };
+    let (project, task) = guarded();
+    let id = &task.id;
+    let approve = format!("hint: git orch approve {id} --reason TEXT   (a person who has read the findings)");
+    let past = format!("hint: git orch merge {id} --override --reason TEXT   (a person, recorded)");
+    let blocked = project.repo.orch(&["ralph", id]).code(3);
+    assert_eq!(said(&blocked), [approve, past.clone()]);
+    // What is on no branch can't be merged.
+    task.commits("src/a", "5\n");
+    let blocked = project.repo.orch(&["ralph", &format!("{}~1", task.branch)]).code(3);
+    assert_eq!(
+        said(&blocked),
+        [format!(
+            "hint: git orch approve {}~1 --reason TEXT   (a person who has read the findings)",
+            task.branch
+        )]
+    );
+    let task = project.task(&[]);
+    task.commits("orch.toml", &gate("exit 127"));
+    let blocked = project.repo.orch(&["ralph", &task.branch]).code(3);
+    let id = &task.id;
+    assert_eq!(
+        said(&blocked),
+        [format!("hint: git orch approve {id} --reason TEXT   (a person who has read the change)")]
+    );
+    project.repo.orch(&["approve", id, "--reason", "x"]).success();
+    let blocked = project.repo.orch(&["ralph", id]).code(3);
+    assert_eq!(
+        said(&blocked),
+        [format!("hint: git orch merge {id} --override --reason TEXT   (a person, recorded)")]
+    );
+}

@@ -12,7 +12,7 @@ use crate::domain::verdict::Word;
 use crate::gate::rule;
 use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Past, Target};
 use crate::ops::ralph::{Judged, Recorded};
-use crate::ops::{Ctx, OpError};
+use crate::ops::{Ctx, OpError, approvals};
 use crate::report;
 use crate::sys::process::quote;
 use crate::view::SCHEMA;
@@ -205,14 +205,12 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
         error = error.detail(report::refused(&view, out.page()));
     }
     match decided.as_str() {
-        "gate.changed" => {
-            error.next(format!("git orch approve {name} --reason TEXT   (a person who has read the change)"))
-        }
+        approvals::GATE => wire::past(judged, name).into_iter().fold(error, CommandError::next),
         rule::NO_STEPS => wire::gateless(cx).into_iter().fold(error, CommandError::next),
-        _ => wire::approval(&judged.guarded, name)
-            .into_iter()
-            .fold(error.next("fix it on the branch, commit, and merge again"), CommandError::next)
-            .next(format!("git orch merge {name} --override --reason TEXT   (a person, recorded)")),
+        _ => {
+            let error = error.next("fix it on the branch, commit, and merge again");
+            wire::past(judged, name).into_iter().fold(error, CommandError::next)
+        }
     }
 }
 

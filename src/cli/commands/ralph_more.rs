@@ -10,8 +10,9 @@ use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::domain::time::Timestamp;
 use crate::gate::breaker::{Admission, Circuit};
+use crate::gate::rule;
 use crate::ops::ralph::Judged;
-use crate::ops::{Ctx, allow, observed, ralph, revert};
+use crate::ops::{Ctx, allow, approvals, observed, ralph, revert};
 use crate::report;
 use crate::view::{BreakerView, FlakeView, FlakesView, SCHEMA};
 use clap_complete::engine::ArgValueCandidates;
@@ -86,9 +87,35 @@ pub(super) fn settle(
         Settled::Overridden | Settled::Reverted => {
             out.hint(&format!("`git orch ralph {rev}` judges it as it is now"));
         }
-        Settled::Left | Settled::Aborted | Settled::PastAll(_) => {}
+        Settled::Left => {
+            let name = task.as_ref().map(|task| task.id.as_str()).or(branch.as_deref());
+            for line in ways_past(judged, rev, name) {
+                out.hint(&line);
+            }
+        }
+        Settled::Aborted | Settled::PastAll(_) => {}
     }
     Ok(Exit::Blocked)
+}
+
+/// What a person types whom nobody asked. `name`: under which the commit can be merged.
+fn ways_past(judged: &Judged, rev: &str, name: Option<&str>) -> Vec<String> {
+    // What trunk has to have was said.
+    if judged.rule() == Some(rule::NO_STEPS) {
+        return Vec::new();
+    }
+    match (name, judged.rule().filter(|rule| allow::LOST.contains(rule))) {
+        (name, Some(lost)) => {
+            let name = name.unwrap_or(rev);
+            vec![format!(
+                "git orch ralph override {name} --finding {lost} --reason TEXT   (a person, recorded)"
+            )]
+        }
+        (Some(name), None) => wire::past(judged, name),
+        // What is on no branch can't be merged, whatever one says.
+        (None, None) if judged.rule() == Some(approvals::GATE) => wire::past(judged, rev),
+        (None, None) => wire::approval(&judged.guarded, rev).into_iter().collect(),
+    }
 }
 
 pub(super) fn flakes(
