@@ -1,5 +1,7 @@
 //! What every operation needs, opened once: the repository, who acts, and this clone's settings.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, FILE, Local};
@@ -37,7 +39,12 @@ pub struct Ctx {
     pub interrupts: Interrupts,
     /// Who acts.
     pub actor: Actor,
+    /// Signatures that were looked at.
+    pub(super) signed: Signed,
 }
+
+/// Who made a signature that was looked at: by the lines of those who are believed with the signature, and by what is signed.
+pub(super) type Signed = RefCell<BTreeMap<(String, Vec<u8>), Option<String>>>;
 
 /// A context that is not open yet: it can go to another thread, which an open repository can't.
 #[derive(Clone, Debug)]
@@ -65,6 +72,7 @@ impl Seed {
             warnings: Vec::new(),
             interrupts: self.interrupts,
             actor: self.actor,
+            signed: Signed::default(),
         })
     }
 }
@@ -126,6 +134,7 @@ impl Ctx {
             warnings,
             interrupts,
             actor,
+            signed: Signed::default(),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::seal::verifier;
 use crate::ops::sign::Signers;
+use crate::store::Snapshot;
 
 /// Why a verdict counts, or that it does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +20,24 @@ pub enum Origin {
     Hint,
 }
 
-/// The verdicts on a tree (None: on all), the latest first; at most `limit`.
-pub fn verdicts(cx: &Ctx, tree: Option<&Oid>, limit: usize) -> Result<Vec<(Verdict, Origin)>, OpError> {
+/// The verdicts on a tree, the latest first.
+pub fn of_tree(cx: &Ctx, tree: &Oid) -> Result<Vec<(Verdict, Origin)>, OpError> {
     let snapshot = cx.snapshot()?;
-    let mut all = snapshot.all_verdicts()?;
-    all.retain(|verdict| tree.is_none_or(|tree| *tree == verdict.tree));
-    all.sort_by(|one, two| (two.made, &two.key).cmp(&(one.made, &one.key)));
-    all.truncate(limit);
+    let all = snapshot.verdicts_on(tree)?;
+    weighed(cx, &snapshot, all)
+}
+
+/// The last verdicts, the latest first; at most `limit`.
+pub fn last(cx: &Ctx, limit: usize) -> Result<Vec<(Verdict, Origin)>, OpError> {
+    let snapshot = cx.snapshot()?;
+    let all = snapshot.last_verdicts(limit)?;
+    weighed(cx, &snapshot, all)
+}
+
+/// What each of them is worth.
+fn weighed(cx: &Ctx, snapshot: &Snapshot<'_>, all: Vec<Verdict>) -> Result<Vec<(Verdict, Origin)>, OpError> {
     let key = verifier(cx)?;
-    let mut signers = Signers::new(cx, &snapshot);
+    let mut signers = Signers::new(cx, snapshot);
     let mut seen = Vec::new();
     for verdict in all {
         let origin = if key.verify(&verdict) {
@@ -53,8 +63,11 @@ pub enum Form {
 /// that would be looked up: the last run, and of two at once the one that is not PASS.
 pub fn export(cx: &Ctx, rev: &str, tree: &Oid, form: Form) -> Result<serde_json::Value, OpError> {
     let gate = whole_gate(cx)?;
-    let mut seen = verdicts(cx, Some(tree), usize::MAX)?;
-    seen.retain(|(verdict, origin)| *origin != Origin::Hint && verdict.gate == gate);
+    let snapshot = cx.snapshot()?;
+    let mut all = snapshot.verdicts_on(tree)?;
+    all.retain(|verdict| verdict.gate == gate);
+    let mut seen = weighed(cx, &snapshot, all)?;
+    seen.retain(|(_, origin)| *origin != Origin::Hint);
     let last = seen.first().map(|(verdict, _)| verdict.key.clone());
     let of_key = seen.into_iter().map(|(verdict, _)| verdict).filter(|v| last.as_ref() == Some(&v.key));
     let Some(verdict) = of_key.max_by_key(|v| (v.run, v.word != Word::Pass, v.made)) else {

@@ -31,6 +31,7 @@ mod join_tests;
 mod joining;
 mod layout;
 mod ledger;
+mod looked;
 mod passes;
 mod reader;
 mod records;

@@ -138,16 +138,15 @@ impl<'r> Snapshot<'r> {
         dir: &str,
         decode: impl Fn(&Reader<'_>) -> Result<T, String>,
     ) -> Result<Vec<T>, StoreError> {
+        let texts = self.texts(dir)?;
+        Ok(texts.iter().filter_map(|text| decode(&Reader::new(&parse(text).ok()?)).ok()).collect())
+    }
+
+    /// The texts of all files below a directory that can be read.
+    pub(super) fn texts(&self, dir: &str) -> Result<Vec<String>, StoreError> {
         let top = self.repo.entry_at(&self.tree, dir)?.filter(|e| e.kind == EntryKind::Tree);
-        let mut all = Vec::new();
-        for file in self.repo.tree_changes(None, top.as_ref().map(|entry| &entry.oid))? {
-            match self.record(&format!("{dir}/{}", file.path), &decode) {
-                Ok(record) => all.extend(record),
-                Err(StoreError::Corrupt { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(all)
+        let files = self.repo.tree_changes(None, top.as_ref().map(|entry| &entry.oid))?;
+        Ok(files.iter().filter_map(|file| self.text_at(file.new.as_ref()?).ok()).collect())
     }
 
     /// What is said against a step's key.

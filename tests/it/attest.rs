@@ -206,3 +206,38 @@ fn the_log_lists_verdicts() {
     let none = project.repo.orch(&["ralph", "show", "HEAD~1"]).success();
     assert!(none.stderr.contains("No verdict on HEAD~1 is on record."), "{}", none.stderr);
 }
+
+#[test]
+fn only_signatures_of_what_is_asked_for_are_looked_at_and_each_once() {
+    let env = TestEnv::new();
+    let (path, public) = key(&env, "build");
+    let step = |name: &str| format!("[[ralph.step]]\nname = \"{name}\"\nkind = \"custom\"\nrun = \"true\"\n");
+    let signers = format!("[policy]\nsigners = [\"build@example.com {public}\"]\n");
+    let project = Project::with(&env, &(signers + &step("one") + &step("two")));
+    let repo = &project.repo;
+    repo.git(&["config", "orch.signingKey", &path]).success();
+    repo.orch(&["ralph", "--step", "one"]).success();
+    repo.orch(&["ralph"]).success();
+    // An `ssh-keygen` that notes what it is asked for.
+    repo.sh("mkdir ../bin; printf '#!/bin/sh\\necho \"$*\" >>%s\\nexec %s \"$@\"\\n' $PWD/../asked $(command -v ssh-keygen) >../bin/ssh-keygen; chmod +x ../bin/ssh-keygen")
+        .success();
+    let paths = format!(
+        "{}:{}",
+        env.root().join("bin").display(),
+        env.vars().get("PATH").expect("there is one").display()
+    );
+    let home = env.root().join("another-home").display().to_string();
+    let verified = |args: &[&str]| {
+        let before = repo.sh("cat ../asked 2>../none | grep -c verify || true").success().line().parse().unwrap_or(0);
+        let cmd = repo.cmd(ORCH).args(&["ralph"]).args(args).var("XDG_STATE_HOME", &home).var("PATH", &paths);
+        cmd.run().success();
+        repo.sh("grep -c verify ../asked").success().line().parse::<usize>().expect("a number") - before
+    };
+    assert_eq!(verified(&["log"]), 2);
+    assert_eq!(verified(&["log", "-n", "1"]), 1);
+    assert_eq!(verified(&["export"]), 1, "a part is never exported");
+    let twice =
+        repo.git(&["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "the same tree"]).success().line();
+    let third = repo.git(&["commit-tree", "HEAD^{tree}", "-p", &twice, "-m", "and again"]).success().line();
+    assert_eq!(verified(&["--range", &format!("HEAD..{third}")]), 1);
+}

@@ -58,7 +58,7 @@ pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> 
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
     let tree = cx.repo.tree_of(&commit).map_err(OpError::from)?;
-    let view = view(&cx, seen::verdicts(&cx, Some(&tree), usize::MAX)?)?;
+    let view = view(&cx, seen::of_tree(&cx, &tree)?)?;
     if args.output.json {
         out.json(&view);
     } else if view.verdicts.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> 
 
 pub(super) fn log(cx: &Invocation<'_>, out: &mut Out, args: &RalphLogArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
-    let view = view(&cx, seen::verdicts(&cx, None, args.limit)?)?;
+    let view = view(&cx, seen::last(&cx, args.limit)?)?;
     if args.output.json {
         out.json(&view);
     } else {
