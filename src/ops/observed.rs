@@ -69,6 +69,14 @@ pub(crate) fn is_any_open(cx: &Ctx) -> Result<bool, OpError> {
     Ok(breakers(cx)?.values().any(|circuit| circuit.open.is_some()))
 }
 
+/// Whether trunk's gate has a step of that name: one that is gone is waited for by nobody.
+pub(crate) fn has(ralph: &Ralph, step: &str) -> bool {
+    match step {
+        gate::SETUP => !ralph.setup.is_empty(),
+        step => ralph.steps.iter().any(|own| own.name == step),
+    }
+}
+
 /// Changes the breakers.
 pub(crate) fn change_breakers(cx: &Ctx, edit: impl FnOnce(&mut Breakers)) -> Result<(), OpError> {
     change(cx, BREAKERS, |all: &mut Breakers| {
@@ -171,6 +179,8 @@ impl Watch {
                 let circuit = all.entry(step.name.clone()).or_default();
                 *circuit = circuit.after(came, limits, now);
             }
+            // Without any step it is one that can't be read.
+            all.retain(|step, _| ralph.steps.is_empty() || has(ralph, step));
         })
     }
 

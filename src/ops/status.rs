@@ -90,12 +90,16 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         problems.push(error.to_string());
         observed::Breakers::default()
     });
-    let breakers = breakers.into_iter().filter(|(_, circuit)| circuit.open.is_some());
+    let config = cx.config(&trunk);
+    // A configuration that can't be read says of no step that it is gone.
+    let is_there = |step: &str| config.as_ref().map_or(true, |config| observed::has(&config.ralph, step));
+    let breakers =
+        breakers.into_iter().filter(|(step, circuit)| circuit.open.is_some() && is_there(step)).collect();
     let tamper = attested::tamper(cx, &trunk)?;
     attested::settle(cx, &trunk);
     Ok(Status {
         control,
-        gate: cx.config(&trunk).map_or(true, |config| !config.ralph.steps.is_empty()),
+        gate: config.as_ref().map_or(true, |config| !config.ralph.steps.is_empty()),
         verdict,
         counts: counts.by_status.into_iter().map(|(word, count)| (word, number(count))).collect(),
         ready: number(counts.ready),
@@ -106,7 +110,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         hooks: hooks(cx)?,
         tamper,
         problems,
-        breakers: breakers.collect(),
+        breakers,
         trunk,
     })
 }

@@ -263,3 +263,22 @@ fn runs_at_the_same_time_are_all_counted() {
     let breaker = project.repo.orch(&["status", "--json"]).success().json()["breakers"][0].clone();
     assert_eq!(breaker["in_a_row"], 4, "{breaker}");
 }
+
+#[test]
+fn the_breaker_of_a_step_that_is_gone_is_gone() {
+    let env = TestEnv::new();
+    let (project, _) = breaking(&env, "1h", 99);
+    let repo = &project.repo;
+    for _ in 0..3 {
+        repo.orch(&["ralph", "--fresh"]).code(3);
+    }
+    let open = || repo.orch(&["status", "--json"]).success().json()["breakers"].as_array().map(Vec::len);
+    assert_eq!(open(), Some(1));
+    let gate = repo.read("orch.toml").replace("'unit'", "'other'");
+    let other = repo.commit("another step", &[("orch.toml", &gate)]);
+    repo.git(&["update-ref", "--no-deref", "HEAD", &other]).any();
+    assert_eq!(open(), Some(0));
+    env.cmd("rm").args(&["missing"]).run().success();
+    repo.orch(&["ralph"]).success();
+    assert_eq!(repo.sh("cat .git/orch/breakers.json").success().line(), "{}");
+}
