@@ -136,16 +136,7 @@ fn refute(cx: &Ctx, reuse: &Reuse, audit: &Audit) -> Result<(), OpError> {
     let key = verifier(cx)?;
     let maker = cx.person_session()?;
     let known = reuse.known.iter().flatten().filter(|pass| lies.contains(&pass.step.as_str()));
-    let refuted: Vec<_> = known
-        .map(|pass| {
-            let mut pass = pass.clone();
-            // Also what a clock that is ahead recorded is refuted.
-            let made = cx.clock.now().max(pass.made.plus_millis(1));
-            (pass.refuted, pass.made, pass.by) = (true, made, cx.actor.to_string());
-            pass.mac = key.sign_bytes(&pass.signed_bytes());
-            pass
-        })
-        .collect();
+    let refuted: Vec<_> = known.map(|pass| reuse::against(cx, &key, pass)).collect();
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         for pass in &refuted {
             edit.put_step_pass(pass, &maker);

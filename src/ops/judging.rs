@@ -186,7 +186,8 @@ fn conclude(
                 let text = format!("the verdict is not signed: {why}");
                 sink(Event::Note { task: request.task.clone(), text });
             }
-            let passes = passes(cx, request, &verdict, reuse)?;
+            let mut passes = passes(cx, request, &verdict, reuse)?;
+            passes.extend(refuted(cx, &verdict)?);
             record(cx, request, &verdict, &passes)?;
             if let Some(site) = site.filter(|_| may_be_trunk(&verdict, config)) {
                 site.keep(cx.clock.now());
@@ -250,13 +251,26 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
     Ok(verdict.steps.iter().filter(clean).filter_map(pass).collect())
 }
 
+/// What a run says against earlier PASSes: those of steps that failed now with nothing different that they depend on. They
+/// passed by chance, or fail by chance: whichever it is, the next run shows.
+fn refuted(cx: &Ctx, verdict: &Verdict) -> Result<Vec<StepPass>, OpError> {
+    if verdict.rule.as_deref() == Some(rule::TREE_CHANGED) {
+        return Ok(Vec::new());
+    }
+    let (snapshot, key) = (cx.snapshot()?, verifier(cx)?);
+    let failed = verdict.steps.iter().filter(|step| step.word == Word::Fail);
+    let against = failed.filter_map(|step| step.key.as_ref());
+    let against = against.map(|step| reuse::against_key(cx, &snapshot, &key, step));
+    Ok(against.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
 /// How many steps at once.
 pub(crate) fn jobs(cx: &Ctx) -> usize {
     let machine = std::thread::available_parallelism().map_or(1, usize::from);
     cx.local.jobs.map_or(machine, |jobs| usize::try_from(jobs).unwrap_or(machine))
 }
 
-/// Records a verdict, and the steps that passed.
+/// Records a verdict, the steps that passed, and what is said against earlier ones.
 pub(super) fn record(
     cx: &Ctx,
     request: &Request,
@@ -275,6 +289,15 @@ pub(super) fn record(
         edit.put_verdict(verdict, &maker, change);
         for pass in passes {
             edit.put_step_pass(pass, &maker);
+        }
+        let lies: Vec<&str> = passes.iter().filter(|p| p.refuted).map(|p| p.step.as_str()).collect();
+        if !lies.is_empty() {
+            edit.note(Change {
+                action: "cache.refuted",
+                subject: "state".to_owned(),
+                cause: format!("tree/{}", verdict.tree),
+                note: Some(lies.join(" ")),
+            });
         }
         Ok::<_, OpError>(())
     })?;

@@ -228,7 +228,8 @@ fn only_signatures_of_what_is_asked_for_are_looked_at_and_each_once() {
     );
     let home = env.root().join("another-home").display().to_string();
     let verified = |args: &[&str]| {
-        let before = repo.sh("cat ../asked 2>../none | grep -c verify || true").success().line().parse().unwrap_or(0);
+        let before =
+            repo.sh("cat ../asked 2>../none | grep -c verify || true").success().line().parse().unwrap_or(0);
         let cmd = repo.cmd(ORCH).args(&["ralph"]).args(args).var("XDG_STATE_HOME", &home).var("PATH", &paths);
         cmd.run().success();
         repo.sh("grep -c verify ../asked").success().line().parse::<usize>().expect("a number") - before

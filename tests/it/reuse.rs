@@ -97,6 +97,34 @@ fn a_merge_of_branches_that_do_not_meet_runs_nothing() {
 }
 
 #[test]
+fn a_step_that_fails_with_nothing_different_takes_its_earlier_pass_back() {
+    let env = TestEnv::new();
+    let by_chance = format!("test ! -e {}/down", env.root().display());
+    let project = project(&env, &[("one", "inputs = [\"one/**\"]", &by_chance), APART[1]]);
+    project.repo.orch(&["ralph"]).success();
+    let down = |is: bool| project.repo.sh(if is { "touch ../down" } else { "rm ../down" }).success();
+    down(true);
+    // Of another tree, whose inputs of this step are the same, and by a part of the gate.
+    let task = branch(&project, "README", "1\n");
+    task.repo.orch(&["ralph", "--fresh", "--step", "one"]).code(1);
+    down(false);
+    assert_eq!(ran(&env), "one two one");
+    let log = project.repo.orch(&["log", "--action", "cache.refuted"]).success().stdout;
+    assert!(log.contains("one"), "{log}");
+    let main = || told(&project.repo, &["main"]);
+    assert_eq!((main(), ran(&env)), ("one (two)".into(), "one".into()), "the verdict was made of it");
+    assert_eq!(told(&task.repo, &[]), "(one) (two)", "it passed again, later");
+    assert_eq!(ran(&env), "");
+    // Failing again with no PASS left to take back says nothing more.
+    down(true);
+    for _ in 0..2 {
+        task.repo.orch(&["ralph", "--fresh"]).code(1);
+    }
+    let log = project.repo.orch(&["log", "--action", "cache.refuted"]).success().stdout;
+    assert_eq!(log.matches("cache.refuted").count(), 2, "{log}");
+}
+
+#[test]
 fn what_an_earlier_commit_of_a_branch_recorded_counts_for_nothing() {
     let env = TestEnv::new();
     // Tests that leave a tool behind, by which the next step passes.

@@ -120,6 +120,28 @@ fn is_sealed(pass: &StepPass, verifier: &VerifierKey, key: &str) -> bool {
     pass.key == key && verifier.verify_bytes(&pass.signed_bytes(), &pass.mac)
 }
 
+/// What says of a PASS that it is none: whoever recorded it, and by whatever clock.
+pub(crate) fn against(cx: &Ctx, verifier: &VerifierKey, pass: &StepPass) -> StepPass {
+    let made = cx.clock.now().max(pass.made.plus_millis(1));
+    let mut against = StepPass { refuted: true, made, by: cx.actor.to_string(), ..pass.clone() };
+    against.mac = verifier.sign_bytes(&against.signed_bytes());
+    against
+}
+
+/// What is to be said against a step's key that failed: nothing where no PASS under it counts.
+pub(crate) fn against_key(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    verifier: &VerifierKey,
+    key: &str,
+) -> Result<Option<StepPass>, OpError> {
+    let said = snapshot.step_passes(key)?;
+    let ours = said.iter().filter(|pass| !pass.refuted && is_sealed(pass, verifier, key));
+    let Some(last) = ours.max_by_key(|pass| pass.made) else { return Ok(None) };
+    let is_known = refuted(snapshot, verifier, key)?.is_some_and(|at| at >= last.made);
+    Ok((!is_known).then(|| against(cx, verifier, last)))
+}
+
 /// Whether a verdict speaks of a step's PASS that turned out to be none.
 pub(crate) fn is_refuted(cx: &Ctx, snapshot: &Snapshot<'_>, verdict: &Verdict) -> Result<bool, OpError> {
     if !snapshot.has_refutations()? {
