@@ -14,7 +14,7 @@ use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
 use crate::ops::guardrails::Guarded;
-use crate::ops::ralph::Judged;
+use crate::ops::ralph::{Judged, Whose};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, approvals, gateless, logs, needs, setup, tasks, worktrees};
@@ -213,6 +213,7 @@ pub(crate) fn verdict(cx: &Ctx, judged: &Judged, rev: &str, warnings: Vec<String
         rev: rev.to_owned(),
         commit: judged.commit.to_string(),
         recorded: judged.recorded,
+        judged_by: judged.whose().map(Whose::as_str),
         findings: hits(&judged.guarded),
         allowed: judged.guarded.allowed.iter().map(AllowedView::new).collect(),
         warnings,

@@ -41,6 +41,10 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
     let config = ralph::config_in_force(cx, &trunk, &commit)?;
     let compared = Compared::of(cx, &trunk, &commit)?;
     let gate = compared.gate_files(cx)?;
+    if !gate.is_empty() {
+        // It is to judge the commit, beside trunk's: nobody can have read what can't be.
+        cx.config_at(&commit)?;
+    }
     let guarded = guardrails::look(cx, &compared, &config.policy)?;
     let mut guardrails = guarded.rules_for_a_person();
     if gate.is_empty() && guardrails.is_empty() {

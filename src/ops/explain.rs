@@ -1,20 +1,37 @@
 //! Why a step would run, or not: its key beside that of an earlier PASS.
 
-use crate::config::Moment;
+use crate::config::{Config, Moment};
 use crate::domain::oid::Oid;
 use crate::domain::pass::{Difference, StepPass};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Word;
 use crate::gate::{self, Covers, Definition};
 use crate::git::{GitError, TreeChange};
 use crate::ops::asked;
+use crate::ops::compared::Compared;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::ops::ralph::{self, Request};
+use crate::ops::ralph::{self, Request, Whose};
 use crate::ops::reuse::{self, Objection, Picked};
 use crate::ops::seal::verifier;
+use crate::store::Snapshot;
+
+/// What would become of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The verdict on record that answers without any step, with the time that it was made.
+    pub recorded: Option<(Word, Timestamp)>,
+    /// The rule that decides before any step runs, and its fact.
+    pub blocked: Option<(String, String)>,
+    /// The steps.
+    pub steps: Vec<Explained>,
+}
 
 /// What would become of a step, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
+    /// Whose gate has it, where both would judge.
+    pub gate: Option<Whose>,
     /// The step's name.
     pub step: String,
     /// Its key.
@@ -49,39 +66,80 @@ pub struct Changed {
     pub how: &'static str,
 }
 
-/// Explains the steps of the gate in force on a commit, or these of them.
-pub fn explain(cx: &Ctx, commit: &Oid, steps: &[String]) -> Result<Vec<Explained>, OpError> {
+/// Explains what the gates that would judge a commit would do, with all steps or these of them.
+pub fn explain(cx: &Ctx, commit: &Oid, steps: &[String]) -> Result<Explanation, OpError> {
     let snapshot = cx.snapshot()?;
     let trunk = cx.trunk(&snapshot)?;
     let config = ralph::config_in_force(cx, &trunk, commit)?;
-    let definition = Definition::of(&config);
-    steps.iter().try_for_each(|name| asked::has_step(&definition, name))?;
-    let tree = cx.repo.tree_of(commit)?;
     let request = Request::new(commit.clone(), Moment::Always);
-    let reuse = reuse::reuse(cx, (&request, &config), &tree, &definition, true)?;
+    let changes_gate = !Compared::of(cx, &trunk, commit)?.gate_files(cx)?.is_empty();
+    // One that can't be read is told when it is to judge.
+    let own = if changes_gate { cx.config_at(commit).ok() } else { None };
+    let gates = ralph::parts(&request, &config, own.as_ref());
+    if let Some((_, first)) = gates.first() {
+        let is_any = |name: &String| gates.iter().any(|(_, gate)| gate.steps.iter().any(|s| s.name == *name));
+        steps.iter().filter(|name| !is_any(name)).try_for_each(|name| asked::has_step(first, name))?;
+    }
+    let (recorded, blocked) = on_record(cx, &Request { steps: steps.to_vec(), ..request.clone() })?;
+    let earlier = earlier(cx, &snapshot)?;
+    let mut explained = Vec::new();
+    for (whose, definition) in &gates {
+        let gate = (gates.len() > 1).then_some(*whose);
+        let all = of_gate(cx, (&request, &config), definition, &earlier)?;
+        let asked = all.into_iter().filter(|one| steps.is_empty() || steps.contains(&one.step));
+        explained.extend(asked.map(|one| Explained { gate, ..one }));
+    }
+    Ok(Explanation { recorded, blocked, steps: explained })
+}
+
+/// A verdict on record, with its time.
+type OnRecord = Option<(Word, Timestamp)>;
+
+/// What answers without any step: a verdict on record, or a rule with its fact.
+fn on_record(cx: &Ctx, request: &Request) -> Result<(OnRecord, Option<(String, String)>), OpError> {
+    let Some(judged) = ralph::recorded(cx, request)? else { return Ok((None, None)) };
+    let Some(deciding) = judged.deciding() else { return Ok((None, None)) };
+    if judged.recorded && !deciding.mac.is_empty() {
+        return Ok((Some((judged.word, deciding.made)), None));
+    }
+    let rule = deciding.rule.clone().map(|rule| (rule, deciding.fact.clone().unwrap_or_default()));
+    Ok((None, rule))
+}
+
+/// The PASSes of steps that this machine's key sealed, the latest first.
+fn earlier(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Vec<StepPass>, OpError> {
     let key = verifier(cx)?;
     let mut earlier = snapshot.all_step_passes()?;
     earlier.retain(|pass| !pass.refuted && key.verify_bytes(&pass.signed_bytes(), &pass.mac));
     earlier.sort_by_key(|pass| std::cmp::Reverse(pass.made));
+    Ok(earlier)
+}
+
+/// The steps of one gate.
+fn of_gate(
+    cx: &Ctx,
+    (request, config): (&Request, &Config),
+    definition: &Definition,
+    earlier: &[StepPass],
+) -> Result<Vec<Explained>, OpError> {
+    let tree = cx.repo.tree_of(&request.commit)?;
+    let reuse = reuse::reuse(cx, (request, config), &tree, definition, true)?;
     let mut explained = Vec::new();
     for (index, keyed) in reuse.keyed.iter().enumerate() {
-        if !steps.is_empty() && !steps.contains(&keyed.step) {
-            continue;
-        }
         let last = || earlier.iter().find(|pass| pass.step == keyed.step);
         let fate = match (&reuse.known[index], reuse.due[index]) {
             (Some(pass), false) => Fate::Taken(pass.clone()),
-            (Some(_), true) => Fate::RunsFor(users(&definition, &reuse.due, index)),
+            (Some(_), true) => Fate::RunsFor(users(definition, &reuse.due, index)),
             (None, _) => match (&reuse.declined[index], last()) {
                 (Some((pass, objection)), _) => Fate::DoesNotCount(pass.clone(), *objection),
                 (None, None) => Fate::New,
                 (None, Some(pass)) => {
-                    let changed = changes(cx, &tree, pass, (&definition, index), keyed)?;
+                    let changed = changes(cx, &tree, pass, (definition, index), keyed)?;
                     Fate::Differs(pass.clone(), changed)
                 }
             },
         };
-        explained.push(Explained { step: keyed.step.clone(), key: keyed.key.clone(), fate });
+        explained.push(Explained { gate: None, step: keyed.step.clone(), key: keyed.key.clone(), fate });
     }
     Ok(explained)
 }

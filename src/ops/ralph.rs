@@ -40,6 +40,8 @@ pub struct Judged {
     pub word: Word,
     /// By trunk's gate, and by the commit's own where that differs and was approved.
     pub verdicts: Vec<Verdict>,
+    /// Whose gate each of these is by, where both judge; else empty.
+    pub gates: Vec<Whose>,
     /// What guardrails say of the change. A hit decides, and then no step was run.
     pub guarded: Guarded,
     /// Whether all of them were looked up.
@@ -48,10 +50,38 @@ pub struct Judged {
     pub stop: Option<gate::Stop>,
 }
 
+/// Whose gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Trunk's.
+    Trunk,
+    /// That of the commit, which changes it.
+    Own,
+}
+
+impl Whose {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trunk => "trunk",
+            Self::Own => "own",
+        }
+    }
+}
+
 impl Judged {
     /// The verdict that decided: the first that is not PASS, else the first.
     pub fn deciding(&self) -> Option<&Verdict> {
-        self.verdicts.iter().find(|v| v.word == self.word).or(self.verdicts.first())
+        self.verdicts.get(self.place())
+    }
+
+    /// Whose gate that verdict is by, where both judge.
+    pub fn whose(&self) -> Option<Whose> {
+        self.gates.get(self.place()).copied()
+    }
+
+    fn place(&self) -> usize {
+        self.verdicts.iter().position(|v| v.word == self.word).unwrap_or(0)
     }
 
     /// The rule that decided, if no step did.
@@ -63,7 +93,7 @@ impl Judged {
 /// Which gate judges a commit.
 enum Gates {
     /// These, each with the part of it that applies; what guardrails let through.
-    Judge(Vec<Definition>, Guarded),
+    Judge(Vec<(Whose, Definition)>, Guarded),
     /// None: nobody approved what the commit changes.
     Unapproved(Outcome, Guarded),
 }
@@ -87,20 +117,31 @@ fn gates(
     if let Some((rule, fact)) = guarded.fact() {
         return Ok(Gates::Unapproved(Outcome::blocked(rule, fact), guarded));
     }
+    let own = if changed.is_empty() { None } else { Some(cx.config_at(&request.commit)?) };
+    Ok(Gates::Judge(parts(request, config, own.as_ref()), guarded))
+}
+
+/// The parts of trunk's gate, and of the commit's own where it has one, that apply.
+pub(crate) fn parts(request: &Request, config: &Config, own: Option<&Config>) -> Vec<(Whose, Definition)> {
     let part = |config: &Config| {
         let part = Definition::of(config).select(request.moment, request.team);
         if request.steps.is_empty() { part } else { part.only(&request.steps) }
     };
-    let mut list = vec![part(config)];
-    if !changed.is_empty() {
-        list.push(part(&cx.config_at(&request.commit)?));
+    let mut list = vec![(Whose::Trunk, part(config))];
+    if let Some(own) = own {
+        list.push((Whose::Own, part(own)));
         // A trunk without a gate can't judge; an own gate that is empty adds nothing.
-        if list.iter().any(|d| !d.steps.is_empty()) {
-            list.retain(|d| !d.steps.is_empty());
+        if list.iter().any(|(_, d)| !d.steps.is_empty()) {
+            list.retain(|(_, d)| !d.steps.is_empty());
         }
-        list.dedup();
+        list.dedup_by(|(_, own), (_, trunk)| own == trunk);
     }
-    Ok(Gates::Judge(list, guarded))
+    list
+}
+
+/// Whose gates these are, where there are two.
+fn both(list: &[(Whose, Definition)]) -> Vec<Whose> {
+    if list.len() < 2 { Vec::new() } else { list.iter().map(|(whose, _)| *whose).collect() }
 }
 
 fn gate_changed(paths: &[String]) -> Outcome {
@@ -163,7 +204,7 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
     };
     let mut verdicts = Vec::new();
     let base = regress::base_of(cx, &trunk, &request.commit)?;
-    for definition in &definitions {
+    for (_, definition) in &definitions {
         if definition.steps.is_empty() {
             let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             verdicts.push(unsealed(cx, &outcome, &tree, definition));
@@ -175,7 +216,7 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
             None => verdict,
         });
     }
-    Ok(Some(Judged { guarded, ..judged(request, tree, verdicts, true) }))
+    Ok(Some(Judged { gates: both(&definitions), guarded, ..judged(request, tree, verdicts, true) }))
 }
 
 /// The PASS that a merge commit got before it was landed, under the gate that was in force then: that of its first
@@ -235,7 +276,15 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
     };
     let base = regress::base_of(cx, &trunk, &request.commit)?;
     let mut verdicts = Vec::new();
-    for definition in &definitions {
+    let gates = both(&definitions);
+    for (whose, definition) in &definitions {
+        if !gates.is_empty() {
+            let text = match whose {
+                Whose::Trunk => "judging by trunk's gate",
+                Whose::Own => "judging by its own gate",
+            };
+            sink(Event::Note { task: request.task.clone(), text: text.to_owned() });
+        }
         let (verdict, stop) = if definition.steps.is_empty() {
             let outcome = Outcome::blocked(rule::NO_STEPS, gateless::fact(cx, &trunk)?);
             (unsealed(cx, &outcome, &tree, definition), None)
@@ -249,16 +298,16 @@ pub fn judge(cx: &Ctx, request: &Request, sink: &mut Sink<'_>) -> Result<Judged,
         };
         verdicts.push(verdict);
         if stop.is_some() {
-            return Ok(Judged { guarded, stop, ..judged(request, tree, verdicts, false) });
+            return Ok(Judged { gates, guarded, stop, ..judged(request, tree, verdicts, false) });
         }
     }
-    Ok(Judged { guarded, ..judged(request, tree, verdicts, false) })
+    Ok(Judged { gates, guarded, ..judged(request, tree, verdicts, false) })
 }
 
 fn judged(request: &Request, tree: Oid, verdicts: Vec<Verdict>, recorded: bool) -> Judged {
     let word = verdicts.iter().map(|v| v.word).reduce(Word::and).unwrap_or(Word::Blocked);
     let (commit, guarded) = (request.commit.clone(), Guarded::default());
-    Judged { commit, tree, word, verdicts, guarded, recorded, stop: None }
+    Judged { commit, tree, word, verdicts, gates: Vec::new(), guarded, recorded, stop: None }
 }
 
 fn unapproved(cx: &Ctx, request: &Request, why: &Outcome, guarded: Guarded) -> Result<Judged, OpError> {

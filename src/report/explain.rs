@@ -4,10 +4,10 @@ use crate::domain::verdict::Word;
 use crate::report::Page;
 use crate::report::lines::Lines as _;
 use crate::report::page::Mark;
-use crate::report::palette::{DIM, LITERAL, PLAIN, STRONG, paint};
+use crate::report::palette::{self, DIM, LITERAL, PLAIN, STRONG, paint};
 use crate::report::table::Table;
 use crate::report::words::{duration, harmless, plural, relative, short};
-use crate::view::{CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView};
+use crate::view::{CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView, RuleView};
 
 /// The most differences that are shown of one step.
 const MOST: usize = 20;
@@ -15,8 +15,24 @@ const MOST: usize = 20;
 /// What would become of each step, and why.
 pub fn explain(view: &ExplainView, page: Page) -> String {
     let mut out = String::new();
+    if let Some(answer) = &view.recorded {
+        let word = paint(palette::verdict(answer.verdict), answer.verdict.as_str());
+        out.line(&format!("{word} is on record, {}: no step would run", relative(page.now, &answer.made)));
+    }
+    if let Some(RuleView { rule, fact }) = &view.blocked {
+        out.line(&format!(
+            "rule {}: {}: no step would run before that",
+            paint(LITERAL, rule),
+            harmless(fact)
+        ));
+    }
     let width = view.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0);
+    let mut gate = None;
     for step in &view.steps {
+        if step.gate != gate {
+            gate = step.gate;
+            out.line(if gate == Some("own") { "by its own gate:" } else { "by trunk's gate:" });
+        }
         out.push_str(&self::step(step, width, page));
     }
     let cached = view.steps.iter().filter(|step| !step.runs).count();
@@ -117,6 +133,7 @@ mod tests {
         });
         ExplainedView {
             name: name.into(),
+            gate: None,
             key: "k".into(),
             runs: why != "cached",
             why,
@@ -150,7 +167,14 @@ mod tests {
             explained("lie", "refuted", &[]),
             explained("new", "new", &[]),
         ];
-        let view = ExplainView { schema: 1, rev: "HEAD".into(), commit: "c".repeat(40), steps };
+        let view = ExplainView {
+            schema: 1,
+            rev: "HEAD".into(),
+            commit: "c".repeat(40),
+            recorded: None,
+            blocked: None,
+            steps,
+        };
         insta::assert_snapshot!(plain(&explain(&view, file())), @r"
         + fmt    cached  the PASS of aaaaaaaaaaaa, 1 min ago
         - build  runs    test, docs find what it leaves

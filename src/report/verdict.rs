@@ -85,7 +85,13 @@ fn about(view: &VerdictView, page: Page) -> String {
     } else {
         String::new()
     };
-    format!("{} {}{dot}tree {}{dot}{}{made}", view.rev, short(&view.commit), short(&view.tree), view.trust)
+    let gate = match view.judged_by {
+        Some("own") => format!("{dot}by its own gate"),
+        Some(_) => format!("{dot}by trunk's gate"),
+        None => String::new(),
+    };
+    let (commit, tree) = (short(&view.commit), short(&view.tree));
+    format!("{} {commit}{dot}tree {tree}{dot}{}{gate}{made}", view.rev, view.trust)
 }
 
 /// One step, in a column of names so wide; below it what it said, if it did not pass.

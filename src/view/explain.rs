@@ -14,8 +14,31 @@ pub struct ExplainView {
     pub rev: String,
     /// The commit it named.
     pub commit: String,
-    /// The steps, in the order of `orch.toml`.
+    /// The verdict on record by which no step would run; null where there is none.
+    pub recorded: Option<AnswerView>,
+    /// The rule that decides before any step runs; null where there is none.
+    pub blocked: Option<RuleView>,
+    /// The steps, in the order of `orch.toml`: where both judge, trunk's before those of the commit's own gate.
     pub steps: Vec<ExplainedView>,
+}
+
+/// A verdict that answers without any step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnswerView {
+    /// Ralph's word.
+    #[serde(serialize_with = "words::verdict")]
+    pub verdict: Word,
+    /// When it was made, RFC 3339.
+    pub made: String,
+}
+
+/// A rule that decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleView {
+    /// Its name.
+    pub rule: String,
+    /// The fact behind it.
+    pub fact: String,
 }
 
 /// What would become of a step.
@@ -23,6 +46,8 @@ pub struct ExplainView {
 pub struct ExplainedView {
     /// Its name.
     pub name: String,
+    /// Whose gate has it, where both judge: `trunk` or `own`; else null.
+    pub gate: Option<&'static str>,
     /// The key of what its result depends on.
     pub key: String,
     /// Whether it would run.

@@ -37,8 +37,8 @@ pub use doctor::{CheckState, CheckView, DoctorView};
 pub use edit_text::{EditTextError, Edited, edit_text, read_edit_text};
 pub use event::{Event, EventView};
 pub use explain::{
-    AgainView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView, PassView,
-    StepStatsView,
+    AgainView, AnswerView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView,
+    PassView, RuleView, StepStatsView,
 };
 pub use guardrail::{AllowedView, HitView};
 pub use idle::{Held, IdleView, Waiting};

@@ -150,6 +150,8 @@ pub struct VerdictView {
     pub key: String,
     /// The gate's definition that judged.
     pub gate: String,
+    /// Whose gate that is, where trunk's and the commit's own judged: `trunk` or `own`; else null.
+    pub judged_by: Option<&'static str>,
     /// `absolute` or `no_regressions`.
     pub scope: &'static str,
     /// `unsandboxed`, `partial` or `sandboxed`.
@@ -183,6 +185,8 @@ pub struct Asked {
     pub commit: String,
     /// Whether the verdict had been recorded before.
     pub recorded: bool,
+    /// Whose gate decided, where both judged: `trunk` or `own`.
+    pub judged_by: Option<&'static str>,
     /// What guardrails found in the change.
     pub findings: Vec<HitView>,
     /// What they would have found, were it not allowed.
@@ -202,6 +206,7 @@ impl VerdictView {
             tree: verdict.tree.to_string(),
             key: verdict.key.clone(),
             gate: verdict.gate.clone(),
+            judged_by: asked.judged_by,
             scope: verdict.scope.as_str(),
             trust: verdict.trust.as_str(),
             rule: verdict.rule.clone(),
@@ -340,6 +345,7 @@ pub(crate) mod tests {
           "tree": "cccccccccccccccccccccccccccccccccccccccc",
           "key": "kkkkkkkk",
           "gate": "gggggggg",
+          "judged_by": null,
           "scope": "absolute",
           "trust": "unsandboxed",
           "rule": null,

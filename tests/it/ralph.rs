@@ -586,3 +586,47 @@ fn each_run_of_a_tree_has_its_own_log_and_names_it() {
     }
     assert_eq!(project.repo.sh("ls -d .git/orch/logs/*/*").success().lines().len(), 4);
 }
+
+#[test]
+fn whose_gate_judges_is_said_and_what_answers_without_it() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &gate("true"));
+    let task = project.task(&["--role", "featurebuilder"]);
+    let explain = || task.repo.orch(&["ralph", "explain", "--json"]).success().json();
+    task.commits("orch.toml", "[[ralph.step]]\nnam = \"own\"\n");
+    refused(project.repo.orch(&["approve", &task.id, "--reason", "x"]), 8, "config.invalid");
+    task.commits("orch.toml", &gate("echo own"));
+    let told = explain();
+    assert_eq!(
+        (&told["blocked"]["rule"], &told["recorded"]),
+        (&"gate.changed".into(), &serde_json::Value::Null)
+    );
+    project.repo.orch(&["approve", &task.id, "--reason", "x"]).success();
+    let told = explain();
+    let gates: Vec<_> = told["steps"].as_array().expect("steps").iter().map(|step| &step["gate"]).collect();
+    assert_eq!(
+        (gates.as_slice(), &told["blocked"]),
+        ([&"trunk".into(), &"own".into()].as_slice(), &serde_json::Value::Null)
+    );
+    let shown = task.repo.orch(&["ralph", "explain"]).success().stdout;
+    assert!(shown.contains("by trunk's gate:\n") && shown.contains("by its own gate:\n"), "{shown}");
+    let done = word(task.repo.orch(&["ralph"]), "PASS");
+    let order = ["judging by trunk's gate", "judging by its own gate"].map(|text| done.stderr.find(text));
+    assert!(order[0].is_some() && order[0] < order[1], "{}", done.stderr);
+    assert!(done.stdout.contains("by trunk's gate"), "{}", done.stdout);
+    assert_eq!(explain()["recorded"]["verdict"], "PASS");
+    let shown = task.repo.orch(&["ralph", "explain"]).success().stdout;
+    assert!(shown.starts_with("PASS is on record, "), "{shown}");
+    // Its own fails.
+    task.commits("orch.toml", &gate("false"));
+    project.repo.orch(&["approve", &task.id, "--reason", "x"]).success();
+    assert_eq!(task.repo.orch(&["ralph", "--json"]).code(1).json()["judged_by"], "own");
+    // One gate is nobody's in particular.
+    assert_eq!(
+        project.repo.orch(&["ralph", "--json"]).success().json()["judged_by"],
+        serde_json::Value::Null
+    );
+    task.repo.git(&["checkout", "--quiet", "main", "--", "orch.toml"]).success();
+    task.commits("x.sql", "DROP TABLE users;\n");
+    assert_eq!(explain()["blocked"]["rule"], "guardrail.sql.drop");
+}

@@ -10,13 +10,13 @@ use crate::cli::progress::{Events, Progress};
 use crate::cli::wire;
 use crate::domain::pass::{Difference, StepPass};
 use crate::ops::cache;
-use crate::ops::explain::{Changed, Explained, Fate, explain};
-use crate::ops::ralph;
+use crate::ops::explain::{Changed, Explained, Explanation, Fate, explain};
+use crate::ops::ralph::{self, Whose};
 use crate::ops::reuse::Objection;
 use crate::report;
 use crate::view::{
-    AgainView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView, PassView, SCHEMA,
-    StepStatsView,
+    AgainView, AnswerView, CacheStatsView, CacheVerifyView, ChangedView, ExplainView, ExplainedView,
+    PassView, RuleView, SCHEMA, StepStatsView,
 };
 
 /// How many recorded steps are run again unless told otherwise.
@@ -92,9 +92,15 @@ pub(super) fn run_explain(
     let cx = wire::open(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
-    let steps = explain(&cx, &commit, &args.steps)?;
-    let steps = steps.into_iter().map(explained).collect();
-    let view = ExplainView { schema: SCHEMA, rev: rev.to_owned(), commit: commit.to_string(), steps };
+    let Explanation { recorded, blocked, steps } = explain(&cx, &commit, &args.steps)?;
+    let view = ExplainView {
+        schema: SCHEMA,
+        rev: rev.to_owned(),
+        commit: commit.to_string(),
+        recorded: recorded.map(|(verdict, made)| AnswerView { verdict, made: made.to_string() }),
+        blocked: blocked.map(|(rule, fact)| RuleView { rule, fact }),
+        steps: steps.into_iter().map(explained).collect(),
+    };
     if args.output.json {
         out.json(&view);
     } else {
@@ -113,6 +119,7 @@ fn explained(explained: Explained) -> ExplainedView {
     };
     ExplainedView {
         name: explained.step,
+        gate: explained.gate.map(Whose::as_str),
         key: explained.key,
         runs: why != "cached",
         why,
