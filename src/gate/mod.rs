@@ -48,6 +48,7 @@ pub use log::LOG_BYTES;
 pub use mac::{FILE as KEY_FILE, KeyError, VerifierKey};
 pub use outcome::{Event, Outcome, Stop, rule};
 pub use plan::{Next, Progress, Stage, next, stages};
+pub use quarantine::unmatched;
 pub use regress::{Compared, compare};
 pub use run::run;
 pub use setup::SETUP;

@@ -1,5 +1,7 @@
 //! What a run of the gate tells while it runs, and what it comes to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::domain::verdict::{StepReport, StepResult, Word};
 
 /// Rules that decide a verdict when no step does.
@@ -97,6 +99,9 @@ pub enum Stop {
     Deadline,
 }
 
+/// Names of tests, by step.
+pub(super) type Named = BTreeMap<String, BTreeSet<String>>;
+
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -108,6 +113,8 @@ pub struct Outcome {
     pub fact: Option<String>,
     /// Setup (if there is one, as `setup`) and the steps, in the order of `orch.toml`.
     pub steps: Vec<StepResult>,
+    /// The names of all tests of those steps that ran and whose report names each, by step.
+    pub named: Named,
     /// Set if the run was stopped: then it says nothing about the tree, and no verdict is made of it.
     pub stop: Option<Stop>,
 }
@@ -119,7 +126,8 @@ impl Outcome {
     }
 
     pub(super) fn decided(rule: &str, fact: impl Into<String>, steps: Vec<StepResult>) -> Self {
-        Self { word: Word::Blocked, rule: Some(rule.to_owned()), fact: Some(fact.into()), steps, stop: None }
+        let (rule, fact) = (Some(rule.to_owned()), Some(fact.into()));
+        Self { word: Word::Blocked, rule, fact, steps, named: Named::new(), stop: None }
     }
 
     pub(super) fn stopped(stop: Stop, steps: Vec<StepResult>) -> Self {

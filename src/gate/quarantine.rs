@@ -7,7 +7,7 @@ use crate::config::{Quarantine, Step};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{StepReport, Word};
-use crate::gate::outcome::rule;
+use crate::gate::outcome::{Named, rule};
 use crate::gate::step::Finished;
 
 /// How many tests a reason names.
@@ -59,6 +59,23 @@ fn told_apart(report: &StepReport, failed: usize, step: &Step) -> bool {
     whole && report.tests.is_some_and(|tests| tests.failed <= failed as u64 && enough(tests.ran))
 }
 
+/// A line for each entry that is about none of the tests that ran. `reporting`: the steps of the whole gate that have a
+/// report. Nothing is said of what some other test may be, that did not run now, or whose name is not known.
+pub fn unmatched(quarantine: &[Quarantine], reporting: &[&str], ran: &Named) -> Vec<String> {
+    let is_missed = |entry: &&Quarantine| match &entry.step {
+        Some(step) => ran.get(step).is_some_and(|names| !names.contains(&entry.test)),
+        None => {
+            let all = !reporting.is_empty() && reporting.iter().all(|step| ran.contains_key(*step));
+            all && !ran.values().any(|names| names.contains(&entry.test))
+        }
+    };
+    let line = |entry: &Quarantine| {
+        let of = entry.step.as_ref().map_or_else(String::new, |step| format!(" of {step}"));
+        format!("no test{of} is called `{}`, which [[ralph.quarantine]] names ({})", entry.test, entry.owner)
+    };
+    quarantine.iter().filter(is_missed).map(line).collect()
+}
+
 fn said(entry: &Quarantine) -> String {
     format!("{} ({}, until {})", entry.test, entry.owner, entry.until.as_str())
 }
@@ -105,7 +122,7 @@ mod tests {
             key: None,
             cached: None,
         };
-        Finished { result, rule: None, stopped: false }
+        Finished { result, rule: None, stopped: false, names: None }
     }
 
     fn weighed(now: &str, step: &Step, finished: Finished) -> String {

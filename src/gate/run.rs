@@ -169,7 +169,7 @@ impl<'a> Runner<'a> {
     fn take_known(&mut self) {
         for (index, known) in self.ctx.known.iter().enumerate().take(self.steps.len()) {
             if let Some(result) = known {
-                self.end(index, Finished { result: result.clone(), rule: None, stopped: false });
+                self.end(index, Finished { result: result.clone(), rule: None, stopped: false, names: None });
             }
         }
     }
@@ -261,10 +261,11 @@ impl<'a> Runner<'a> {
         let rule = decisive.and_then(|f| f.rule).map(str::to_owned);
         let fact = decisive
             .map(|f| format!("{}: {}", f.result.name, f.result.reason.as_deref().unwrap_or_default()));
+        let named = all.iter().filter_map(|f| Some((f.result.name.clone(), f.names.clone()?))).collect();
         before.extend(all.into_iter().map(|f| f.result));
         match self.stop {
             Some(stop) => Outcome::stopped(stop, before),
-            None => Outcome { word, rule, fact, steps: before, stop: None },
+            None => Outcome { word, rule, fact, steps: before, named, stop: None },
         }
     }
 }

@@ -1,10 +1,11 @@
 //! One step from its first try to its result.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::{Step, StepKind};
 use crate::domain::finding::Tests;
-use crate::domain::verdict::{StepReport, StepResult, Word};
+use crate::domain::verdict::{StepResult, Word};
 use crate::gate::classify::Judgement;
 use crate::gate::command::{Command, Tried};
 use crate::gate::context::{RunContext, millis_since};
@@ -24,6 +25,8 @@ pub(super) struct Finished {
     pub(super) rule: Option<&'static str>,
     /// Whether it was stopped from outside.
     pub(super) stopped: bool,
+    /// The names of all its tests, where its report has them.
+    pub(super) names: Option<BTreeSet<String>>,
 }
 
 /// The result of a step that did not run.
@@ -38,11 +41,13 @@ struct Ran {
     tried: Tried,
     /// The rule that decided, if one did.
     rule: Option<&'static str>,
-    report: Option<StepReport>,
+    report: Option<Report>,
 }
 
 fn finished(step: &Step, ran: Ran, millis: u64) -> Finished {
-    let Ran { tried, rule, report } = ran;
+    let Ran { tried, rule, mut report } = ran;
+    let names = report.as_mut().and_then(|report| report.names.take());
+    let report = report.map(reading::settled);
     let result = StepResult {
         name: step.name.clone(),
         kind: step.kind.as_str().to_owned(),
@@ -55,7 +60,7 @@ fn finished(step: &Step, ran: Ran, millis: u64) -> Finished {
         key: None,
         cached: None,
     };
-    Finished { result, rule, stopped: tried.stopped }
+    Finished { result, rule, stopped: tried.stopped, names }
 }
 
 /// Runs `step` in `checkout`.
@@ -128,7 +133,7 @@ fn tries(step: &Step, checkout: &Path, ctx: &RunContext<'_>, on_event: &mut dyn 
                 tried.judgement.note(format!("flaky: passed on try {attempt}"));
             }
             drop(fs::remove_file_if_there(&printed));
-            return Ran { tried, rule, report: report.map(reading::settled) };
+            return Ran { tried, rule, report };
         }
         attempt += 1;
         let report = report.map(reading::settled).unwrap_or_default();

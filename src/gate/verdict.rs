@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn outcome(steps: Vec<StepResult>) -> Outcome {
-        Outcome { word: Word::Fail, rule: None, fact: None, steps, stop: None }
+        Outcome { word: Word::Fail, rule: None, fact: None, steps, named: BTreeMap::new(), stop: None }
     }
 
     fn make(outcome: &Outcome) -> Option<(Verdict, VerifierKey)> {

@@ -94,7 +94,8 @@ pub(super) fn run(
         for result in &steps {
             forward(gate::Event::StepFinished { result: Box::new(result.clone()) });
         }
-        let outcome = Outcome { word: Word::Pass, rule: None, fact: None, steps, stop: None };
+        let outcome =
+            Outcome { word: Word::Pass, rule: None, fact: None, steps, named: BTreeMap::new(), stop: None };
         Ran { outcome, trust: Trust::Sandboxed, site: None, logs: None, is_judged: true }
     };
     if !ran.is_judged {
@@ -151,6 +152,12 @@ pub(super) fn run_due(
     };
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();
+    let reporting: Vec<&str> =
+        config.ralph.steps.iter().filter(|s| s.report.is_some()).map(|s| s.name.as_str()).collect();
+    for missed in gate::unmatched(&definition.quarantine, &reporting, &outcome.named) {
+        let text = format!("warning: {missed}");
+        sink(Event::Note { task: request.task.clone(), text });
+    }
     watch.keep(cx, &observed::Judged { tree, gate: &gate, ralph: &config.ralph }, &outcome);
     let trust = site.room.trust();
     Ok(Ran { outcome, trust, site: Some(site), logs: Some(log_dir), is_judged: true })

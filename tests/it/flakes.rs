@@ -49,6 +49,29 @@ fn a_failure_in_quarantine_passes_and_says_so() {
 }
 
 #[test]
+fn an_entry_that_no_test_is_called_by_is_warned_of() {
+    let env = TestEnv::new();
+    let lint = "[[ralph.step]]\nname = 'lint'\nkind = 'lint'\nrun = 'true'\n";
+    let of_unit = quarantine("c", "2999-12-31") + "step = 'unit'\n";
+    let of_lint = quarantine("e", "2999-12-31") + "step = 'lint'\n";
+    let more =
+        [lint, &quarantine("a", "2999-12-31"), &of_unit, &quarantine("d", "2999-12-31"), &of_lint].concat();
+    let project = project(&env, "sh suite.sh a", &more);
+    let warnings = |args: &[&str]| {
+        let done = project.repo.cmd(ORCH).args(&["ralph", "--fresh"]).args(args).run().code(0);
+        done.stderr.lines().filter(|line| line.contains("warning: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings(&[]),
+        [
+            "warning: no test of unit is called `c`, which [[ralph.quarantine]] names (ann)",
+            "warning: no test is called `d`, which [[ralph.quarantine]] names (ann)",
+        ]
+    );
+    assert_eq!(warnings(&["--step", "lint"]), [""; 0], "no test ran");
+}
+
+#[test]
 fn one_failure_more_is_a_fail() {
     let env = TestEnv::new();
     let project = project(&env, "sh suite.sh a b", &quarantine("a", "2999-12-31"));

@@ -144,6 +144,7 @@ impl Events {
         let (package, failed) = (key.0, event.action == "fail");
         if let Some(name) = key.1 {
             let skipped = u64::from(event.action == "skip");
+            self.gathered.name(&name);
             self.gathered.ran(Tests { ran: 1 - skipped, failed: u64::from(failed), skipped });
             if failed {
                 self.gathered.add(test(&name, &output, &package));

@@ -71,6 +71,7 @@ fn add(suite: Suite, gathered: &mut Gathered) {
     if suite.status == "failed" && !suite.assertion_results.iter().any(failed) {
         gathered.add(Problem::new("suite", paragraph(&suite.message)).at(suite.name.clone(), None));
     }
+    suite.assertion_results.iter().for_each(|assertion| gathered.name(&assertion.full_name));
     for assertion in suite.assertion_results.into_iter().filter(failed) {
         let message = assertion.failure_messages.unwrap_or_default().into_iter().next().unwrap_or_default();
         let place = assertion.location.and_then(|location| {

@@ -99,6 +99,10 @@ impl Walker {
     }
 
     fn end(&mut self, mut case: Case) {
+        let title = case.title();
+        if let Some(title) = &title {
+            self.gathered.name(title);
+        }
         let Some(failure) = case.failure.take() else {
             let skipped = u64::from(case.skipped);
             self.gathered.ran(Tests { ran: 1 - skipped, failed: 0, skipped });
@@ -106,21 +110,29 @@ impl Walker {
         };
         self.gathered.ran(Tests { ran: 1, failed: 1, skipped: 0 });
         let suite = self.suites.last().cloned().unwrap_or_default();
-        let in_path = |text: &str| text.contains(['/', '\\']);
-        let whole_file = in_path(&case.name) && case.name == case.class;
-        let problem = match (whole_file, case.class.as_str()) {
-            // The file could not be loaded.
-            (true, _) => Problem::new("suite", failure.said()),
-            (false, "") => Problem::test(case.name, failure.said()),
-            (false, class) if in_path(class) || class == case.name => {
-                Problem::test(case.name, failure.said())
-            }
-            (false, class) => Problem::test(format!("{class}::{}", case.name), failure.said()),
+        let problem = match title {
+            Some(title) => Problem::test(title, failure.said()),
+            None => Problem::new("suite", failure.said()),
         };
         let guesses = [case.class, suite.0].into_iter().filter(|text| in_path(text));
         let paths = case.file.into_iter().chain(suite.1).chain(guesses).collect();
         let place = Place::new(case.line, None, None);
         self.gathered.add(Problem { paths, place, ..problem });
+    }
+}
+
+fn in_path(text: &str) -> bool {
+    text.contains(['/', '\\'])
+}
+
+impl Case {
+    /// The test's name with its class; None for a file that could not be loaded.
+    fn title(&self) -> Option<String> {
+        match self.class.as_str() {
+            class if in_path(&self.name) && self.name == class => None,
+            class if class.is_empty() || in_path(class) || class == self.name => Some(self.name.clone()),
+            class => Some(format!("{class}::{}", self.name)),
+        }
     }
 }
 

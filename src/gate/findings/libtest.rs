@@ -16,6 +16,9 @@ static RUNNING: LazyLock<Regex> = LazyLock::new(|| regex(r"^running \d+ tests?$"
 static RESULT: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (\d+) measured; ")
 });
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^test (.+?)(?: - should panic)? \.\.\. (?:ok|FAILED|ignored|bench:)(?:[ ,].*)?$")
+});
 static OUTPUT: LazyLock<Regex> = LazyLock::new(|| regex(r"^---- (.+) stdout ----$"));
 static PANIC: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^thread '.*' (?:\(\d+\) )?panicked at (.+):(\d+):(\d+):$"));
@@ -52,6 +55,8 @@ pub(super) fn add(text: &str, format: &'static str, gathered: &mut Gathered) -> 
     for line in text.lines().map(plain) {
         if suite.in_output() {
             suite.line(line);
+        } else if let Some(found) = NAMED.captures(&line) {
+            gathered.name(&found[1]);
         } else if RUNNING.is_match(&line) {
             started += 1;
             suite = Suite::default();

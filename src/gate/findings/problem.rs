@@ -119,6 +119,9 @@ fn natural(number: i64) -> Option<u32> {
     u32::try_from(number).ok().filter(|n| *n > 0)
 }
 
+/// The most names of tests that are kept.
+pub(super) const NAMES: usize = 100_000;
+
 /// What a reader has found so far.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -128,6 +131,10 @@ pub(super) struct Gathered {
     pub(super) coverage: Option<Coverage>,
     /// Whether the tool stopped before it had looked at everything.
     pub(super) partial: bool,
+    /// Tests that the report names, whatever became of them; bounded.
+    pub(super) names: BTreeSet<String>,
+    /// How many times it named one.
+    pub(super) named: u64,
     placed: BTreeSet<(String, Vec<String>, Place, String)>,
 }
 
@@ -156,6 +163,14 @@ impl Gathered {
     /// Adds counts of tests.
     pub(super) fn ran(&mut self, tests: Tests) {
         self.tests = Some(self.tests.unwrap_or_default().and(tests));
+    }
+
+    /// Notes the name of a test, as a problem of it would have it for its rule.
+    pub(super) fn name(&mut self, test: impl Into<String>) {
+        self.named += 1;
+        if self.names.len() < NAMES {
+            self.names.insert(test.into());
+        }
     }
 
     /// How many problems were added.

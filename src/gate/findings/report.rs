@@ -1,5 +1,6 @@
 //! What a report says, and why one can't be read.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use crate::domain::finding::Finding;
@@ -18,6 +19,8 @@ pub struct Report {
     pub coverage: Option<Coverage>,
     /// Whether the tool stopped before it had looked at everything.
     pub partial: bool,
+    /// The names of all tests, as a finding of one has it for its rule; None where the report does not name each.
+    pub names: Option<BTreeSet<String>>,
 }
 
 /// Why there is no report: the tree could not be judged.

@@ -3,7 +3,7 @@
 use crate::domain::finding::{Finding, Span};
 use crate::gate::findings::fingerprint::{About, CONTENT, fingerprint};
 use crate::gate::findings::place::relative;
-use crate::gate::findings::problem::{Column, Gathered, Problem, Sort};
+use crate::gate::findings::problem::{Column, Gathered, NAMES, Problem, Sort};
 use crate::gate::findings::report::Report;
 use crate::gate::findings::source::{Source, Sources};
 use crate::gate::text::plain;
@@ -16,7 +16,11 @@ pub(super) fn settle(gathered: &Gathered, family: &str, root: &str, sources: &dy
     let mut files = Files { root, sources, last: None };
     let Gathered { truncated, tests, coverage, partial, .. } = *gathered;
     let findings = gathered.problems.iter().map(|problem| finding(problem, family, &mut files)).collect();
-    Report { findings, truncated, tests, coverage, partial }
+    // Tests of the same name are as many tests.
+    let all = tests.is_some_and(|tests| gathered.named >= tests.ran.saturating_add(tests.skipped));
+    let names = (all && gathered.names.len() < NAMES)
+        .then(|| gathered.names.iter().map(|name| cut(one_line(name), RULE)).collect());
+    Report { findings, truncated, tests, coverage, partial, names }
 }
 
 fn finding(problem: &Problem, family: &str, files: &mut Files<'_>) -> Finding {

@@ -1,7 +1,7 @@
 //! JUnit, SARIF, Go, patterns, and the bounds of all.
 
 use crate::domain::finding::Finding;
-use crate::gate::findings::tests::setting::{Files, ROOT, format, new, report, said, shown, text};
+use crate::gate::findings::tests::setting::{Files, ROOT, format, named, new, report, said, shown, text};
 use crate::gate::findings::{FINDINGS, read};
 
 #[test]
@@ -209,4 +209,29 @@ fn what_is_kept_is_bounded() {
 fn paths_in_messages_are_from_the_root() {
     let text = "a: cannot find /checkout/x/y.js\n";
     insta::assert_snapshot!(said(r"regex:^(?P<file>\w+): (?P<message>.*)$", text, &[]), @"da99 error a regex | cannot find x/y.js");
+}
+
+#[test]
+fn tests_are_named_as_their_failures_are() {
+    let libtest = "running 3 tests\ntest m::a ... ok\ntest m::b - should panic ... FAILED\ntest m::c ... ignored, slow\n\n\
+        failures:\n\n---- m::b stdout ----\nboom\n\nfailures:\n    m::b\n\n\
+        test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out\n";
+    let junit = "<testsuite name='s'><testcase name='a' classname='m'/><testcase name='b' classname='m'>\
+        <failure message='boom'/></testcase><testcase name='c' classname='m'><skipped/></testcase></testsuite>";
+    let jest = r#"{"numFailedTests":1,"numPassedTests":1,"numPendingTests":1,"testResults":[{"name":"/r/x.js","status":"failed",
+        "assertionResults":[{"fullName":"m::a","status":"passed"},{"fullName":"m::b","status":"failed"},
+        {"fullName":"m::c","status":"pending"}]}]}"#
+        .replace('\n', "");
+    let event = |action: &str, test: &str| format!("{{\"Action\":\"{action}\",\"Package\":\"p\"{test}}}\n");
+    let test = |name: &str| format!(",\"Test\":\"m::{name}\"");
+    let go = [("pass", test("a")), ("fail", test("b")), ("skip", test("c")), ("fail", String::new())];
+    let go = go.iter().map(|(action, test)| event(action, test)).collect::<String>();
+    for (format, text) in [("libtest", libtest), ("junit:r.xml", junit), ("jest", &jest), ("go", &go)] {
+        let (names, rules) = named(format, text);
+        let all = ["m::a", "m::b", "m::c"].map(str::to_owned).to_vec();
+        assert_eq!((names, rules), (Some(all), vec!["m::b".to_owned()]), "{format}");
+    }
+    // One that was told in the middle of another's output is not known.
+    let (names, _) = named("libtest", &libtest.replace("test m::a ... ok", "test m::a ... said something"));
+    assert_eq!(names, None);
 }

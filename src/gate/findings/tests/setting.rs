@@ -50,6 +50,15 @@ pub(super) fn report(name: &str, dir: &str) -> Report {
     try_read(name, dir).unwrap_or_else(|e| panic!("{dir}: {e}"))
 }
 
+/// The tests that a text names, if it names each, and the rules of what it finds.
+pub(super) fn named(name: &str, text: &str) -> (Option<Vec<String>>, Vec<String>) {
+    let report = read(&format(name), text, ROOT, &Files(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+    (
+        report.names.map(|names| names.into_iter().collect()),
+        report.findings.into_iter().map(|f| f.rule).collect(),
+    )
+}
+
 /// A text with files of its own.
 pub(super) fn said(name: &str, text: &str, files: &[(&str, &str)]) -> String {
     match read(&format(name), text, ROOT, &Files(files)) {
