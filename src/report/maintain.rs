@@ -15,13 +15,22 @@ pub fn maintain(view: &MaintainView) -> Vec<String> {
             None => format!("Would let {commits} go."),
         });
     }
-    let (archived, packed) = (view.archived.len(), view.packed);
+    let (archived, pruned, packed) = (view.archived.len(), view.pruned, view.packed);
     if archived > 0 {
         let tasks = plural(archived, "finished task");
         lines.push(if view.dry_run {
             format!("Would archive {tasks}.")
         } else {
             format!("Archived {tasks}.")
+        });
+    }
+    if pruned > 0 {
+        let records =
+            if pruned == 1 { "1 record of a step".to_owned() } else { format!("{pruned} records of steps") };
+        lines.push(if view.dry_run {
+            format!("Would remove {records}.")
+        } else {
+            format!("Removed {records}.")
         });
     }
     if packed > 0 {
@@ -44,10 +53,21 @@ mod tests {
 
     #[test]
     fn what_would_be_done_is_not_said_to_be_done() {
-        let done = MaintainView { archived: vec!["a".into()], packed: 2, ..MaintainView::default() };
-        assert_eq!(maintain(&done), ["Archived 1 finished task.", "Packed 2 loose objects."]);
+        let done =
+            MaintainView { archived: vec!["a".into()], pruned: 2, packed: 2, ..MaintainView::default() };
+        assert_eq!(
+            maintain(&done),
+            ["Archived 1 finished task.", "Removed 2 records of steps.", "Packed 2 loose objects."]
+        );
         let would = MaintainView { dry_run: true, ..done };
-        assert_eq!(maintain(&would), ["Would archive 1 finished task.", "Would pack 2 loose objects."]);
+        assert_eq!(
+            maintain(&would),
+            [
+                "Would archive 1 finished task.",
+                "Would remove 2 records of steps.",
+                "Would pack 2 loose objects."
+            ]
+        );
         assert_eq!(maintain(&MaintainView::default()), ["Nothing to do."]);
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::git::{Entry, EntryKind, GitError, TreeChange};
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
-use crate::store::passes::decode_pass;
+use crate::store::passes::{decode_pass, decode_pruned};
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval};
 use crate::store::snapshot::Snapshot;
@@ -148,6 +148,9 @@ pub(super) fn check_rank(path: &str, text: &str, limits: &Limits) -> Result<(), 
             Err(_) => Ok(()),
         }),
         "steps" => record(&|r| decode_pass(r).map_or(Ok(()), |p| time("made", Some(p.made), limits.now))),
+        _ if path == layout::PRUNED => {
+            record(&|r| decode_pruned(r).map_or(Ok(()), |before| time("before", Some(before), limits.now)))
+        }
         "decisions" => {
             record(&|r| Approval::decode(r).map_or(Ok(()), |a| time("at", Some(a.at), limits.now)))
         }

@@ -7,7 +7,7 @@ use crate::git::{Entry, EntryKind};
 use crate::store::archive;
 use crate::store::codec::decode_task;
 use crate::store::error::StoreError;
-use crate::store::passes::decode_pass;
+use crate::store::passes::{decode_pass, decode_pruned};
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 use crate::store::snapshot::Snapshot;
@@ -58,6 +58,7 @@ pub(super) fn problem(path: &str, bytes: &[u8]) -> Option<String> {
         "sessions" if toml => record(&|r| records::decode_session(r).err()),
         "verdicts" if toml => record(&|r| records::decode_verdict(r).err()),
         "steps" | layout::REFUTED if toml => record(&|r| decode_pass(r).err()),
+        _ if path == layout::PRUNED => record(&|r| decode_pruned(r).err()),
         "decisions" if toml => record(&|r| Approval::decode(r).err()),
         _ => None,
     }

@@ -8,7 +8,7 @@ use crate::domain::control::Mode;
 use crate::domain::session::Session;
 use crate::store::codec::{decode_task, encode_task, register_text};
 use crate::store::layout;
-use crate::store::passes::decode_pass;
+use crate::store::passes::{decode_pass, decode_pruned};
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval, Meta};
 
@@ -34,6 +34,7 @@ pub(super) fn join_file(path: &str, one: &str, two: &str) -> Result<String, Unre
         "sessions" => greater(one, two, session_rank),
         "verdicts" => greater(one, two, |r| records::decode_verdict(r).ok().map(|v| (v.run, v.made))),
         "steps" | layout::REFUTED => greater(one, two, |r| decode_pass(r).ok().map(|pass| pass.made)),
+        _ if path == layout::PRUNED => greater(one, two, |r| decode_pruned(r).ok()),
         "decisions" => greater(one, two, |r| Approval::decode(r).ok().map(|a| a.at)),
         _ => greater(one, two, |_| Some(())),
     })

@@ -20,6 +20,7 @@ use crate::store::history::{self, AuditEntry, clock_of};
 use crate::store::join::{Unrelated, join_file};
 use crate::store::layout::{self, STATE_REF};
 use crate::store::ledger;
+use crate::store::pruned::Pruned;
 use crate::store::records::{FORMAT, Meta};
 use crate::store::shelf::{self, Files, Shelves};
 use crate::store::snapshot::Snapshot;
@@ -283,7 +284,10 @@ impl Joined {
         let (now, (different, more)) = (limits.now, differences(ours, other, &limits)?);
         let Shelves { joints, mut files, mut all_theirs } = shelf::join(ours, other)?;
         let archived: BTreeSet<String> = joints.iter().map(|joint| layout::task(&joint.id)).collect();
-        all_theirs &= more.iter().all(|path| archived.contains(path));
+        let pruned = Pruned::of(ours, other, &more)?;
+        all_theirs &= more.iter().all(|path| archived.contains(path) || pruned.has(path));
+        all_theirs &= pruned.is_within(&more);
+        files.extend(pruned.files());
         for joint in joints {
             let (Some(theirs), true) = (joint.theirs, joint.ours.as_ref() != Some(&joint.text)) else {
                 continue;
@@ -300,6 +304,10 @@ impl Joined {
                 },
                 None => found.theirs.clone(),
             };
+            if pruned.drops(&found.path, &text) {
+                all_theirs = false;
+                continue;
+            }
             all_theirs &= text == found.theirs;
             if found.ours.as_ref() == Some(&text) {
                 continue;

@@ -33,6 +33,7 @@ mod layout;
 mod ledger;
 mod looked;
 mod passes;
+mod pruned;
 mod reader;
 mod records;
 mod shelf;

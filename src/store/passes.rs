@@ -3,10 +3,11 @@
 use toml::{Table, Value};
 
 use crate::domain::pass::{StepInputs, StepPass};
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Trust;
 use crate::store::codec::put;
 use crate::store::findings::{decode_report, encode_report};
-use crate::store::reader::Reader;
+use crate::store::reader::{Reader, parse};
 use crate::store::records::texts;
 
 impl StepPass {
@@ -70,6 +71,28 @@ pub(crate) fn decode_pass(r: &Reader<'_>) -> Result<StepPass, String> {
     })
 }
 
+/// The directory of the records.
+pub(crate) const STEPS: &str = "steps";
+
+/// What says before which time records were let go.
+pub(crate) fn encode_pruned(before: Timestamp) -> Table {
+    let mut t = Table::new();
+    put(&mut t, "schema", 1);
+    put(&mut t, "before", before.to_string());
+    t
+}
+
+pub(crate) fn decode_pruned(r: &Reader<'_>) -> Result<Timestamp, String> {
+    r.time("before")
+}
+
+/// Whether a file of the state is a record that was made before that. One that can't be read is left to `doctor`.
+pub(crate) fn is_older(path: &str, text: &str, before: Timestamp) -> bool {
+    let is_record = path.split_once('/').is_some_and(|(dir, _)| dir == STEPS);
+    let made = || Some(decode_pass(&Reader::new(&parse(text).ok()?)).ok()?.made);
+    is_record && made().is_some_and(|made| made < before)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,9 +100,7 @@ mod tests {
 
     use crate::domain::finding::Tests;
     use crate::domain::oid::Oid;
-    use crate::domain::time::Timestamp;
     use crate::domain::verdict::StepReport;
-    use crate::store::reader::parse;
 
     fn pass() -> StepPass {
         let map = |name: &str| BTreeMap::from([(name.to_owned(), "0f".to_owned())]);
@@ -104,6 +125,20 @@ mod tests {
             by: "person:ann".into(),
             mac: "0".into(),
         }
+    }
+
+    #[test]
+    fn what_was_let_go_is_read_and_written_as_it_was() {
+        let text = include_str!("../../tests/corpus/store/v1/pruned/steps.toml");
+        let before = decode_pruned(&Reader::new(&parse(text).unwrap())).unwrap();
+        assert_eq!(encode_pruned(before).to_string(), text);
+        let of = |millis: i64| {
+            encode_pass(&StepPass { made: Timestamp::from_millis(before.millis() + millis), ..pass() })
+                .to_string()
+        };
+        assert!(is_older("steps/00/a.toml", &of(-1), before) && !is_older("steps/00/a.toml", &of(0), before));
+        assert!(!is_older("refuted/00/a.toml", &of(-1), before));
+        assert!(!is_older("steps/00/a.toml", "made = ", before), "damage is not age");
     }
 
     #[test]

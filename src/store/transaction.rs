@@ -87,7 +87,7 @@ pub struct Edit<'s, 'r> {
     stamp: Stamp,
     now: Timestamp,
     epoch: u64,
-    files: BTreeMap<String, Option<Vec<u8>>>,
+    pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
     tasks: BTreeMap<TaskId, Task>,
     changes: Vec<Change>,
 }

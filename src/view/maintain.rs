@@ -11,6 +11,8 @@ pub struct MaintainView {
     pub dry_run: bool,
     /// Ids of the tasks that went to the archive.
     pub archived: Vec<String>,
+    /// How many records of steps were removed.
+    pub pruned: usize,
     /// Objects of ours that lay loose and were packed.
     pub packed: usize,
     /// Objects of ours that lie loose and were left so.

@@ -342,3 +342,37 @@ fn two_squashes_made_apart_are_joined() {
     }
     assert_eq!(record(a), record(b));
 }
+
+#[test]
+fn old_records_of_steps_go_in_every_clone_and_do_not_come_back() {
+    let team = Team::of(2);
+    let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
+    let steps = |repo: &TestRepo| paths(repo).iter().filter(|path| path.starts_with("steps/")).count();
+    let judge = |repo: &TestRepo, text: &str| {
+        repo.commit(text, &[("src/a", text)]);
+        repo.orch(&["ralph"]).success();
+    };
+    judge(a, "one\n");
+    team.sync();
+    // A record that nobody else knows when it is let go.
+    judge(b, "two\n");
+    assert_eq!((steps(a), steps(b)), (1, 2));
+    assert_eq!(json(a, &["maintain", "--json"])["pruned"], 0, "too young");
+    a.git(&["config", "orch.archiveAfter", "0s"]).success();
+    let would = a.orch(&["maintain", "--dry-run"]).success();
+    assert_eq!((would.stderr.trim(), steps(a)), ("Would remove 1 record of a step.", 1));
+    assert_eq!(json(a, &["maintain", "--json"])["pruned"], 1);
+    assert_eq!(json(a, &["maintain", "--json"])["pruned"], 0, "once");
+    for _ in 0..2 {
+        team.sync();
+    }
+    assert_eq!((steps(a), steps(b), team.trees().len()), (0, 0, 1), "{:?}", paths(b));
+    // What is recorded later stays.
+    judge(b, "three\n");
+    b.orch(&["sync"]).success();
+    a.orch(&["sync"]).success();
+    assert_eq!((steps(a), steps(b), team.trees().len()), (1, 1, 1));
+    let log = b.orch(&["log", "--action", "state.prune"]).success().stdout;
+    assert_eq!(log.matches("state.prune").count(), 1, "{log}");
+    is_sound(b);
+}

@@ -3,7 +3,7 @@
 use crate::domain::id::TaskId;
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
-use crate::ops::maintain::{archive, squash};
+use crate::ops::maintain::{archive, squash, steps};
 use crate::store::Squashed;
 
 /// With fewer loose objects than this nobody is slower, and a pack more would be no gain.
@@ -25,6 +25,8 @@ pub struct Report {
     pub dry_run: bool,
     /// Tasks that went to the archive.
     pub archived: Vec<TaskId>,
+    /// How many records of steps went.
+    pub pruned: usize,
     /// Objects of ours that lay loose and were packed.
     pub packed: usize,
     /// Objects of ours that lie loose and were left so, because they are few.
@@ -37,7 +39,7 @@ pub struct Report {
     pub epoch: u64,
 }
 
-/// Lets the history go where that is asked, archives and packs.
+/// Lets the history go where that is asked, archives, prunes and packs.
 pub fn maintain(cx: &Ctx, options: Options) -> Result<Report, OpError> {
     cx.snapshot()?;
     let squashed = if options.squash && !options.dry_run { Some(squash::squash(cx)?) } else { None };
@@ -48,6 +50,7 @@ pub fn maintain(cx: &Ctx, options: Options) -> Result<Report, OpError> {
     };
     let snapshot = cx.snapshot()?;
     let archived = if options.dry_run { archive::due(cx, &snapshot)? } else { archive::archive(cx)? };
+    let pruned = if options.dry_run { steps::due(cx, &snapshot)? } else { steps::prune(cx)? };
     let loose = cx.repo.loose()?;
     let packed = match loose {
         MANY_LOOSE.. if options.dry_run => loose,
@@ -61,6 +64,7 @@ pub fn maintain(cx: &Ctx, options: Options) -> Result<Report, OpError> {
     Ok(Report {
         dry_run: options.dry_run,
         archived,
+        pruned,
         packed,
         loose: loose.saturating_sub(packed),
         let_go,
