@@ -22,6 +22,10 @@ use crate::sys::process::quote;
 /// How often, and after which pause, an index that somebody holds is tried again.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How many files are asked about that may be in the way: a command line has an end.
+const ASKED: usize = 500;
+/// What the history of a HEAD says that was detached.
+const DETACHED: &str = "git-orch: trunk moved, and changes here are in its way";
 
 /// What became of a checkout of trunk.
 #[must_use = "a person has to know of a checkout that did not follow"]
@@ -54,8 +58,8 @@ pub enum Refresh {
 /// What kept a checkout from following.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InTheWay {
-    /// A file, or directory, that git does not know.
-    Untracked(String),
+    /// Files, or directories, that git does not know; at least one.
+    Untracked(Vec<String>),
     /// A tracked file with changes of its own.
     Changed {
         /// Which.
@@ -72,9 +76,7 @@ impl Refresh {
             Self::Followed(_) => None,
             Self::Detached { path, branch, at, why } => {
                 let (what, first, how) = match why {
-                    InTheWay::Untracked(file) => {
-                        (format!("its untracked {file} is"), "", "once that is moved away")
-                    }
+                    InTheWay::Untracked(files) => (untracked_files(files), "", "once that is moved away"),
                     InTheWay::Changed { file, staged: false } => {
                         (format!("its changes to {file} are"), "", "takes the changes along")
                     }
@@ -100,6 +102,18 @@ impl Refresh {
 
     fn left(path: &Path, why: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Left { path: path.to_owned(), why: why.into(), next: next.into() }
+    }
+}
+
+/// How many files are named.
+const NAMED: usize = 5;
+
+fn untracked_files(files: &[String]) -> String {
+    let named = files.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match files.len() {
+        1 => format!("its untracked {named} is"),
+        n if n > NAMED => format!("its untracked {named} and {} more are", n - NAMED),
+        _ => format!("its untracked {named} are"),
     }
 }
 
@@ -225,6 +239,10 @@ fn follow(cx: &Ctx, worktree: &Worktree, shows: &str, just_now: bool) -> Result<
         if let Some(why) =
             in_the_way(&output.stderr, || staged(cx, worktree, &from).is_ok_and(|s| !s.is_empty()))
         {
+            let why = match why {
+                InTheWay::Untracked(first) => InTheWay::Untracked(others(cx, worktree, (&from, &to), first)?),
+                why @ InTheWay::Changed { .. } => why,
+            };
             return detach(cx, worktree, from, &to, why);
         }
         tries += 1;
@@ -250,6 +268,27 @@ fn follow_from_nothing(cx: &Ctx, worktree: &Worktree, to: &Oid) -> Result<(Refre
     Ok((refresh, true))
 }
 
+/// The checkouts that a merge detached and that are still where it left them: a line each, with what to type. Where a
+/// HEAD has no history on disk nothing is known.
+pub(super) fn detached(cx: &Ctx, trunk: &Trunk) -> Result<Vec<String>, OpError> {
+    let mut lines = Vec::new();
+    for worktree in cx.repo.worktrees()?.iter().filter(|worktree| worktree.exists()) {
+        if worktree.head.branch().is_some() {
+            continue;
+        }
+        let history = fs::read_optional(&worktree.git_dir.join("logs/HEAD"))?.unwrap_or_default();
+        if history.lines().last().is_some_and(|line| line.ends_with(DETACHED)) {
+            let (path, name) = (&worktree.path, &trunk.name);
+            lines.push(format!(
+                "{} was detached when {name} moved, with changes that were in the way; next:\ncd {} && git switch --merge {name}",
+                path.display(),
+                shown(path)
+            ));
+        }
+    }
+    Ok(lines)
+}
+
 /// Puts HEAD on `at`, if it still leads to `from`.
 fn detach(
     cx: &Ctx,
@@ -258,12 +297,11 @@ fn detach(
     from: &Oid,
     why: InTheWay,
 ) -> Result<(Refresh, bool), OpError> {
-    let message = "git-orch: trunk moved, and changes here are in its way";
     let branch = worktree.head.branch().unwrap_or("HEAD").to_owned();
     if cx.repo.head_of(&worktree.git_dir)? != worktree.head {
         return Ok((Refresh::Followed(worktree.path.clone()), true));
     }
-    let set = ["update-ref", "--no-deref", "-m", message, "HEAD", at.as_str(), from.as_str()];
+    let set = ["update-ref", "--no-deref", "-m", DETACHED, "HEAD", at.as_str(), from.as_str()];
     cx.repo.git_in(worktree, set).run()?.checked()?;
     Ok((Refresh::Detached { path: worktree.path.clone(), branch, at, why }, true))
 }
@@ -282,6 +320,34 @@ fn staged(cx: &Ctx, worktree: &Worktree, from: &Oid) -> Result<BTreeSet<String>,
     Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
+/// `first`, which `read-tree` named, and what else of that kind is in the way: it stops at the first.
+fn others(
+    cx: &Ctx,
+    worktree: &Worktree,
+    (from, to): (&Oid, &Oid),
+    mut first: Vec<String>,
+) -> Result<Vec<String>, OpError> {
+    let (from, to) = (cx.repo.tree_of(from)?, cx.repo.tree_of(to)?);
+    let new = cx.repo.tree_changes(Some(&from), Some(&to))?.into_iter().filter(|change| change.old.is_none());
+    let there: Vec<String> = new
+        .map(|change| change.path)
+        .filter(|path| worktree.path.join(path).symlink_metadata().is_ok())
+        .take(ASKED)
+        .collect();
+    if there.is_empty() {
+        return Ok(first);
+    }
+    // What is ignored is in nobody's way.
+    let ask = ["--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--"];
+    let ask = ask.into_iter().chain(there.iter().map(String::as_str));
+    let output = cx.repo.git_in(worktree, ask).run()?.checked()?;
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let more = names.split('\0').filter(|name| !name.is_empty() && !first.iter().any(|f| f == name));
+    let more: Vec<String> = more.map(str::to_owned).collect();
+    first.extend(more);
+    Ok(first)
+}
+
 /// What `read-tree` says is in the way; None if it failed for another reason.
 fn in_the_way(stderr: &str, staged: impl FnOnce() -> bool) -> Option<InTheWay> {
     let line = stderr.lines().find_map(|line| line.strip_prefix("error: "))?;
@@ -290,7 +356,7 @@ fn in_the_way(stderr: &str, staged: impl FnOnce() -> bool) -> Option<InTheWay> {
         line.get(start.checked_add(1)?..end).map(str::to_owned)
     };
     if line.starts_with("Untracked") || line.contains("would lose untracked files") {
-        Some(InTheWay::Untracked(file()?))
+        Some(InTheWay::Untracked(vec![file()?]))
     } else if line.starts_with("Entry") {
         Some(InTheWay::Changed { file: file()?, staged: staged() })
     } else {
@@ -304,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_is_in_the_way_is_told_from_what_is_broken() {
-        let untracked = |file: &str| Some(InTheWay::Untracked(file.to_owned()));
+        let untracked = |file: &str| Some(InTheWay::Untracked(vec![file.to_owned()]));
         let read = |stderr: &str| in_the_way(stderr, || true);
         for (stderr, found) in [
             ("error: Untracked working tree file 'it's' would be overwritten by merge.\n", untracked("it's")),

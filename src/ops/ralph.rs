@@ -5,7 +5,7 @@
 //! forbids is BLOCKED at once. Both are looked at each time, whatever is recorded: they are about a change, and verdicts
 //! about a tree.
 
-use crate::config::{Accept, Config};
+use crate::config::{Accept, Config, Moment};
 use crate::domain::id::TaskId;
 use crate::domain::oid::Oid;
 use crate::domain::time::Timestamp;
@@ -217,6 +217,19 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
         });
     }
     Ok(Some(Judged { gates: both(&definitions), guarded, ..judged(request, tree, verdicts, true) }))
+}
+
+/// The failing steps of a verdict that fail on trunk as well, as far as that is on record: nobody's change makes them pass.
+pub fn failing_on_trunk(cx: &Ctx, judged: &Judged) -> Result<Vec<String>, OpError> {
+    let trunk = cx.trunk(&cx.snapshot()?)?;
+    let Some(tip) = trunk.tip() else { return Ok(Vec::new()) };
+    let Some(on_trunk) = last(cx, &Request::new(tip.clone(), Moment::Merge))? else { return Ok(Vec::new()) };
+    let failing = |judged: &Judged| -> Vec<String> {
+        let steps = judged.verdicts.iter().flat_map(|verdict| &verdict.steps);
+        steps.filter(|step| step.word == Word::Fail).map(|step| step.name.clone()).collect()
+    };
+    let there = failing(&on_trunk);
+    Ok(failing(judged).into_iter().filter(|step| there.contains(step)).collect())
 }
 
 /// The PASS that a merge commit got before it was landed, under the gate that was in force then: that of its first

@@ -9,6 +9,7 @@ use crate::gate::breaker::Circuit;
 use crate::hook::name::Hook;
 use crate::index::{Filter, Row};
 use crate::ops::attested::{self, Tamper};
+use crate::ops::checkouts;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::gateless;
@@ -79,6 +80,7 @@ pub fn status(cx: &Ctx) -> Result<Status, OpError> {
         let next = gateless::way_out(cx, &trunk)?.join("\n");
         problems.push(format!("{missing}, so nothing can be merged; next:\n{next}"));
     }
+    problems.extend(checkouts::detached(cx, &trunk)?);
     let queue = Queue::open(cx, &snapshot)?;
     let counts = queue.counts()?;
     problems.extend(queue.damaged()?.into_iter().map(damage));

@@ -1,7 +1,7 @@
 //! Checkouts of trunk when a merge moves trunk under them: they follow, and lose nothing.
 
-use crate::env::TestRepo;
-use crate::project::Project;
+use crate::env::{TestEnv, TestRepo};
+use crate::project::{Project, refused};
 
 #[test]
 fn checkouts_of_trunk_follow_with_the_changes_that_they_have() {
@@ -50,9 +50,19 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
     // An untracked file in the way is nobody's to overwrite, and a task from here takes back nothing that came in.
     let task = project.task(&["--kind", "feature"]);
     task.commits("new", "theirs\n");
+    task.commits("nine", "theirs\n");
+    task.commits("none", "theirs\n");
     repo.write("new", "mine\n");
+    repo.write("nine", "mine\n");
+    let wrong = || repo.orch(&["status", "--json"]).success().json()["problems"].to_string();
+    assert!(!wrong().contains("detached"), "{}", wrong());
     let done = repo.orch(&["merge", &task.id]).success();
-    assert!(done.stderr.contains("its untracked new is in the way"), "{}", done.stderr);
+    assert!(done.stderr.contains("its untracked new, nine are in the way"), "{}", done.stderr);
+    assert!(wrong().contains("was detached when main moved"), "{}", wrong());
+    let back = done.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).expect("a command");
+    let back = back.split("   (").next().expect("a comment");
+    assert!(wrong().contains(back), "{} {back}", wrong());
+    repo.sh("rm nine").success();
     assert!(done.stderr.contains("(once that is moved away)"), "{}", done.stderr);
     assert_eq!(repo.read("new"), "mine\n");
     assert_eq!(repo.git(&["status", "--porcelain"]).success().stdout, "?? new\n");
@@ -151,4 +161,22 @@ fn who_is_left_on_a_merged_branch_is_sent_where_trunk_is() {
     plain.commit("again", &[("more", "y\n")]);
     let said = plain.orch(&["merge", "plain"]).success().stderr;
     assert!(said.contains("still on plain: `git switch main`"), "{said}");
+}
+
+#[test]
+fn an_init_that_cannot_write_a_checkout_says_what_it_committed() {
+    let env = TestEnv::new();
+    let repo = env.repo("r");
+    repo.commit("first", &[("Cargo.toml", "[package]\nname = \"x\"\n"), ("src/lib.rs", "")]);
+    // A second checkout of trunk, where something is at the place of the file.
+    repo.git(&["worktree", "add", "--quiet", "--force", "../second", "main"]).success();
+    let second = env.at("second");
+    second.sh("mkdir -p orch.toml/x").success();
+    let done = refused(repo.orch(&["init"]), 8, "init.checkout");
+    let commit = repo.git(&["log", "-1", "--format=%h", "main"]).success().line();
+    assert_eq!(repo.git(&["log", "-1", "--format=%s", "main"]).success().line(), "Add orch.toml");
+    assert!(done.stderr.contains(&format!("orch.toml was committed on main as {commit}")), "{}", done.stderr);
+    second.sh("rmdir orch.toml/x orch.toml").success();
+    repo.orch(&["init"]).success();
+    assert_eq!(second.git(&["status", "--porcelain"]).success().stdout, "");
 }

@@ -732,3 +732,22 @@ fn ctrl_c_gives_the_task_back() {
     project.repo.write("../go", "");
     project.repo.orch(&["merge", &task.id]).success();
 }
+
+#[test]
+fn a_failure_that_trunk_has_too_is_said_to_be_trunks() {
+    let env = TestEnv::new();
+    let project = Project::with(&env, &gate(&format!("test ! -e {}/down", env.root().display())));
+    let repo = &project.repo;
+    refused(repo.orch(&["merge", "not a branch"]), 2, "merge.target");
+    let done = repo.orch(&["merge", "not/there"]).code(2);
+    assert!(done.stderr.contains("`not/there` is no branch, and no task's id"), "{}", done.stderr);
+    let task = project.task(&[]);
+    task.commits("src/a", "4\n");
+    repo.sh("touch ../down").success();
+    let said = |done: &Done| done.stderr.contains("main fails as well, without this branch: check");
+    let done = repo.orch(&["merge", &task.id]).code(1);
+    assert!(!said(&done), "nobody knows: {}", done.stderr);
+    repo.orch(&["ralph", "main"]).code(1);
+    let done = repo.orch(&["merge", &task.id]).code(1);
+    assert!(said(&done) && done.stderr.contains("next: git orch ralph main   ("), "{}", done.stderr);
+}

@@ -12,7 +12,7 @@ use crate::domain::verdict::Word;
 use crate::gate::rule;
 use crate::ops::merge::{self, Landing, Merged, Options, Outcome, Past, Target};
 use crate::ops::ralph::{Judged, Recorded};
-use crate::ops::{Ctx, OpError, approvals};
+use crate::ops::{Ctx, OpError, approvals, ralph};
 use crate::report;
 use crate::sys::process::quote;
 use crate::view::SCHEMA;
@@ -199,6 +199,8 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
         Some(fact) => format!("the merge of {} is {}: {fact}", target.branch, judged.word.as_str()),
         None => format!("the merge of {} is {}", target.branch, judged.word.as_str()),
     };
+    let trunk_too = trunk_fails(cx, judged);
+    let fact = trunk_too.iter().fold(fact, |fact, (too, _)| format!("{fact}; {too}"));
     let decided = judged.rule().unwrap_or("ralph.verdict").to_owned();
     let mut error = CommandError::new(exit, fact).rule(decided.clone());
     if let Some(view) = view.filter(|view| !(view.steps.is_empty() && view.findings.is_empty())) {
@@ -208,10 +210,20 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
         approvals::GATE => wire::past(judged, name).into_iter().fold(error, CommandError::next),
         rule::NO_STEPS => wire::gateless(cx).into_iter().fold(error, CommandError::next),
         _ => {
+            let error = trunk_too.into_iter().fold(error, |error, (_, next)| error.next(next));
             let error = error.next("fix it on the branch, commit, and merge again");
             wire::past(judged, name).into_iter().fold(error, CommandError::next)
         }
     }
+}
+
+/// That trunk fails by itself, and what shows it. What can't be found out is no reason to hide the refusal.
+fn trunk_fails(cx: &Ctx, judged: &Judged) -> Option<(String, String)> {
+    let steps = ralph::failing_on_trunk(cx, judged).unwrap_or_default();
+    let trunk = cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).ok()?.name;
+    let fact = format!("{trunk} fails as well, without this branch: {}", steps.join(", "));
+    (!steps.is_empty())
+        .then(|| (fact, format!("git orch ralph {trunk}   (to be mended first, on a branch of its own)")))
 }
 
 fn conflict(cx: &Ctx, target: &Target, files: &[String]) -> Result<CommandError, CommandError> {

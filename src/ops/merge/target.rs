@@ -1,7 +1,7 @@
 //! What is to be merged: a task, or a branch.
 
 use crate::domain::branch;
-use crate::domain::id::TaskId;
+use crate::domain::id::{IdPrefix, TaskId};
 use crate::domain::oid::Oid;
 use crate::domain::plural::plural;
 use crate::domain::task::{State, Task};
@@ -35,6 +35,11 @@ impl Target {
                 None => None,
             };
             return Ok(Self { task, branch: short.to_owned(), tip });
+        }
+        if IdPrefix::parse(text).is_err() {
+            let fact = format!("`{text}` is no branch, and no task's id");
+            let refused = Refused::new(Because::Usage, "merge.target", fact);
+            return Err(refused.next("git orch list").next("git branch").into());
         }
         let id = tasks::resolve(snapshot, text)?;
         let task = snapshot.task(&id)?;

@@ -10,7 +10,7 @@ use crate::gate::detect::{Facts, Proposal, propose, render, tools};
 use crate::git::{Batch, Cas, NewCommit, Object, RefChange, Worktree};
 use crate::hook::ticket;
 use crate::ops::context::{Ctx, Trunk};
-use crate::ops::error::OpError;
+use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::gateless;
 use crate::ops::setup::options::OrchToml;
 use crate::ops::setup::report::{Done, Report};
@@ -224,9 +224,21 @@ fn commit(
     record(cx, trunk, &new)?;
     let short = cx.repo.abbreviate(&new);
     report.push(Done::Made, FILE, format!("committed on {} as {short}: {}", trunk.name, summary(proposal)));
-    place(cx, trunk, &blob, &text, report)?;
+    place(cx, trunk, &blob, &text, report).map_err(|error| unplaced(trunk, &short, &error))?;
     fs::remove_file_if_there(&cx.file(PLACING))?;
     Ok(())
+}
+
+/// What was committed all the same.
+fn unplaced(trunk: &Trunk, short: &str, error: &OpError) -> OpError {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
+    let fact = format!(
+        "{FILE} was committed on {} as {short}, and is in no checkout of it: {error}{cause}",
+        trunk.name
+    );
+    Refused::new(Because::Environment, "init.checkout", fact)
+        .next("git orch init   (again, when it can be written: it goes on from there)")
+        .into()
 }
 
 fn record(cx: &Ctx, trunk: &Trunk, new: &Oid) -> Result<(), OpError> {
@@ -260,7 +272,9 @@ fn place(cx: &Ctx, trunk: &Trunk, blob: &Oid, text: &str, report: &mut Report) -
 /// None if the checkout now has the file; else why not.
 fn put(cx: &Ctx, worktree: &Worktree, blob: &Oid, text: &str) -> Result<Option<String>, OpError> {
     let path: &Path = &worktree.path.join(FILE);
-    if is_staged(cx, worktree)? {
+    let staged = cx.repo.git_in(worktree, ["ls-files", "--stage", "-z", "--", FILE]).run()?.checked()?;
+    // Ours may be staged by an init that did not get further.
+    if !staged.stdout.is_empty() && staged.stdout != format!("100644 {blob} 0\t{FILE}\0").as_bytes() {
         return Ok(Some("another one is staged there".to_owned()));
     }
     let entry = format!("100644,{blob},{FILE}");
