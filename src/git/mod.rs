@@ -18,6 +18,7 @@ mod fresh;
 mod head;
 mod join;
 mod lines;
+mod loose;
 mod new_commit;
 mod pack;
 mod packing;

@@ -111,6 +111,23 @@ impl Repo {
         Ok(Head::Detached(Oid::parse(&detached.text())?))
     }
 
+    /// The commit that HEAD of this worktree is at, without a process where its ref is a file; an error where there is none.
+    pub fn head_commit(&self) -> Result<Oid, GitError> {
+        if !self.is_reftable() {
+            let found = match self.head()? {
+                Head::Branch(name) => self.ref_target(&name)?,
+                Head::Detached(oid) => Some(oid),
+            };
+            if let Some(oid) = found
+                && self.commit(&oid).is_ok()
+            {
+                return Ok(oid);
+            }
+        }
+        // It knows what is wrong.
+        self.rev_parse("HEAD^{commit}")
+    }
+
     /// The commit or tree that a revision names, as git understands it (`HEAD~2`, `@{u}`, a short id, …).
     pub fn rev_parse(&self, rev: &str) -> Result<Oid, GitError> {
         let unknown = || GitError::UnknownRevision { rev: rev.to_owned() };

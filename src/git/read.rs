@@ -158,10 +158,10 @@ fn different<'a>(
     }
 }
 
-/// An object's bytes, of its own or of those that were written last.
+/// An object's bytes, of its own or of those that are kept.
 enum Bytes {
     Read(Vec<u8>),
-    Fresh(Arc<[u8]>),
+    Kept(Arc<[u8]>),
 }
 
 impl std::ops::Deref for Bytes {
@@ -170,7 +170,7 @@ impl std::ops::Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Read(bytes) => bytes,
-            Self::Fresh(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
         }
     }
 }
@@ -184,7 +184,10 @@ struct Found {
 impl Repo {
     fn object(&self, oid: &Oid) -> Result<Found, GitError> {
         if let Some((kind, bytes)) = self.fresh.get(oid) {
-            return Ok(Found { kind, data: Bytes::Fresh(bytes) });
+            return Ok(Found { kind, data: Bytes::Kept(bytes) });
+        }
+        if let Some((kind, bytes)) = self.loose.read(oid) {
+            return Ok(Found { kind, data: Bytes::Kept(bytes) });
         }
         let id = to_gix(oid)?;
         self.past_packing(|gix| {
@@ -212,7 +215,7 @@ impl Repo {
         if object.kind == gix::objs::Kind::Blob {
             Ok(match object.data {
                 Bytes::Read(bytes) => bytes,
-                Bytes::Fresh(bytes) => bytes.to_vec(),
+                Bytes::Kept(bytes) => bytes.to_vec(),
             })
         } else {
             Err(GitError::Corrupt { oid: oid.to_string(), kind: "blob" })

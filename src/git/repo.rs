@@ -7,6 +7,7 @@ use crate::git::command_line::command_line_settings;
 use crate::git::error::GitError;
 use crate::git::fresh::Fresh;
 use crate::git::head::{Head, read_head_file};
+use crate::git::loose::Loose;
 use crate::sys::env::{Env, var};
 use crate::sys::fs::{self, FsError};
 use crate::sys::process::Cmd;
@@ -20,6 +21,8 @@ pub struct Repo {
     pub(crate) gix: gix::Repository,
     /// For objects: it knows the packs that were there when it was made, and is made anew when that is not enough.
     pub(super) reader: RefCell<gix::Repository>,
+    /// For those objects that have a file of their own.
+    pub(super) loose: Loose,
     git_dir: PathBuf,
     common_dir: PathBuf,
     work_tree: Option<PathBuf>,
@@ -101,6 +104,7 @@ impl Repo {
             reftable,
             env: env.clone(),
             fresh: Fresh::of(&common_dir),
+            loose: Loose::of(&common_dir),
             reader: RefCell::new(reader(&gix, &common_dir)?),
             common_dir,
             gix,

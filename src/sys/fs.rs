@@ -1,7 +1,8 @@
 //! Files. Every error names its path; every write that must survive a power cut goes through
 //! `write_atomic`: temporary file in the same directory, fsync, rename, fsync of the directory.
 
-use std::io::{self, Seek as _, Write};
+use std::ffi::OsString;
+use std::io::{self, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use crate::domain::time::Timestamp;
@@ -48,6 +49,12 @@ pub enum Durability {
 #[expect(clippy::disallowed_methods, reason = "adds the path")]
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     at("read", path, std::fs::read(path))
+}
+
+/// What one read gives of a file's beginning, and how much that is.
+pub fn read_beginning(path: &Path, into: &mut [u8]) -> Result<usize, FsError> {
+    let mut file = at("open", path, std::fs::File::open(path))?;
+    at("read", path, file.read(into))
 }
 
 /// The whole file as UTF-8.
@@ -216,6 +223,15 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     at("remove directory", path, std::fs::remove_dir_all(path))
 }
 
+/// The same whatever modes its directories have.
+pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+    if remove_dir_all(path).is_ok() {
+        return Ok(());
+    }
+    open_up(path)?;
+    remove_dir_all(path)
+}
+
 /// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
 pub fn nameless(bytes: &[u8]) -> io::Result<std::fs::File> {
     let mut file = tempfile::tempfile()?;
@@ -266,18 +282,22 @@ pub fn remove_dir_if_empty(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// What is in a directory, with what it is: a link is one.
+pub fn entries(dir: &Path) -> Result<Vec<(OsString, std::fs::FileType)>, FsError> {
+    let entry =
+        |entry: io::Result<std::fs::DirEntry>| entry.and_then(|it| Ok((it.file_name(), it.file_type()?)));
+    at("list", dir, std::fs::read_dir(dir).and_then(|found| found.map(entry).collect()))
+}
+
 /// Removes what is neither a file, a directory nor a link, such as pipes and sockets, in `dir` and below it.
 pub fn remove_special(dir: &Path) -> Result<(), FsError> {
     let mut todo = vec![dir.to_owned()];
     while let Some(dir) = todo.pop() {
-        let error = |source| FsError { action: "list", path: dir.clone(), source };
-        for entry in std::fs::read_dir(&dir).map_err(error)? {
-            let entry = entry.map_err(error)?;
-            let kind = entry.file_type().map_err(error)?;
+        for (name, kind) in entries(&dir)? {
             if kind.is_dir() {
-                todo.push(entry.path());
+                todo.push(dir.join(name));
             } else if !kind.is_file() && !kind.is_symlink() {
-                remove_file(&entry.path())?;
+                remove_file(&dir.join(name))?;
             }
         }
     }

@@ -51,6 +51,7 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
     };
     let machine = tools::of_machine(&gate::environment(&cx.env, [], cx.repo.common_dir()));
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let mut programs = tools::Programs::default();
     let mut keyed: Vec<Option<Keyed>> = vec![None; definition.steps.len()];
     for index in gate::stages(&definition.steps).concat() {
         let step = &definition.steps[index];
@@ -58,7 +59,7 @@ pub(crate) fn keys(cx: &Ctx, tree: &Oid, definition: &Definition) -> Result<Vec<
         let below = gate::builds_on(&definition.steps, index).into_iter().filter_map(|i| keyed[i].as_ref());
         let mut tools = machine.clone();
         for run in setup.iter().chain([&step.run]) {
-            tools.extend(tools::of_command(run, &env));
+            tools.extend(programs.of_command(run, &env));
             picked[index].extend(named(cx, tree, run)?);
         }
         let inputs = StepInputs {

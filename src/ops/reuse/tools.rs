@@ -5,6 +5,7 @@
 //! one program in front of many: of these, what they have installed and what they are set to counts.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::config::Run;
@@ -70,12 +71,30 @@ pub(super) fn words(run: &Run) -> Vec<&str> {
     }
 }
 
-/// The programs that a step's command names, by name.
-pub(super) fn of_command(run: &Run, env: &Env) -> BTreeMap<String, String> {
-    let words = words(run);
-    let outside = |word: &&str| !word.is_empty() && (!word.contains('/') || Path::new(word).is_absolute());
-    let words = words.into_iter().filter(outside);
-    words.filter_map(|word| Some((word.to_owned(), program(word, env)?))).collect()
+/// The programs that commands name. Each is looked for once: steps have much in common.
+#[derive(Default)]
+pub(super) struct Programs {
+    /// Where they were looked for.
+    path: OsString,
+    known: BTreeMap<String, Option<String>>,
+}
+
+impl Programs {
+    /// Those of a step's command, by name.
+    pub(super) fn of_command(&mut self, run: &Run, env: &Env) -> BTreeMap<String, String> {
+        let path = env.get(var::PATH).unwrap_or_default();
+        if self.path != path {
+            *self = Self { path: path.to_owned(), known: BTreeMap::new() };
+        }
+        let outside =
+            |word: &&str| !word.is_empty() && (!word.contains('/') || Path::new(word).is_absolute());
+        let mut found = BTreeMap::new();
+        for word in words(run).into_iter().filter(outside) {
+            let known = self.known.entry(word.to_owned()).or_insert_with(|| program(word, env));
+            found.extend(known.clone().map(|program| (word.to_owned(), program)));
+        }
+        found
+    }
 }
 
 fn program(name: &str, env: &Env) -> Option<String> {
@@ -125,7 +144,8 @@ mod tests {
             let path = bin.join(name);
             fs::write_atomic(&path, text.as_bytes(), 0o755, fs::Durability::None).unwrap();
         };
-        let both = |line: &str| (of_machine(&env), of_command(&Run::Shell(line.into()), &env));
+        let both =
+            |line: &str| (of_machine(&env), Programs::default().of_command(&Run::Shell(line.into()), &env));
         put("node", "1");
         put("lint", "1");
         let first = both("X=1 lint a.js && ./bin/node");
@@ -145,5 +165,19 @@ mod tests {
         fs::create_dir_all(&manifest).unwrap();
         fs::write_new(&manifest.join("multirust-channel-manifest.toml"), b"x", 0o644).unwrap();
         assert_ne!(of_machine(&env), third);
+    }
+
+    #[test]
+    fn a_program_is_looked_for_again_along_another_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut programs = Programs::default();
+        let mut found = |name: &str| {
+            let bin = dir.path().join(name);
+            fs::create_dir_all(&bin).unwrap();
+            fs::write_atomic(&bin.join("lint"), name.as_bytes(), 0o755, fs::Durability::None).unwrap();
+            let env = Env::from_pairs([("PATH", bin.display().to_string())]);
+            programs.of_command(&Run::Shell("lint".into()), &env)
+        };
+        assert_ne!(found("one"), found("three"));
     }
 }
