@@ -7,7 +7,7 @@ use crate::git::error::GitError;
 use crate::git::head::Head;
 use crate::git::repo::Repo;
 use crate::sys::fs;
-use crate::sys::process::Output;
+use crate::sys::process::{Cmd, Output};
 
 /// A linked worktree (or the main one), by git's record in the common directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub struct Dirt {
     /// Untracked paths that are not ignored.
     pub untracked: Vec<String>,
 }
+
+/// A question about a worktree that was not asked yet: it can go to another thread, which a repository can't.
+#[derive(Clone, Debug)]
+pub struct Status(Cmd);
 
 impl Dirt {
     /// Whether there is none.
@@ -150,10 +154,20 @@ impl Repo {
 
     /// What is in a worktree that HEAD does not have.
     pub fn dirt(&self, worktree: &Worktree) -> Result<Dirt, GitError> {
-        let output = self
-            .git_in(worktree, ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"])
-            .run()?
-            .checked()?;
+        self.status(worktree).ask()
+    }
+
+    /// The question for that, to be asked by whoever has the time.
+    pub fn status(&self, worktree: &Worktree) -> Status {
+        let args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"];
+        Status(self.git_in(worktree, args))
+    }
+}
+
+impl Status {
+    /// What is in the worktree that HEAD does not have.
+    pub fn ask(&self) -> Result<Dirt, GitError> {
+        let output = self.0.run()?.checked()?;
         let mut dirt = Dirt::default();
         for entry in String::from_utf8_lossy(&output.stdout).split('\0') {
             let Some((code, path)) = entry.split_at_checked(3) else { continue };

@@ -9,10 +9,15 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::gateless;
 use crate::ops::tasks;
 use crate::store::Snapshot;
+use crate::sys::beside::beside;
 
 /// The commit that a person means by a revision, a branch, or a task's id.
 pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, OpError> {
-    if let Ok(oid) = cx.repo.rev_parse(&format!("{text}^{{commit}}")) {
+    let named = match text {
+        "HEAD" => cx.repo.head_commit(),
+        text => cx.repo.rev_parse(&format!("{text}^{{commit}}")),
+    };
+    if let Ok(oid) = named {
         return Ok(oid);
     }
     if let Ok(id) = tasks::resolve(snapshot, text)
@@ -36,14 +41,20 @@ pub fn commit_of(cx: &Ctx, snapshot: &Snapshot<'_>, text: &str) -> Result<Oid, O
     .into())
 }
 
-/// What a person who judges HEAD should know about this checkout.
-pub fn dirty_here(cx: &Ctx) -> Result<Vec<String>, OpError> {
-    let Some(here) = cx.repo.here()? else { return Ok(Vec::new()) };
-    let dirt = cx.repo.dirt(&here)?;
+/// What a person who judges HEAD should know about this checkout, found out beside what `meanwhile` does: it takes longer the
+/// more files there are, and decides nothing.
+pub fn dirty_here<T>(
+    cx: &Ctx,
+    meanwhile: impl FnOnce() -> Result<T, OpError>,
+) -> Result<(Vec<String>, T), OpError> {
+    let Some(here) = cx.repo.here()? else { return Ok((Vec::new(), meanwhile()?)) };
+    let status = cx.repo.status(&here);
+    let (dirt, made) = beside(|| status.ask(), meanwhile);
+    let (made, dirt) = (made?, dirt?);
     let count = dirt.changed.len() + dirt.untracked.len();
     let are = if count == 1 { "is" } else { "are" };
     let line = format!("{} here {are} not committed, and not judged", plural(count, "file"));
-    Ok((count > 0).then_some(line).into_iter().collect())
+    Ok(((count > 0).then_some(line).into_iter().collect(), made))
 }
 
 /// The gate in force, and where it was read.

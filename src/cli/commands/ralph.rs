@@ -179,9 +179,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     for file in [&args.sarif, &args.junit].into_iter().flatten() {
         has_place(file)?;
     }
-    let (rev, commit, warnings) = asked(&cx, args)?;
+    let (rev, commit) = asked(&cx, args)?;
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Reported });
-    let judged = judge(&cx, out, args, &commit, &mut progress)?;
+    let mut judge = || judge(&cx, out, args, &commit, &mut progress);
+    let is_here = args.rev.is_none() && !args.staged;
+    let (warnings, judged) = if is_here { ralph::dirty_here(&cx, judge)? } else { (Vec::new(), judge()?) };
     let interrupted = judged.stop.is_some();
     if let Some(view) = wire::verdict(&cx, &judged, &rev, warnings) {
         write(args.sarif.as_deref(), &report::sarif(&view))?;
@@ -206,15 +208,13 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     Ok(if interrupted { Exit::Interrupted } else { Exit::of_verdict(judged.word) })
 }
 
-/// What is asked for, in words; its commit; what a person should know about it.
-fn asked(cx: &Ctx, args: &RalphArgs) -> Result<(String, Oid, Vec<String>), CommandError> {
+/// What is asked for, in words, and its commit.
+fn asked(cx: &Ctx, args: &RalphArgs) -> Result<(String, Oid), CommandError> {
     if args.staged {
-        return Ok(("what is staged".to_owned(), staged::staged(cx)?, Vec::new()));
+        return Ok(("what is staged".to_owned(), staged::staged(cx)?));
     }
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = ralph::commit_of(cx, &cx.snapshot()?, rev)?;
-    let warnings = if args.rev.is_none() { ralph::dirty_here(cx)? } else { Vec::new() };
-    Ok((rev.to_owned(), commit, warnings))
+    Ok((rev.to_owned(), ralph::commit_of(cx, &cx.snapshot()?, rev)?))
 }
 
 fn judge(
@@ -223,11 +223,11 @@ fn judge(
     args: &RalphArgs,
     commit: &Oid,
     progress: &mut Progress,
-) -> Result<Judged, CommandError> {
+) -> Result<Judged, OpError> {
     let mut request = Request::new(commit.clone(), Moment::Always);
     request.recorded = if args.fresh { Recorded::Ignored } else { Recorded::Counts };
     request.steps.clone_from(&args.steps);
-    Ok(ralph::judge(cx, &request, &mut |event| progress.on(out, &events::event(event)))?)
+    ralph::judge(cx, &request, &mut |event| progress.on(out, &events::event(event)))
 }
 
 /// Judges each commit of a range, and stops where somebody interrupts it.
