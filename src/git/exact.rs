@@ -1,4 +1,4 @@
-//! Whether a checkout shows a tree, without asking the `git` program.
+//! Whether a checkout shows a tree, and the removal of all else from it, without asking the `git` program.
 //!
 //! Every file is read and hashed, by as many threads as there are processors; no index is believed. The answer "yes" is
 //! final. What is turned around on its way to the disk (line ends, filters), a submodule that is checked out, and a name
@@ -11,7 +11,8 @@ use crate::domain::oid::Oid;
 use crate::git::error::GitError;
 use crate::git::read::{EntryKind, TreeChange, to_gix};
 use crate::git::repo::Repo;
-use crate::sys::fs;
+use crate::git::worktree::Worktree;
+use crate::sys::fs::{self, FsError};
 
 /// Larger files are left to git, which does not hold them in memory.
 const MOST: u64 = 64 << 20;
@@ -23,13 +24,33 @@ const SHARE: usize = 64;
 #[derive(Debug)]
 pub struct Shown {
     kind: gix::hash::Kind,
+    /// Sorted by path.
     entries: Vec<TreeChange>,
 }
 
 impl Repo {
     /// What a checkout of `tree` has to show.
     pub fn shown(&self, tree: &Oid) -> Result<Shown, GitError> {
-        Ok(Shown { kind: self.gix.object_hash(), entries: self.tree_changes(None, Some(tree))? })
+        let mut entries = self.tree_changes(None, Some(tree))?;
+        entries.sort_by(|one, two| one.path.cmp(&two.path));
+        Ok(Shown { kind: self.gix.object_hash(), entries })
+    }
+
+    /// All that git remembers of a checkout, as text: where its HEAD is, its index by content, and the names of its records,
+    /// which a merge or a bisection adds to. Where that is what a checkout left there, another one of the same commit has
+    /// nothing to do but to write files that are not what they were. None where there is no index.
+    pub fn left_by_checkout(&self, worktree: &Worktree) -> Result<Option<String>, GitError> {
+        let dir = &worktree.git_dir;
+        let (Some(head), true) = (fs::read_optional(&dir.join("HEAD"))?, fs::exists(&dir.join("index")))
+        else {
+            return Ok(None);
+        };
+        let index = fs::read(&dir.join("index"))?;
+        let index = gix::objs::compute_hash(self.gix.object_hash(), gix::objs::Kind::Blob, &index);
+        let index = index.map_err(GitError::gix("hash an index".to_owned()))?;
+        let names: Vec<_> = fs::list(dir)?.into_iter().map(|path| path.file_name().map(Into::into)).collect();
+        let names: Vec<std::ffi::OsString> = names.into_iter().flatten().collect();
+        Ok(Some(format!("{}\n{index}\n{names:?}\n", head.trim())))
     }
 }
 
@@ -44,6 +65,49 @@ impl Shown {
             }
         }
         dirs
+    }
+
+    /// Removes all from `root` that is not the tree's: what is ignored too, directories that are empty without it, and pipes and
+    /// sockets whatever their name. What is at the place of something else is left: that the checkout is not the tree is
+    /// not for this to mend. Says whether it could: of names that are not UTF-8 only git knows which are the tree's.
+    pub fn clear_others(&self, root: &Path) -> Result<bool, FsError> {
+        if self.entries.iter().any(|entry| entry.path.contains(char::REPLACEMENT_CHARACTER)) {
+            return Ok(false);
+        }
+        let dirs = self.dirs();
+        let mut todo = vec![String::new()];
+        while let Some(dir) = todo.pop() {
+            for (name, kind) in fs::entries(&root.join(&dir))? {
+                let path = root.join(&dir).join(&name);
+                let below = name
+                    .to_str()
+                    .map(|name| if dir.is_empty() { name.into() } else { format!("{dir}/{name}") });
+                let Some(below) = below.filter(|below| below == ".git" || self.has(&dirs, below)) else {
+                    if kind.is_dir() {
+                        fs::remove_tree(&path)?;
+                    } else {
+                        fs::remove_file(&path)?;
+                    }
+                    continue;
+                };
+                if below == ".git" {
+                    continue;
+                }
+                match kind {
+                    kind if kind.is_dir() && dirs.contains(below.as_str()) => todo.push(below),
+                    // A submodule's, or in the way of a file.
+                    kind if kind.is_dir() => fs::remove_special(&path)?,
+                    kind if kind.is_file() || kind.is_symlink() => {}
+                    _ => fs::remove_file(&path)?,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the tree has something at `path`.
+    fn has(&self, dirs: &BTreeSet<&str>, path: &str) -> bool {
+        dirs.contains(path) || self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).is_ok()
     }
 
     /// Whether `root` surely has every file of the tree as it is there, byte for byte, with its executable bit, and every
@@ -107,6 +171,7 @@ fn target(link: &Path) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::git::world::World;
     use crate::sys::process::Cmd;
 
@@ -144,6 +209,67 @@ mod tests {
                 assert_eq!(found, shown, "{format}: {left}");
             }
         }
+    }
+
+    #[test]
+    fn all_else_is_removed_and_what_is_the_tree_s_stays() {
+        let world = World::new("sha1");
+        let root = world.dir.path().join("checkout");
+        let sh = |line: &str| {
+            Cmd::shell(line, world.dir.path(), &world.env).run().unwrap().checked().unwrap();
+        };
+        sh(
+            "mkdir -p src/a.d && printf a > src/a && printf b > src/a.d/b && ln -s src link && printf out > .gitignore",
+        );
+        let commit = world.commit();
+        let tree = world.repo().tree_of(&commit).unwrap();
+        world.git(&["worktree", "add", "-q", "--detach", "checkout", commit.as_str()]);
+        let before = |shell: &str| {
+            let listed = Cmd::shell(shell, &root, &world.env).run().unwrap().checked().unwrap();
+            listed.text().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let list = "find . | sort";
+        let clean = before(list);
+        sh(
+            "cd checkout && mkdir -p empty new/deep src/.git out && touch new/deep/x out/x src/a.d/c \"$(printf '\\377')\" \
+            && mkfifo pipe src/pipe && ln -s /etc src/etc && git init -q nested && touch nested/x \
+            && mkdir shut && touch shut/x && chmod 0 shut",
+        );
+        assert!(world.repo().shown(&tree).unwrap().clear_others(&root).unwrap());
+        assert_eq!(before(list), clean);
+        // Not theirs, but at their place.
+        sh("cd checkout && rm -r src/a.d && printf x > src/a.d && rm link && mkfifo link");
+        assert!(world.repo().shown(&tree).unwrap().clear_others(&root).unwrap());
+        let found = before(list);
+        assert!(
+            found.contains(&"./src/a.d".to_owned()) && !found.contains(&"./link".to_owned()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_checkout_left_is_told_from_what_came_after() {
+        let world = World::new("sha1");
+        world.write("a", "one");
+        world.commit();
+        let repo = world.repo();
+        let here = repo.here().unwrap().unwrap();
+        let left = || repo.left_by_checkout(&here).unwrap().unwrap();
+        let first = left();
+        world.write("new", "x");
+        assert_eq!(left(), first);
+        let mut seen = vec![first];
+        for args in [
+            &["update-index", "--assume-unchanged", "a"][..],
+            &["checkout", "-q", "-b", "other"],
+            &["bisect", "start"],
+        ] {
+            world.git(args);
+            assert!(!seen.contains(&left()), "{args:?}");
+            seen.push(left());
+        }
+        fs::remove_file(&here.git_dir.join("index")).unwrap();
+        assert_eq!(repo.left_by_checkout(&here).unwrap(), None);
     }
 
     #[test]

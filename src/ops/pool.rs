@@ -2,7 +2,8 @@
 //!
 //! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else; what is compared is
 //! content (`git::Shown`, and where that is not sure git with a private index), so that flags in the worktree's own
-//! index (assume-unchanged, skip-worktree) hide nothing.
+//! index (assume-unchanged, skip-worktree) hide nothing. Where git has checked out that commit before, its records there are
+//! byte for byte what it left, and the files surely are the tree, no git is started.
 
 use std::path::Path;
 
@@ -113,16 +114,38 @@ impl Checkout {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
         self.mend_link()?;
-        let commands = [
-            self.command(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()]),
-            self.command(cx, &["clean", "-ffdxq"]),
-        ];
-        let run = || commands.iter().try_for_each(|command| command.run()?.checked().map(drop));
-        let (made, shown) = beside(run, || cx.repo.shown(&self.tree));
+        let record = cx.file(&format!("gate.{}.left", self.slot));
+        if fs::read_optional(&record)?.is_some_and(|left| self.left(cx).is_ok_and(|now| now == Some(left))) {
+            let shown = self.shown.insert(cx.repo.shown(&self.tree)?);
+            if shown.clear_others(&self.worktree.path)? && shown.is_surely_at(&self.worktree.path) {
+                return Ok(());
+            }
+        }
+        fs::remove_file_if_there(&record)?;
+        self.check_out(cx)?;
+        match self.left(cx)? {
+            Some(left) => Ok(fs::write_atomic(&record, left.as_bytes(), 0o600, Durability::None)?),
+            None => Ok(()),
+        }
+    }
+
+    /// What is on record where git has checked this commit out, and nobody touched its records since.
+    fn left(&self, cx: &Ctx) -> Result<Option<String>, GitError> {
+        let left = cx.repo.left_by_checkout(&self.worktree)?;
+        Ok(left.map(|left| format!("{}\n{left}", self.commit)))
+    }
+
+    fn check_out(&mut self, cx: &Ctx) -> Result<(), OpError> {
+        let checkout =
+            self.command(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()]);
+        let (made, shown) = beside(|| checkout.run()?.checked().map(drop), || cx.repo.shown(&self.tree));
         made?;
-        self.shown = Some(shown?);
-        // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
-        fs::remove_special(&self.worktree.path)?;
+        let shown = self.shown.insert(shown?);
+        if !shown.clear_others(&self.worktree.path)? {
+            self.git(cx, &["clean", "-ffdxq"])?;
+            // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
+            fs::remove_special(&self.worktree.path)?;
+        }
         if let Err(first) = self.verify(cx) {
             // The index lied about what is on disk: build both from nothing.
             tracing::debug!(%first, "gate worktree is not the tree; checking it out anew");

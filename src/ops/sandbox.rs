@@ -150,6 +150,9 @@ impl Room {
             overlays.extend(warm.overlays()?);
             placed.extend(warm.placed());
         }
+        if overlays.is_empty() {
+            return Ok(());
+        }
         let holder = match Holder::start(&self.launcher, &overlays, &cx.env) {
             Ok(holder) => holder,
             Err(error) => {
