@@ -293,6 +293,10 @@ impl From<OpError> for CommandError {
                     }
                     StoreError::Unrelated { .. } => this.rule("state.unrelated"),
                     StoreError::Git(GitError::RefLocked { .. }) => this.rule("git.lock").next(LOCKED),
+                    StoreError::Unknown { .. } => this
+                        .rule("state.unknown")
+                        .next("git orch log   (whether it is there)")
+                        .next("git orch doctor"),
                     StoreError::Contended { .. }
                     | StoreError::NotReadBack
                     | StoreError::Lock(_)

@@ -5,10 +5,11 @@
 //! nothing in it was acknowledged. What a kill cut off, or anything else that does not match its checksum, ends the chain.
 //!
 //! Invariants: a file that is read stays whole, because links are only appended, and a chain that begins anew is another
-//! file. Deliberately absent: comparing objects with their ids. Who may write here may write packs, too.
+//! file. Who appends has kept others from removing it since he read it: a link that was given up never comes back. Deliberately absent: comparing objects with their ids. Who may write here may write packs, too.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ use crate::sys::fs::{self, Durability, FsError};
 /// What was published is left behind in a file as long as it is smaller than this.
 const ROOMY: usize = 1024 * 1024;
 
+/// What the file begins with: another version is another form.
+const MAGIC: &[u8] = b"git-orch chain 1\n";
+
 /// One process's changes.
 #[derive(Debug)]
 pub struct Link {
@@ -30,6 +34,8 @@ pub struct Link {
     pub parent: Oid,
     /// The last commit of them.
     pub head: Oid,
+    /// Whether whoever waits wants them to survive a power cut.
+    pub durability: Durability,
     /// What these commits are made of.
     pub objects: Pending,
 }
@@ -39,6 +45,8 @@ pub struct Link {
 pub struct Chain {
     /// In order; each begins where the one before ends.
     pub links: Vec<Link>,
+    /// The ends of links that are part of the state by now.
+    pub published: Vec<Oid>,
     /// Whether another link can be written behind the last one.
     open: bool,
 }
@@ -49,33 +57,39 @@ impl Chain {
         self.links.last().map(|link| &link.head)
     }
 
+    /// What all of them are to survive if one is.
+    pub fn durability(&self) -> Durability {
+        let is_wanted = |link: &Link| link.durability == Durability::Commit;
+        if self.links.iter().any(is_wanted) { Durability::Commit } else { Durability::None }
+    }
+
     /// Writes behind it, in the file at `path` from which it was read, what one process made of its end: the commits from
     /// `parent`, which it was made of, to `head`.
     pub fn append(
         &self,
         path: &Path,
-        (parent, head): (&Oid, &Oid),
+        ends: (&Oid, &Oid, Durability),
         written: &[Pending],
     ) -> Result<(), GitError> {
-        let new = encode(parent, head, written)?;
+        let new = encode(ends, written)?;
         // One that another user made, whose file can't be written but replaced, begins anew as well.
         let file = if self.open { std::fs::OpenOptions::new().append(true).open(path).ok() } else { None };
         if let Some(mut file) = file {
             let failed = |source| FsError { action: "write", path: path.to_owned(), source };
             return Ok(file.write_all(&new).map_err(failed)?);
         }
-        let mut all = Vec::new();
-        for Link { parent, head, objects } in &self.links {
-            all.extend(encode(parent, head, std::slice::from_ref(objects))?);
+        let mut all = MAGIC.to_vec();
+        for Link { parent, head, durability, objects } in &self.links {
+            all.extend(encode((parent, head, *durability), std::slice::from_ref(objects))?);
         }
         all.extend(new);
-        Ok(fs::write_atomic(path, &all, 0o644, Durability::None)?)
+        replace(path, &all)
     }
 }
 
 impl Repo {
     /// What waits at `path` for a flush while the state is at `tip`. Empty if the file is not there, or if its chain does
-    /// not go on from there.
+    /// not go on from there. Once links can't be read, no more are.
     pub fn chain(&self, path: &Path, tip: &Oid) -> Result<Chain, GitError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -89,7 +103,8 @@ impl Repo {
             None if all.first().is_some_and(|ends| ends.parent == *tip) => 0,
             None => return Ok(Chain::default()),
         };
-        let mut chain = Chain { links: Vec::new(), open: whole && bytes.len() < ROOMY };
+        let published = all.iter().take(first).map(|ends| ends.head.clone()).collect();
+        let mut chain = Chain { links: Vec::new(), published, open: whole && bytes.len() < ROOMY };
         for ends in all.get(first..).unwrap_or_default() {
             let goes_on = chain.head().unwrap_or(tip) == &ends.parent;
             let Some(objects) = goes_on.then(|| objects(ends.rest)).flatten() else {
@@ -97,7 +112,8 @@ impl Repo {
                 break;
             };
             let objects = self.fresh.pend(objects);
-            chain.links.push(Link { parent: ends.parent.clone(), head: ends.head.clone(), objects });
+            let (parent, head) = (ends.parent.clone(), ends.head.clone());
+            chain.links.push(Link { parent, head, durability: ends.durability, objects });
         }
         chain.open &= !chain.links.is_empty() && first + chain.links.len() == bodies.len();
         Ok(chain)
@@ -116,6 +132,7 @@ impl Repo {
 struct Ends<'a> {
     parent: Oid,
     head: Oid,
+    durability: Durability,
     rest: &'a [u8],
 }
 
@@ -123,13 +140,16 @@ impl<'a> Ends<'a> {
     fn of(body: &'a [u8]) -> Option<Self> {
         let (parent, rest) = line(body)?;
         let (head, rest) = line(rest)?;
-        Some(Self { parent, head, rest })
+        let (durability, rest) = rest.split_first()?;
+        let durability = if *durability == 0 { Durability::None } else { Durability::Commit };
+        Some(Self { parent, head, durability, rest })
     }
 }
 
 /// The bodies of a file's links as far as they match their checksums, and whether that is all of it.
-fn bodies(mut bytes: &[u8]) -> (Vec<&[u8]>, bool) {
+fn bodies(bytes: &[u8]) -> (Vec<&[u8]>, bool) {
     let mut bodies = Vec::new();
+    let Some(mut bytes) = bytes.strip_prefix(MAGIC) else { return (bodies, false) };
     while let Some((length, rest)) = number(bytes)
         && let Some((sum, rest)) = number(rest)
         && let Some((body, rest)) = usize::try_from(length).ok().and_then(|at| rest.split_at_checked(at))
@@ -154,8 +174,29 @@ fn objects(mut bytes: &[u8]) -> Option<BTreeMap<Oid, Known>> {
     Some(objects)
 }
 
-/// What stands for each kind is its place here.
 const KINDS: [Kind; 4] = [Kind::Blob, Kind::Tree, Kind::Commit, Kind::Tag];
+
+/// A kind's place among `KINDS`.
+fn place(kind: Kind) -> u8 {
+    match kind {
+        Kind::Blob => 0,
+        Kind::Tree => 1,
+        Kind::Commit => 2,
+        Kind::Tag => 3,
+    }
+}
+
+/// As `fs::write_atomic`, for whom the umask lets, as packs are.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
+    let failed = |source| FsError { action: "write", path: path.to_owned(), source };
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mode = std::fs::Permissions::from_mode(0o644);
+    let file = tempfile::Builder::new().prefix(".orch-tmp-").permissions(mode).tempfile_in(dir);
+    let mut file = file.map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.into_temp_path().persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
 
 fn line(bytes: &[u8]) -> Option<(Oid, &[u8])> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
@@ -168,12 +209,15 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_le_bytes(*number), rest))
 }
 
-/// A link: how long it is, its checksum, and in it two ids and the objects: what kind, its id, how long, its bytes.
-fn encode(parent: &Oid, head: &Oid, written: &[Pending]) -> Result<Vec<u8>, GitError> {
+/// A link: how long it is, its checksum, and in it two ids, whether it is to be durable, and the objects: what kind, its id,
+/// how long, its bytes.
+fn encode(ends: (&Oid, &Oid, Durability), written: &[Pending]) -> Result<Vec<u8>, GitError> {
+    let (parent, head, durability) = ends;
     let size = |length: usize| u32::try_from(length).map_err(|_| too_large());
     let mut body = format!("{parent}\n{head}\n").into_bytes();
+    body.push(u8::from(durability == Durability::Commit));
     for (oid, (kind, content)) in written.iter().flat_map(|pending| &pending.objects) {
-        body.push(KINDS.iter().zip(0..).find(|(known, _)| *known == kind).map_or(u8::MAX, |(_, at)| at));
+        body.push(place(*kind));
         body.extend_from_slice(format!("{oid}\n").as_bytes());
         body.extend_from_slice(&size(content.len())?.to_le_bytes());
         body.extend_from_slice(content);
@@ -209,27 +253,30 @@ mod tests {
             (oid(head), (Kind::Commit, Arc::from(content.as_slice()))),
             (oid(100 + head), (Kind::Tree, Arc::from([].as_slice()))),
         ]);
-        encode(&oid(parent), &oid(head), &[Fresh::default().pend(objects)]).unwrap()
+        let durability = if head == 3 { Durability::None } else { Durability::Commit };
+        encode((&oid(parent), &oid(head), durability), &[Fresh::default().pend(objects)]).unwrap()
     }
 
-    fn read(bytes: &[u8]) -> Vec<(Oid, Oid, BTreeMap<Oid, Known>)> {
+    fn read(bytes: &[u8]) -> Vec<(Oid, Oid, Durability, BTreeMap<Oid, Known>)> {
         let ends = bodies(bytes).0.into_iter().map_while(Ends::of);
-        ends.map_while(|ends| Some((ends.parent, ends.head, objects(ends.rest)?))).collect()
+        ends.map_while(|ends| Some((ends.parent, ends.head, ends.durability, objects(ends.rest)?))).collect()
     }
 
     #[test]
     fn what_is_written_is_read_up_to_where_it_is_cut_off() {
-        let all = [link(1, 2), link(2, 3), link(3, 4)].concat();
+        let parts = [MAGIC.to_vec(), link(1, 2), link(2, 3), link(3, 4)];
+        let all = parts.concat();
         let whole = read(&all);
         assert_eq!(whole.len(), 3);
-        assert_eq!((&whole[1].0, &whole[1].1), (&oid(2), &oid(3)));
-        assert_eq!(whole[1].2[&oid(3)], (Kind::Commit, Arc::from([3; 3].as_slice())));
+        assert_eq!((&whole[1].0, &whole[1].1, whole[1].2), (&oid(2), &oid(3), Durability::None));
+        assert_eq!(whole[2].2, Durability::Commit);
+        assert_eq!(whole[1].3[&oid(3)], (Kind::Commit, Arc::from([3; 3].as_slice())));
+        let ends: Vec<usize> = (1..=3).map(|some| parts[..some].concat().len()).collect();
         for end in 0..all.len() {
             let cut = &all[..end];
             let links = read(cut);
             assert!(links.len() < 3 && whole.starts_with(&links), "{end}");
-            let ends_with_a_link = [0, link(1, 2).len(), link(1, 2).len() + link(2, 3).len()].contains(&end);
-            assert_eq!(bodies(cut).1, ends_with_a_link, "{end}");
+            assert_eq!(bodies(cut).1, ends.contains(&end), "{end}");
         }
     }
 
@@ -240,8 +287,7 @@ mod tests {
         fn what_does_not_match_its_checksum_ends_the_chain(
             mutations in prop::collection::vec(mutation(), 0..6),
         ) {
-            let links = [link(1, 2), link(2, 3), link(3, 4)];
-            let all = links.concat();
+            let all = [MAGIC.to_vec(), link(1, 2), link(2, 3), link(3, 4)].concat();
             let corpus = [((), all.clone())];
             let changed = mutations.iter().fold(all.clone(), |bytes, m| m.of(bytes, &TRAPS, &corpus));
             // A link that was moved or doubled is one that was written.

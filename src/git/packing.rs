@@ -4,7 +4,7 @@
 //! process; once they have become a few large ones, `git pack-objects` packs these better, as `git repack --geometric`
 //! chooses them, so that an object is written again only a logarithm of times. The new pack is complete and durable
 //! before an old one goes, in an order in which a reader always finds one of the two; a kill leaves both. Lock order:
-//! `write.lock`, `repack.lock`, `pack.lock`; the first is only tried for by who has the last.
+//! `flush.lock`, `repack.lock`, `pack.lock`; the first is only tried for by who has the last.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -200,12 +200,7 @@ impl Repo {
     /// they have a temporary name or no index, and nobody is at them, because whoever writes one
     /// holds `flush.lock` or `pack.lock`, which the caller has.
     fn clear_cut_off(&self) -> Result<(), FsError> {
-        // Older programs write packs under the first of these.
-        let mut locks = Vec::new();
-        for name in ["write.lock", "flush.lock"] {
-            let Some(lock) = FileLock::try_acquire(&self.orch_dir().join(name))? else { return Ok(()) };
-            locks.push(lock);
-        }
+        let Some(_lock) = FileLock::try_acquire(&self.orch_dir().join("flush.lock"))? else { return Ok(()) };
         for keep in self.own_keeps()? {
             let stem = keep.with_extension("");
             if !fs::exists(&stem.with_extension("idx")) {

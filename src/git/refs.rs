@@ -49,7 +49,11 @@ impl Repo {
     pub fn ref_target(&self, name: &str) -> Result<Option<Oid>, GitError> {
         if self.is_reftable() {
             let output = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", name]).run()?;
-            return if output.status.success() { Ok(Some(Oid::parse(&output.text())?)) } else { Ok(None) };
+            // Killed, it has not found that there is none.
+            return match output.status.code() {
+                Some(1) => Ok(None),
+                _ => Ok(Some(Oid::parse(&output.checked()?.text())?)),
+            };
         }
         let mut name = name.to_owned();
         // git follows at most five symbolic refs.
@@ -105,9 +109,14 @@ impl Repo {
     /// durable as soon as it is there.
     pub fn flush_ref(&self, name: &str, durability: Durability) -> Result<(), GitError> {
         let path = self.common_dir().join(name);
-        match path.parent().filter(|_| durability == Durability::Commit && !self.is_reftable()) {
-            Some(dir) => Ok(fs::sync_dir(dir)?),
-            None => Ok(()),
+        let Some(dir) = path.parent().filter(|_| durability == Durability::Commit && !self.is_reftable())
+        else {
+            return Ok(());
+        };
+        match fs::sync_dir(dir) {
+            // `git pack-refs` put it among the packed ones, which it flushes, and removed the directory.
+            Err(error) if error.is_not_found() => Ok(fs::sync_dir(self.common_dir())?),
+            flushed => Ok(flushed?),
         }
     }
 
@@ -123,6 +132,10 @@ impl Repo {
             return Ok(Cas::Moved);
         }
         let current = self.ref_target(&change.name)?;
+        if current.as_ref() == Some(&change.new) {
+            // By this very git, which was interrupted after that.
+            return Ok(Cas::Moved);
+        }
         if current.as_ref() == change.old.id() {
             output.checked()?;
         }

@@ -62,12 +62,28 @@ pub enum StoreError {
     /// After the write the ref was not where it was put.
     #[error("BUG: the state ref was written and does not read back")]
     NotReadBack,
+    /// Something failed when the change could be part of the state already, or could become it by another process.
+    #[error("the change was made, or was not: {why}")]
+    Unknown {
+        /// What failed.
+        why: String,
+        /// The same, where this process met it.
+        #[source]
+        source: Option<Box<Self>>,
+    },
     /// The write lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The repository failed.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+impl StoreError {
+    /// That it is not known how a change ended, after this.
+    pub(super) fn unknown(source: Self) -> Self {
+        Self::Unknown { why: source.to_string(), source: Some(Box::new(source)) }
+    }
 }
 
 impl From<FsError> for StoreError {

@@ -5,10 +5,12 @@
 //! there, and waits for `flush.lock`. Whoever has that puts everything that is in the file by then in place, moves the ref
 //! once, and notes which changes are made (`flush.told`); the others find theirs among them.
 //!
-//! Invariants: the ref and packs of ours are written under `flush.lock` only. Who holds it never waits for `write.lock`. Nothing
-//! is acknowledged before the ref has moved durably: what waits in the file was not, and is dropped as soon as nobody who
-//! waits lives (`flush.waiting`, a lock that they share). A change that did not become part of the state is made anew on its
-//! tip; so are all that were made of it. Who can't tell says so. Deliberately absent: evaluating, which is `transaction`'s.
+//! Invariants: the state's ref is moved, and packs of its changes are written, under `flush.lock` only. `flush.chain` is written
+//! under `write.lock` only, from before it is read: a link that was given up, under both locks, never comes back. Who has
+//! `write.lock` never waits for `flush.lock`. Nothing is acknowledged before the ref has moved durably: what waits in the file was not, and is
+//! dropped as soon as nobody who waits lives (`flush.waiting`, a lock that they share). A change that did not become part of the
+//! state, and can't any more, is made anew on its tip; so are all that were made of it. Who can't tell says so
+//! (`StoreError::Unknown`). Deliberately absent: evaluating, which is `transaction`'s.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,18 +23,48 @@ use crate::store::layout::STATE_REF;
 use crate::store::transaction::{LOCK_PATIENCE, Store};
 use crate::sys::clock::Clock;
 use crate::sys::failpoint::{self, Point};
-use crate::sys::fs;
+use crate::sys::fs::{self, Durability};
 use crate::sys::lock::{FileLock, LockError};
 
-/// How an attempt to put changes in their place ended. An error instead: nothing happened.
+/// How an attempt to put changes in their place ended.
 enum Put {
     /// They are part of the state, durably.
     Published(Packing),
-    /// The tip had moved, or the change is not in the chain any more: nothing happened.
+    /// Nothing happened, and nothing will: the tip had moved, or the change is not in the chain any more.
     Lost,
-    /// The ref moved, and what had to follow failed.
+    /// Nothing happened, and nothing will, because of this.
+    Failed(StoreError),
+    /// It may have happened, or may yet.
     Unknown(StoreError),
 }
+
+/// What is known of a change that was noted, before anybody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is part of the state, durably.
+    Told,
+    /// It is what the ref is at. Whoever moved it may not have come to flush that.
+    Tip,
+    /// It waits.
+    Waits,
+    /// None of that: only the state's history knows.
+    Elsewhere,
+}
+
+fn fate(head: &Oid, tip: &Oid, told: &[Oid], chain: &Chain) -> Fate {
+    if told.contains(head) {
+        Fate::Told
+    } else if head == tip {
+        Fate::Tip
+    } else if chain.links.iter().any(|link| link.head == *head) {
+        Fate::Waits
+    } else {
+        Fate::Elsewhere
+    }
+}
+
+/// So many changes that were made are known by name. Those who wait are fewer.
+const TOLD: usize = 1024;
 
 /// Both locks, let go of in this order.
 pub(super) struct Alone {
@@ -67,10 +99,21 @@ impl Store<'_> {
         LockError::Busy { path, holder, seconds: LOCK_PATIENCE.as_secs() }
     }
 
-    /// Keeps everybody else from changing the state. What waits for a flush is made anew if the tip moves meanwhile.
+    /// Keeps everybody else from changing the state, and settles what waits: it is part of the state, or is made anew.
     pub(super) fn alone(&self) -> Result<Alone, StoreError> {
-        let write = FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock)?;
         let flush = FileLock::acquire_in_turn(&self.flush_path(), LOCK_PATIENCE, Clock)?;
+        let write = FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock)?;
+        if fs::exists(&self.chain_path()) {
+            if let Some(tip) = self.tip()? {
+                let chain = self.repo.chain(&self.chain_path(), &tip)?;
+                if !chain.published.is_empty() {
+                    // Before a history that may not name them any more.
+                    self.repo.flush_ref(STATE_REF, Durability::Commit)?;
+                    self.tell(&chain.published)?;
+                }
+            }
+            fs::remove_file_if_there(&self.chain_path())?;
+        }
         Ok(Alone { _write: write, _flush: flush })
     }
 
@@ -97,37 +140,56 @@ impl Store<'_> {
         }
         // Under `write.lock`, without which nobody begins to wait.
         let Some(_nobody) = FileLock::try_acquire(&self.waiting_path())? else { return Ok(chain) };
-        self.drop_chain()?;
+        fs::remove_file_if_there(&self.chain_path())?;
         Ok(Chain::default())
     }
 
+    /// Gives up what waits. Under `flush.lock`; `write.lock` is taken, or somebody who read it could write it anew.
     fn drop_chain(&self) -> Result<(), StoreError> {
+        let _write = FileLock::acquire_in_turn(&self.lock_path(), LOCK_PATIENCE, Clock)?;
         fs::remove_file_if_there(&self.chain_path())?;
         Ok(())
     }
 
+    /// `end`, if what waits can be given up.
+    fn dropped(&self, end: Put) -> Put {
+        match self.drop_chain() {
+            Ok(()) => end,
+            Err(error) => {
+                tracing::warn!(%error, "what waits for a flush could not be given up");
+                Put::Unknown(match end {
+                    Put::Failed(first) => first,
+                    _ => error,
+                })
+            }
+        }
+    }
+
     /// Sees to it that what is in the batch, and what it was made of, is published; None if it was not, and is to be made
     /// anew.
-    pub(super) fn publish(
-        &self,
-        mut turn: Turn<'_>,
-        patience: Duration,
-    ) -> Result<Option<Packing>, StoreError> {
+    pub(super) fn publish(&self, mut turn: Turn<'_>) -> Result<Option<Packing>, StoreError> {
         let Some(open) = turn.open.as_mut() else { return Ok(None) };
         let put = match open.flush.take() {
-            Some(_flush) => self.put(&open.base, &open.head, &open.written),
-            None => match self.wait_for_flush(open, patience) {
-                Ok(_flush) => self.put_together(&open.head),
-                Err((error, Noted::Maybe)) => Ok(Put::Unknown(error)),
-                Err((error, Noted::No)) => Err(error),
+            Some(_flush) => self.put((&open.base, &open.head), self.durability, &open.written),
+            None => match self.note(open) {
+                Err(error) => Put::Failed(error),
+                Ok(waits) => match self.flush_in_turn(open) {
+                    Err(error) => Put::Unknown(error),
+                    Ok(_flush) => {
+                        let put = self.settle(&open.head);
+                        drop(waits);
+                        put
+                    }
+                },
             },
         };
-        match put? {
+        match put {
             Put::Lost => Ok(None),
+            Put::Failed(error) => Err(error),
             Put::Unknown(error) => {
                 // Nobody may do it once more.
                 turn.unknown();
-                Err(error)
+                Err(StoreError::unknown(error))
             }
             Put::Published(packing) => {
                 self.repo.keep_at_hand(&open.written);
@@ -138,98 +200,127 @@ impl Store<'_> {
         }
     }
 
-    /// Notes what is in the batch where whoever flushes finds it, lets others go on from there, and waits for the lock.
-    fn wait_for_flush(&self, open: &mut Open, patience: Duration) -> Result<Flush, (StoreError, Noted)> {
-        let not = |error: StoreError| (error, Noted::No);
-        let waits = FileLock::try_shared(&self.waiting_path()).map_err(|e| not(e.into()))?;
+    /// Notes what is in the batch where whoever flushes finds it, for as long as what is returned is held.
+    fn note(&self, open: &Open) -> Result<Option<FileLock>, StoreError> {
+        let waits = FileLock::try_shared(&self.waiting_path())?;
         if !open.written.is_empty() {
-            let parent = open.chain.head().unwrap_or(&open.base);
-            let ends = (parent, &open.head);
-            open.chain.append(&self.chain_path(), ends, &open.written).map_err(|e| not(e.into()))?;
+            let ends = (open.chain.head().unwrap_or(&open.base), &open.head, self.durability);
+            open.chain.append(&self.chain_path(), ends, &open.written)?;
             failpoint::at(Point::ChainNoted);
         }
-        let lock = match FileLock::try_acquire(&self.flush_path()) {
-            Ok(lock) => lock,
-            Err(error) => return Err((error.into(), Noted::Maybe)),
-        };
+        Ok(waits)
+    }
+
+    /// Lets others go on from what was noted, and waits for the right to flush.
+    fn flush_in_turn(&self, open: &mut Open) -> Result<FileLock, StoreError> {
+        let lock = FileLock::try_acquire(&self.flush_path());
         open.unlock();
-        let lock = match lock {
+        match lock? {
             Some(lock) => Ok(lock),
-            None => FileLock::acquire_in_turn(&self.flush_path(), patience, Clock),
-        };
-        let lock = lock.map_err(|error| (error.into(), Noted::Maybe))?;
-        Ok(Flush { _waits: waits, _lock: lock })
+            None => Ok(FileLock::acquire_in_turn(&self.flush_path(), LOCK_PATIENCE, Clock)?),
+        }
     }
 
     /// Puts what waits up to `head`, and what came after it, in its place, unless somebody else did. Under `flush.lock`.
-    fn put_together(&self, head: &Oid) -> Result<Put, StoreError> {
-        let tip = self.tip()?.ok_or(StoreError::NoState)?;
-        let told = fs::read_optional(&self.told_path())?.unwrap_or_default();
-        if tip == *head || told.lines().any(|line| line == head.as_str()) {
-            return self.flushed(told.lines().any(|line| line == head.as_str()));
-        }
-        let chain = self.repo.chain(&self.chain_path(), &tip)?;
-        let Some(last) = chain.head().filter(|_| chain.links.iter().any(|link| link.head == *head)) else {
-            if self.repo.has_object(head) && self.repo.is_ancestor(head, &tip)? {
-                return self.flushed(false);
-            }
-            if chain.links.is_empty() {
-                self.drop_chain()?;
-            }
-            return Ok(Put::Lost);
+    fn settle(&self, head: &Oid) -> Put {
+        let known = self.tip().and_then(|tip| {
+            let tip = tip.ok_or(StoreError::NoState)?;
+            let chain = self.repo.chain(&self.chain_path(), &tip)?;
+            let fate = match fate(head, &tip, &self.told(), &chain) {
+                Fate::Elsewhere if self.has(&tip, head)? => Fate::Tip,
+                fate => fate,
+            };
+            Ok((tip, chain, fate))
+        });
+        let (tip, chain, fate) = match known {
+            Ok(known) => known,
+            Err(error) => return Put::Unknown(error),
         };
-        let put = self.put(&tip, last, chain.links.iter().map(|link| &link.objects));
-        match &put {
-            Ok(Put::Published(_)) => self.tell(&chain),
-            Ok(Put::Unknown(_)) => {}
+        match (fate, chain.head()) {
+            (Fate::Told, _) => Put::Published(Packing::NotYet),
+            (Fate::Tip, _) => self.flushed(),
+            (Fate::Waits, Some(last)) => self.put_together((&tip, last), &chain),
+            (Fate::Waits | Fate::Elsewhere, _) if chain.links.is_empty() => self.dropped(Put::Lost),
+            (Fate::Waits | Fate::Elsewhere, _) => Put::Lost,
+        }
+    }
+
+    fn put_together(&self, ends: (&Oid, &Oid), chain: &Chain) -> Put {
+        let written = chain.links.iter().map(|link| &link.objects);
+        match self.put(ends, chain.durability(), written) {
+            Put::Published(packing) => {
+                let heads: Vec<Oid> = chain.links.iter().map(|link| link.head.clone()).collect();
+                if let Err(error) = self.tell(&heads) {
+                    // They look for themselves.
+                    tracing::warn!(%error, "which changes were made was not noted");
+                }
+                Put::Published(packing)
+            }
             // The others can't make of it what they wanted to, either.
-            Ok(Put::Lost) | Err(_) => self.drop_chain()?,
+            end @ (Put::Lost | Put::Failed(_)) => self.dropped(end),
+            Put::Unknown(error) => Put::Unknown(error),
         }
-        put
     }
 
-    /// Somebody else put it in its place. Whether that is durable is known only if it was told.
-    fn flushed(&self, told: bool) -> Result<Put, StoreError> {
-        if !told {
-            self.repo.flush_ref(STATE_REF, self.durability)?;
+    /// Somebody put it in its place, who may not have come to flush that.
+    fn flushed(&self) -> Put {
+        match self.repo.flush_ref(STATE_REF, self.durability) {
+            Ok(()) => Put::Published(Packing::NotYet),
+            Err(error) => Put::Unknown(error.into()),
         }
-        Ok(Put::Published(Packing::NotYet))
     }
 
-    /// Notes which changes are made, for those who wait. Without the note they look for themselves.
-    fn tell(&self, chain: &Chain) {
-        let heads: Vec<&str> = chain.links.iter().map(|link| link.head.as_str()).collect();
-        let write =
-            fs::write_atomic(&self.told_path(), heads.join("\n").as_bytes(), 0o644, fs::Durability::None);
-        if let Err(error) = write {
-            tracing::warn!(%error, "which changes were made was not noted");
-        }
+    /// Whether the state at `tip` came of `head`.
+    fn has(&self, tip: &Oid, head: &Oid) -> Result<bool, StoreError> {
+        Ok(self.repo.has_object(head) && self.repo.is_ancestor(head, tip)?)
+    }
+
+    /// Which changes are known to be made. A file that can't be read says nothing.
+    fn told(&self) -> Vec<Oid> {
+        let bytes = fs::read(&self.told_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().filter_map(|line| Oid::parse(line).ok()).collect()
+    }
+
+    /// Notes that these are made, for those who wait.
+    fn tell(&self, heads: &[Oid]) -> Result<(), StoreError> {
+        let mut told = self.told();
+        told.extend_from_slice(heads);
+        let last = told.get(told.len().saturating_sub(TOLD)..).unwrap_or_default();
+        let lines: Vec<&str> = last.iter().map(Oid::as_str).collect();
+        Ok(fs::write_atomic(&self.told_path(), lines.join("\n").as_bytes(), 0o644, Durability::None)?)
     }
 
     /// Puts what commits after `base` up to `head` are made of in its place, and moves the ref. Under `flush.lock`.
     fn put<'p>(
         &self,
-        base: &Oid,
-        head: &Oid,
+        (base, head): (&Oid, &Oid),
+        durability: Durability,
         written: impl IntoIterator<Item = &'p Pending>,
-    ) -> Result<Put, StoreError> {
+    ) -> Put {
         let packing = self.room();
-        self.repo.persist(written, self.durability)?;
+        if let Err(error) = self.repo.persist(written, durability) {
+            return Put::Failed(error.into());
+        }
         let change = RefChange { name: STATE_REF.into(), old: MaybeOid::Id(base.clone()), new: head.clone() };
-        match self.repo.cas(&change, self.durability) {
-            Ok(Cas::Lost(_)) => Ok(Put::Lost),
+        match self.repo.cas(&change, durability) {
+            Ok(Cas::Lost(now)) => match now.map_or(Ok(false), |now| self.has(&now, head)) {
+                Ok(false) => Put::Lost,
+                // By a process that was killed: its git went on.
+                Ok(true) => self.flushed(),
+                Err(error) => Put::Unknown(error),
+            },
             Ok(Cas::Moved) => {
                 failpoint::at(Point::StoreMoved);
-                Ok(match self.reads_back(head) {
+                match self.reads_back(head) {
                     Ok(()) => Put::Published(packing),
                     Err(error) => Put::Unknown(error),
-                })
+                }
             }
             // It moved, and what came after that failed.
             Err(error) if self.tip().map_or(true, |now| now.as_ref() == Some(head)) => {
-                Ok(Put::Unknown(error.into()))
+                Put::Unknown(error.into())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Put::Failed(error.into()),
         }
     }
 
@@ -275,16 +366,4 @@ impl Store<'_> {
         }
         Ok(())
     }
-}
-
-/// The right to flush, and that what this process noted is waited for.
-struct Flush {
-    _waits: Option<FileLock>,
-    _lock: FileLock,
-}
-
-/// Whether somebody else may put a change in its place.
-enum Noted {
-    No,
-    Maybe,
 }

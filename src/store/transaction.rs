@@ -268,9 +268,12 @@ impl<'r> Store<'r> {
             match turn.pass() {
                 Passed::Ended(End::Published) => return evaluated,
                 Passed::Ended(End::GivenUp) => {}
-                Passed::Ended(End::Unknown) => return Err(StoreError::NotReadBack.into()),
+                Passed::Ended(End::Unknown) => {
+                    let why = "another thread, which made it durable together with its own, could not tell";
+                    return Err(StoreError::Unknown { why: why.to_owned(), source: None }.into());
+                }
                 Passed::Publish(turn) => {
-                    if let Some(packing) = self.publish(turn, left())? {
+                    if let Some(packing) = self.publish(turn)? {
                         if packing != Packing::NotYet {
                             self.tidy();
                         }

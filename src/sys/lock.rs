@@ -1,7 +1,9 @@
 //! Kernel locks (`flock`): held by an open file, gone with the process however it ends.
 //!
 //! Lock order, to be kept by everyone who holds two: `queue.lock` (moves of trunk) before `worktree.lock`
-//! before `write.lock` (the state) before `flush.lock`. A session's liveness lock is never waited for.
+//! before `flush.lock` (the state's ref and packs) before `write.lock` (its changes) and `pack.lock`; `repack.lock` before
+//! `pack.lock`. Who has `write.lock` alone only tries for `flush.lock`, who has `pack.lock` likewise. A session's liveness
+//! lock and `flush.waiting` are never waited for.
 
 use std::fs::File;
 use std::io::Read as _;

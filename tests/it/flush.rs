@@ -11,13 +11,27 @@ use git_orch::sys::lock::FileLock;
 use crate::env::{ORCH, TestEnv, TestRepo};
 use crate::project::wait_for;
 use crate::run::Running;
-use crate::store::env;
+use crate::store::{add_when, env};
+
+/// How a repository can be made.
+const FORMATS: [&[&str]; 3] = [&[], &["--object-format=sha256"], &["--ref-format=reftable"]];
 
 fn set_up() -> TestRepo {
-    let repo = TestEnv::new().repo("mine");
+    of_format(FORMATS[0])
+}
+
+fn of_format(flags: &[&str]) -> TestRepo {
+    let env = TestEnv::new();
+    env.git(&[&["init", "--quiet"], flags, &["mine"]].concat()).success();
+    let repo = env.at("mine");
+    repo.commit("first", &[("README.md", "# test\n")]);
     repo.orch(&["init"]).success();
     repo.orch(&["list"]).success();
     repo
+}
+
+fn chain(repo: &TestRepo) -> std::path::PathBuf {
+    repo.path(".git/orch/flush.chain")
 }
 
 fn flush_lock(repo: &TestRepo) -> FileLock {
@@ -28,7 +42,7 @@ fn flush_lock(repo: &TestRepo) -> FileLock {
 fn waiting(repo: &TestRepo) -> usize {
     let opened = Repo::discover(&repo.path("."), &env()).expect("opens");
     let tip = Store::new(&opened, Durability::Commit).tip().expect("readable").expect("there is a state");
-    opened.chain(&repo.path(".git/orch/flush.chain"), &tip).expect("readable").links.len()
+    opened.chain(&chain(repo), &tip).expect("readable").links.len()
 }
 
 /// Starts `git orch add`, which gets as far as to wait for a flush behind `before` others.
@@ -75,25 +89,32 @@ fn packs(repo: &TestRepo) -> usize {
 
 #[test]
 fn those_that_wait_are_flushed_together() {
-    let repo = set_up();
-    let commits = || -> usize {
-        repo.git(&["rev-list", "--count", STATE_REF]).success().line().parse().expect("a number")
-    };
-    let before = (packs(&repo), commits());
-    let lock = flush_lock(&repo);
-    let titles: Vec<String> = (0..8).map(|n| format!("task {n}")).collect();
-    let started: Vec<Running> = (0..).zip(&titles).map(|(n, title)| start(&repo, title, n, None)).collect();
-    assert_eq!(count(&repo, "task 0"), 0, "what waits is no part of the state yet");
-    drop(lock);
-    for running in started {
-        let id = running.wait().success().line();
-        repo.orch(&["show", &id]).success();
+    for flags in FORMATS {
+        let repo = of_format(flags);
+        let commits = || -> usize {
+            repo.git(&["rev-list", "--count", STATE_REF]).success().line().parse().expect("a number")
+        };
+        let before = (packs(&repo), commits());
+        let lock = flush_lock(&repo);
+        let titles: Vec<String> = (0..6).map(|n| format!("task {n}")).collect();
+        let started: Vec<Running> =
+            (0..).zip(&titles).map(|(n, title)| start(&repo, title, n, None)).collect();
+        assert_eq!(count(&repo, "task 0"), 0, "what waits is no part of the state yet");
+        drop(lock);
+        for running in started {
+            let id = running.wait().success().line();
+            repo.orch(&["show", &id]).success();
+        }
+        assert_eq!(
+            (packs(&repo), commits()),
+            (before.0 + 1, before.1 + 6),
+            "{flags:?}: one flush, six commits"
+        );
+        for title in &titles {
+            assert_eq!(count(&repo, title), 1);
+        }
+        is_sound(&repo);
     }
-    assert_eq!((packs(&repo), commits()), (before.0 + 1, before.1 + 8), "one flush for all, a commit each");
-    for title in &titles {
-        assert_eq!(count(&repo, title), 1);
-    }
-    is_sound(&repo);
 }
 
 #[test]
@@ -168,22 +189,107 @@ fn a_flush_that_fails_fails_for_who_made_it() {
     is_sound(&repo);
 }
 
+#[test]
+fn what_was_given_up_does_not_come_back_with_one_who_had_read_it() {
+    let repo = set_up();
+    let lock = flush_lock(&repo);
+    let first = start(&repo, "first", 0, None);
+    let second = start(&repo, "second", 1, None);
+    let (tell_inside, inside) = std::sync::mpsc::channel();
+    let (let_go, go) = std::sync::mpsc::channel();
+    let path = repo.path(".");
+    let third = std::thread::spawn(move || {
+        let opened = Repo::discover(&path, &env()).expect("opens");
+        let mut told = Some((tell_inside, go));
+        add_when(&Store::new(&opened, Durability::Commit), 3, || {
+            if let Some((tell, go)) = told.take() {
+                tell.send(()).expect("somebody waits");
+                go.recv().expect("somebody says so");
+            }
+        });
+    });
+    inside.recv().expect("it has read what waits");
+    repo.write(".git/refs/orch/state.lock", "");
+    drop(lock);
+    // It can't move the ref, and then can't give up what waits without the third, which evaluates.
+    let holder = format!("process {}", first.pid());
+    let says = || repo.sh("cat .git/orch/flush.lock").any().stdout;
+    wait_for("it flushes", || says().trim() == holder);
+    is_in_line(&repo, &first);
+    let_go.send(()).expect("it listens");
+    assert_ne!(first.wait().any().status(), 0, "it can't be done");
+    repo.sh("rm .git/refs/orch/state.lock").success();
+    second.wait().success();
+    third.join().expect("added");
+    assert_eq!((count(&repo, "first"), count(&repo, "second")), (0, 1));
+    assert_eq!(repo.orch(&["list", "--all"]).success().stdout.matches("task 3").count(), 1);
+    is_sound(&repo);
+}
+
+#[test]
+fn what_is_in_the_files_keeps_nobody_from_a_change() {
+    for damage in ["printf '\\377\\376'", "head -c 100000 /dev/urandom", "printf x", "true"] {
+        let repo = set_up();
+        let lock = flush_lock(&repo);
+        let first = start(&repo, "first", 0, None);
+        // As a kill, a full disk or a power cut leaves them.
+        repo.sh(&format!("{damage} >> .git/orch/flush.chain; {damage} > .git/orch/flush.told")).success();
+        let second = start(&repo, "second", 1, None);
+        drop(lock);
+        first.wait().success();
+        second.wait().success();
+        assert_eq!((count(&repo, "first"), count(&repo, "second")), (1, 1), "{damage}");
+        let lock = flush_lock(&repo);
+        let third = start(&repo, "third", 0, None);
+        repo.sh(&format!("{damage} > .git/orch/flush.chain")).success();
+        drop(lock);
+        third.wait().success();
+        assert_eq!(count(&repo, "third"), 1, "{damage}");
+        is_sound(&repo);
+    }
+}
+
+#[test]
+fn a_history_that_begins_anew_makes_nobody_s_change_twice() {
+    let repo = set_up();
+    repo.git(&["config", "orch.maxOffline", "0s"]).success();
+    let lock = flush_lock(&repo);
+    let killed = start(&repo, "killed", 0, Some("ref.moved"));
+    let squash = repo.cmd(ORCH).args(&["maintain", "--squash"]).spawn();
+    is_in_line(&repo, &squash);
+    let after = start(&repo, "after", 1, None);
+    drop(lock);
+    assert_eq!(killed.wait().any().signal(), Some(9));
+    squash.wait().success();
+    after.wait().success();
+    assert_eq!((count(&repo, "killed"), count(&repo, "after")), (1, 1));
+    is_sound(&repo);
+}
+
 #[cfg(debug_assertions)]
 #[test]
 fn a_flush_that_is_killed_takes_nobody_along() {
-    let first = Point::ALL.iter().position(|point| *point == Point::ChainNoted).expect("it is one");
-    let last = Point::ALL.iter().position(|point| *point == Point::StoreDone).expect("it is one");
-    for point in &Point::ALL[first..=last] {
-        let repo = set_up();
-        let lock = flush_lock(&repo);
-        let killed = start(&repo, "killed", 0, Some(point.name()));
-        let after = start(&repo, "after", usize::from(*point != Point::ChainNoted), None);
-        drop(lock);
-        assert_eq!(killed.wait().any().signal(), Some(9), "{point:?}: it flushes");
-        after.wait().success();
-        // The one that is killed at once may be gone before anybody begins with what it did.
-        let expected = if *point == Point::ChainNoted { count(&repo, "killed") } else { 1 };
-        assert_eq!((count(&repo, "killed"), count(&repo, "after")), (expected, 1), "{point:?}");
-        is_sound(&repo);
+    let at = |point| Point::ALL.iter().position(|known| *known == point).expect("it is one");
+    for point in &Point::ALL[at(Point::ChainNoted)..=at(Point::StoreDone)] {
+        is_killed_at(*point, FORMATS[0]);
     }
+    for flags in &FORMATS[1..] {
+        is_killed_at(Point::StoreMoved, flags);
+    }
+}
+
+#[cfg(debug_assertions)]
+fn is_killed_at(point: Point, flags: &[&str]) {
+    let repo = of_format(flags);
+    let lock = flush_lock(&repo);
+    let killed = start(&repo, "killed", 0, Some(point.name()));
+    let after = start(&repo, "after", usize::from(point != Point::ChainNoted), None);
+    drop(lock);
+    assert_eq!(killed.wait().any().signal(), Some(9), "{point:?}: it flushes");
+    after.wait().success();
+    assert_eq!(count(&repo, "after"), 1, "{point:?}");
+    // The one that is killed at once may be gone before anybody begins with what it did.
+    let kept = count(&repo, "killed");
+    assert!(kept == 1 || kept == 0 && point == Point::ChainNoted, "{point:?}: {kept}");
+    is_sound(&repo);
 }

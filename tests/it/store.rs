@@ -100,8 +100,14 @@ pub(crate) fn create(repo: &Repo) -> Store<'_> {
 }
 
 pub(crate) fn add(store: &Store<'_>, n: u64) {
+    add_when(store, n, || {});
+}
+
+/// As `add`; `evaluated` is called each time that the change is evaluated.
+pub(crate) fn add_when(store: &Store<'_>, n: u64, mut evaluated: impl FnMut()) {
     store
         .transact::<(), No>(&author(), Action::Queue, |edit| {
+            evaluated();
             let mut t = task(edit, n);
             let change_id = edit.change().clone();
             t.labels.insert("ui".into(), &change_id, 0);

@@ -1,5 +1,7 @@
 //! What a run of the gate finds of other runs in the paths that it carries: trunk's output, and nobody else's.
 
+use std::path::Path;
+
 use git_orch::sys::fs;
 
 use crate::env::{ORCH, TestEnv};
@@ -329,4 +331,38 @@ fn a_tree_s_own_files_and_links_are_not_carried_over() {
         task.repo.orch(&["ralph", "--fresh"]).success();
     }
     assert_eq!(fs::list(&outside).expect("ours").len(), 0);
+}
+
+#[test]
+fn a_commit_that_is_checked_out_is_not_checked_out_again() {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    let gate = "[[ralph.step]]\nname = \"check\"\nkind = \"custom\"\nrun = \"test $(cat a) = good\"\n";
+    repo.commit("gate", &[("orch.toml", gate), ("a", "good\n")]);
+    repo.orch(&["init"]).success();
+    let judge = || repo.orch(&["ralph", "--fresh"]).success();
+    judge();
+    let pool = env.at("repo.orch/gate-0");
+    // git replaces an index that it writes.
+    let index = || {
+        let dir = pool.git(&["rev-parse", "--absolute-git-dir"]).success().line();
+        fs::identity(&Path::new(&dir).join("index")).expect("there is one")
+    };
+    let first = index();
+    judge();
+    assert_eq!(index(), first, "nothing was checked out");
+    // Whatever git or the files say of anything else, it is.
+    for change in
+        ["git update-index --assume-unchanged a && echo bad > a", "echo bad > a", "rm a", "git switch -qc x"]
+    {
+        pool.sh(change).success();
+        let before = index();
+        judge();
+        assert_ne!(index(), before, "{change}");
+        assert_eq!(pool.sh("cat a; ls -A").success().stdout, "good\n.git\na\norch.toml\n", "{change}");
+    }
+    pool.sh("mkdir new .hidden && touch new/x .hidden/y && mkfifo pipe").success();
+    let before = index();
+    judge();
+    assert_eq!((index(), pool.sh("ls -A").success().stdout), (before, ".git\na\norch.toml\n".to_owned()));
 }

@@ -186,7 +186,7 @@ fn remove_local_files(cx: &Ctx, left: Left, report: &mut Report) -> Result<(), O
         return Ok(());
     }
     // In the order in which everybody takes them: whoever holds one is let through first.
-    let names = ["queue.lock", "worktree.lock", "write.lock", "flush.lock"];
+    let names = ["queue.lock", "worktree.lock", "flush.lock", "write.lock"];
     let locks: Vec<FileLock> = names
         .iter()
         .map(|name| FileLock::acquire(&cx.file(name), PATIENCE, cx.clock))
