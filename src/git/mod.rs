@@ -29,7 +29,7 @@ mod repo;
 mod stock;
 mod worktree;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 pub use chain::{Chain, Link};
 pub use commit::MergeTree;

@@ -367,3 +367,41 @@ impl Store<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::world::World;
+    use crate::git::{Batch, Link};
+
+    #[test]
+    fn what_is_told_outranks_what_is_seen() {
+        let world = World::new("sha1");
+        let repo = world.repo();
+        let oid = |n: u8| Oid::parse(&format!("{n:040x}")).unwrap();
+        let link = |parent, head| Link {
+            parent: oid(parent),
+            head: oid(head),
+            durability: Durability::None,
+            objects: Batch::packed(&repo).pend().unwrap(),
+        };
+        let waiting = |links| {
+            let mut chain = Chain::default();
+            chain.links = links;
+            chain
+        };
+        let (tip, told) = (oid(2), [oid(1), oid(2)]);
+        let chain = waiting(vec![link(2, 3), link(3, 4)]);
+        let fates = [1, 2, 3, 4, 5].map(|head| fate(&oid(head), &tip, &told, &chain));
+        assert_eq!(fates, [Fate::Told, Fate::Told, Fate::Waits, Fate::Waits, Fate::Elsewhere]);
+        assert_eq!(
+            fate(&tip, &tip, &[], &chain),
+            Fate::Tip,
+            "who moved the ref was killed before he said so"
+        );
+        assert_eq!(fate(&oid(3), &tip, &[], &waiting(Vec::new())), Fate::Elsewhere);
+        assert_eq!(chain.durability(), Durability::None);
+        let durable = Link { durability: Durability::Commit, ..link(4, 5) };
+        assert_eq!(waiting(vec![link(2, 3), durable]).durability(), Durability::Commit);
+    }
+}

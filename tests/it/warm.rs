@@ -359,10 +359,17 @@ fn a_commit_that_is_checked_out_is_not_checked_out_again() {
         let before = index();
         judge();
         assert_ne!(index(), before, "{change}");
-        assert_eq!(pool.sh("cat a; ls -A").success().stdout, "good\n.git\nREADME.md\na\norch.toml\n", "{change}");
+        assert_eq!(
+            pool.sh("cat a; ls -A").success().stdout,
+            "good\n.git\nREADME.md\na\norch.toml\n",
+            "{change}"
+        );
     }
     pool.sh("mkdir new .hidden && touch new/x .hidden/y && mkfifo pipe").success();
     let before = index();
     judge();
-    assert_eq!((index(), pool.sh("ls -A").success().stdout), (before, ".git\nREADME.md\na\norch.toml\n".to_owned()));
+    assert_eq!(
+        (index(), pool.sh("ls -A").success().stdout),
+        (before, ".git\nREADME.md\na\norch.toml\n".to_owned())
+    );
 }
