@@ -126,13 +126,13 @@ fn files(state: &State) -> BTreeMap<String, String> {
 }
 
 /// A repository without anything.
-struct Bare {
+pub(super) struct Bare {
     _dir: tempfile::TempDir,
-    repo: Repo,
+    pub(super) repo: Repo,
 }
 
 impl Bare {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         for part in ["objects", "refs/heads", "orch"] {
             fs::create_dir_all(&dir.path().join(part)).expect("made");
@@ -145,32 +145,49 @@ impl Bare {
         Self { _dir: dir, repo }
     }
 
-    fn store(&self) -> Store<'_> {
+    pub(super) fn store(&self) -> Store<'_> {
         Store::new(&self.repo, Durability::None)
     }
 
     /// A commit with a state.
     fn commit(&self, state: &State) -> Oid {
+        self.commit_files(files(state), Vec::new())
+    }
+
+    /// A commit with these files and a meta.
+    pub(super) fn commit_files(&self, files: BTreeMap<String, String>, parents: Vec<Oid>) -> Oid {
         let meta = Meta::new("r".into(), "main".into()).encode().to_string();
-        let all = files(state).into_iter().chain([(layout::META.to_owned(), meta)]);
+        let all = files.into_iter().chain([(layout::META.to_owned(), meta)]);
         let files: Files = all.map(|(path, text)| (path, Some(text.into_bytes()))).collect();
         let now = Timestamp::from_millis(1);
-        let signed = Signed { author: &author(), now, message: "x\n".into(), parents: Vec::new() };
+        let signed = Signed { author: &author(), now, message: "x\n".into(), parents };
         let (commit, written) = self.store().write(None, &files, signed).expect("written");
         self.repo.persist(&[written], Durability::None).expect("persisted");
         commit
     }
 
     /// The tree of what becomes of the state at `ours` when `theirs` is joined.
-    fn join(&self, ours: &Oid, theirs: &Oid) -> Oid {
+    pub(super) fn join(&self, ours: &Oid, theirs: &Oid) -> Oid {
         let old = self.store().tip().expect("readable").map_or(MaybeOid::Zero, MaybeOid::Id);
         let change = RefChange { name: STATE_REF.into(), old, new: ours.clone() };
         assert_eq!(self.repo.cas(&change, Durability::None).expect("moved"), Cas::Moved);
         self.store().join(&author(), theirs, "test", false).expect("joined").tip.expect("a tip")
     }
 
-    fn tree(&self, commit: &Oid) -> Oid {
+    pub(super) fn tree(&self, commit: &Oid) -> Oid {
         self.repo.tree_of(commit).expect("there")
+    }
+
+    /// The files of a commit but its meta.
+    pub(super) fn texts(&self, commit: &Oid) -> BTreeMap<String, String> {
+        let changes = self.repo.tree_changes(None, Some(&self.tree(commit))).expect("readable");
+        let snapshot = self.store().at(commit).expect("there");
+        let paths = changes.into_iter().map(|change| change.path).filter(|path| path != layout::META);
+        let text = |path: String| {
+            let text = snapshot.file(&path).expect("readable").expect("there");
+            (path, text)
+        };
+        paths.map(text).collect()
     }
 }
 

@@ -6,12 +6,14 @@ use proptest::sample::Index;
 use crate::domain::id::{ChangeId, SessionId, TaskId};
 use crate::domain::kind::{Kind, Priority};
 use crate::domain::oid::Oid;
+use crate::domain::pass::StepPass;
 use crate::domain::stamp::{Field, Hlc, Stamp, TagSet};
 use crate::domain::task::{Claim, Evidence, Lease, Move, Owner, Register, Task, Work};
 use crate::domain::time::Timestamp;
 use crate::domain::unknown::Unknown;
 use crate::store::codec::{decode_task, encode_task, register_text};
 use crate::store::join::join_file;
+use crate::store::passes::{encode_pass, encode_pruned, tests::pass};
 
 const PATH: &str = "tasks/00/00000007.toml";
 
@@ -191,11 +193,16 @@ proptest! {
     #[test]
     fn anything_joins_alike_everywhere(
         path in prop::sample::select(vec![PATH, "control.toml", "sessions/00/a.toml", "sessions/00/a.md",
-                                          "verdicts/00/a.b.toml", "decisions/00/approve-a.toml", "later/x"]),
+                                          "verdicts/00/a.b.toml", "decisions/00/approve-a.toml", "later/x",
+                                          "steps/00/a.b.c.toml", "refuted/00/a.b.toml", "pruned/steps.toml"]),
         texts in prop::collection::vec(prop_oneof![
             any::<String>(),
             (0..4_i64, prop::sample::select(vec!["NORMAL", "OFF", "odd"]))
                 .prop_map(|(n, mode)| format!("mode = \"{mode}\"\nat = \"2026-01-01T00:00:0{n}.000Z\"\n")),
+            (0..4_i64).prop_map(|n| encode_pruned(Timestamp::from_millis(n)).to_string()),
+            (0..4_i64, 0..2_u64).prop_map(|(made, millis)| {
+                encode_pass(&StepPass { made: Timestamp::from_millis(made), millis, ..pass() }).to_string()
+            }),
             (0..3_u64).prop_map(|n| encode_task(&act(origin(), &Deed::Title(1), 1, n, 5))),
         ], 3),
     ) {

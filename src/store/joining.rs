@@ -79,6 +79,8 @@ pub struct Conflict {
 struct Found {
     path: String,
     ours: Option<String>,
+    /// Whether ours has a file there, readable or not.
+    is_ours: bool,
     theirs: String,
 }
 
@@ -101,7 +103,8 @@ fn differences(
         // What of ours can't be read counts for nothing.
         let mine = change.old.as_ref().map(|entry| ours.text_at(entry));
         let mine = mine.and_then(Result::ok);
-        found.push(Found { path: change.path.clone(), ours: mine, theirs: text });
+        let is_ours = change.old.is_some();
+        found.push(Found { path: change.path.clone(), ours: mine, is_ours, theirs: text });
     }
     let more = only_ours.into_iter().filter(|path| archive::holds(path).is_none()).collect();
     Ok((found, more))
@@ -292,7 +295,8 @@ impl Joined {
             let (Some(theirs), true) = (joint.theirs, joint.ours.as_ref() != Some(&joint.text)) else {
                 continue;
             };
-            let found = Found { path: layout::task(&joint.id), ours: joint.ours, theirs };
+            let is_ours = joint.ours.is_some();
+            let found = Found { path: layout::task(&joint.id), ours: joint.ours, is_ours, theirs };
             self.note(&found, &joint.text, base, now);
         }
         for found in different.into_iter().filter(|found| !archived.contains(&found.path)) {
@@ -306,6 +310,9 @@ impl Joined {
             };
             if pruned.drops(&found.path, &text) {
                 all_theirs = false;
+                if found.is_ours {
+                    files.insert(found.path, None);
+                }
                 continue;
             }
             all_theirs &= text == found.theirs;

@@ -34,6 +34,8 @@ mod ledger;
 mod looked;
 mod passes;
 mod pruned;
+#[cfg(test)]
+mod pruned_tests;
 mod reader;
 mod records;
 mod shelf;

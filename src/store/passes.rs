@@ -86,15 +86,17 @@ pub(crate) fn decode_pruned(r: &Reader<'_>) -> Result<Timestamp, String> {
     r.time("before")
 }
 
-/// Whether a file of the state is a record that was made before that. One that can't be read is left to `doctor`.
-pub(crate) fn is_older(path: &str, text: &str, before: Timestamp) -> bool {
+/// Whether a file of the state is a record that is let go: made before that, or damaged. Of two versions the join keeps the later,
+/// and any that can be read over one that can't: were the lower one kept where the other goes, it would matter in which order
+/// states are joined.
+pub(crate) fn is_let_go(path: &str, text: &str, before: Timestamp) -> bool {
     let is_record = path.split_once('/').is_some_and(|(dir, _)| dir == STEPS);
     let made = || Some(decode_pass(&Reader::new(&parse(text).ok()?)).ok()?.made);
-    is_record && made().is_some_and(|made| made < before)
+    is_record && made().is_none_or(|made| made < before)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
@@ -102,7 +104,7 @@ mod tests {
     use crate::domain::oid::Oid;
     use crate::domain::verdict::StepReport;
 
-    fn pass() -> StepPass {
+    pub(in crate::store) fn pass() -> StepPass {
         let map = |name: &str| BTreeMap::from([(name.to_owned(), "0f".to_owned())]);
         StepPass {
             key: "k".into(),
@@ -136,9 +138,10 @@ mod tests {
             encode_pass(&StepPass { made: Timestamp::from_millis(before.millis() + millis), ..pass() })
                 .to_string()
         };
-        assert!(is_older("steps/00/a.toml", &of(-1), before) && !is_older("steps/00/a.toml", &of(0), before));
-        assert!(!is_older("refuted/00/a.toml", &of(-1), before));
-        assert!(!is_older("steps/00/a.toml", "made = ", before), "damage is not age");
+        let is_let_go = |path: &str, text: &str| is_let_go(path, text, before);
+        assert!(is_let_go("steps/00/a.toml", &of(-1)) && !is_let_go("steps/00/a.toml", &of(0)));
+        assert!(!is_let_go("refuted/00/a.toml", &of(-1)) && !is_let_go("refuted/00/a.toml", "made = "));
+        assert!(is_let_go("steps/00/a.toml", "made = "), "it is below every one that can be read");
     }
 
     #[test]

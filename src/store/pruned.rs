@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::git::EntryKind;
 use crate::store::error::StoreError;
 use crate::store::layout;
-use crate::store::passes::{STEPS, decode_pruned, encode_pruned, is_older};
+use crate::store::passes::{STEPS, decode_pruned, encode_pruned, is_let_go};
 use crate::store::reader::{Reader, parse};
 use crate::store::shelf::Files;
 use crate::store::snapshot::Snapshot;
@@ -27,14 +27,14 @@ impl Snapshot<'_> {
         Ok(text.and_then(|text| decode_pruned(&Reader::new(&parse(&text).ok()?)).ok()))
     }
 
-    /// The paths of the records of steps that were made before that.
+    /// The paths of the records of steps that were made before that, or can't be read.
     pub fn steps_before(&self, before: Timestamp) -> Result<Vec<String>, StoreError> {
         let top = self.repo().entry_at(self.tree(), STEPS)?.filter(|entry| entry.kind == EntryKind::Tree);
         let mut old = Vec::new();
         for file in self.repo().tree_changes(None, top.as_ref().map(|entry| &entry.oid))? {
             let path = format!("{STEPS}/{}", file.path);
             let text = file.new.as_ref().and_then(|entry| self.text_at(entry).ok());
-            if text.is_some_and(|text| is_older(&path, &text, before)) {
+            if text.is_some_and(|text| is_let_go(&path, &text, before)) {
                 old.push(path);
             }
         }
@@ -78,7 +78,7 @@ impl Pruned {
         if own == other {
             for path in more.iter().filter(|path| path.starts_with(STEPS)) {
                 let text = ours.file(path).ok().flatten();
-                if text.is_some_and(|text| is_older(path, &text, before)) {
+                if text.is_some_and(|text| is_let_go(path, &text, before)) {
                     gone.insert(path.clone());
                 }
             }
@@ -91,7 +91,7 @@ impl Pruned {
 
     /// Whether what a file became is let go.
     pub(super) fn drops(&self, path: &str, text: &str) -> bool {
-        self.before.is_some_and(|before| is_older(path, text, before))
+        self.before.is_some_and(|before| is_let_go(path, text, before))
     }
 
     /// Whether that of ours goes.
