@@ -260,7 +260,8 @@ impl<'r> Store<'r> {
 struct Together {
     /// What changes in ours.
     files: Files,
-    /// Whether the other one has all of it already.
+    /// Whether the other one has all of it already. That it also has records that were let go is no reason for a commit: a
+    /// program that knows nothing of that would bring them back, and the two would never come to an end.
     all_theirs: bool,
 }
 
@@ -289,7 +290,6 @@ impl Joined {
         let archived: BTreeSet<String> = joints.iter().map(|joint| layout::task(&joint.id)).collect();
         let pruned = Pruned::of(ours, other, &more)?;
         all_theirs &= more.iter().all(|path| archived.contains(path) || pruned.has(path));
-        all_theirs &= pruned.is_within(&more);
         files.extend(pruned.files());
         for joint in joints {
             let (Some(theirs), true) = (joint.theirs, joint.ours.as_ref() != Some(&joint.text)) else {
@@ -309,7 +309,6 @@ impl Joined {
                 None => found.theirs.clone(),
             };
             if pruned.drops(&found.path, &text) {
-                all_theirs = false;
                 if found.is_ours {
                     files.insert(found.path, None);
                 }

@@ -2,7 +2,8 @@
 //!
 //! Called by `ops::maintain` and `joining`. A file that is absent is not deleted, so that another clone's copy of an old
 //! record would come back with each join, for ever. What is let go is therefore said: records that were made before the time in
-//! `pruned/steps.toml`, of two the later one, are in no join. Only PASSes of steps: what is said against one (`refuted/`) also
+//! `pruned/steps.toml`, of two the later one, are in no commit that joins two. A program that knows nothing of this brings them back:
+//! a state that is only further than ours is taken as it is, and `maintain` lets them go again. Only PASSes of steps: what is said against one (`refuted/`) also
 //! counts against verdicts, and stays.
 
 use std::collections::BTreeSet;
@@ -97,12 +98,6 @@ impl Pruned {
     /// Whether that of ours goes.
     pub(super) fn has(&self, path: &str) -> bool {
         self.gone.contains(path)
-    }
-
-    /// Whether all that goes is only ours.
-    pub(super) fn is_within(&self, more: &[String]) -> bool {
-        let more: BTreeSet<&String> = more.iter().collect();
-        self.gone.iter().all(|path| more.contains(path))
     }
 
     /// What goes, as files that a change writes.

@@ -79,3 +79,26 @@ fn of_two_old_versions_neither_stays() {
         }
     }
 }
+
+/// A program that knows nothing of what was let go brings it back with each join: were that taken out by a commit of its own,
+/// the two would take turns for ever.
+#[test]
+fn what_an_older_program_brings_back_makes_no_commit() {
+    let bare = Bare::new();
+    let told = || (layout::PRUNED.to_owned(), pruned(9));
+    let old = || ("steps/00/a.b.c.toml".to_owned(), record(1, 0));
+    let young = || ("steps/00/d.b.c.toml".to_owned(), record(9, 0));
+    let let_go = bare.commit_files(Files::from([told()]), Vec::new());
+    let back = bare.commit_files(Files::from([told(), old()]), vec![let_go.clone()]);
+    assert_eq!(bare.join(&let_go, &back), back, "it is taken as it is");
+    assert_eq!(bare.join(&back, &let_go), back);
+    let snapshot = bare.store().at(&back).expect("there");
+    let due = snapshot.steps_before(Timestamp::from_millis(9)).expect("readable");
+    assert_eq!(due, ["steps/00/a.b.c.toml"], "`maintain` finds it");
+    // Whoever has something to commit lets it go with that.
+    let ours = bare.commit_files(Files::from([told(), young()]), vec![let_go]);
+    for joined in [bare.join(&ours, &back), bare.join(&back, &ours)] {
+        let left = bare.texts(&joined);
+        assert_eq!(left.keys().collect::<Vec<_>>(), [layout::PRUNED, "steps/00/d.b.c.toml"], "{left:?}");
+    }
+}
