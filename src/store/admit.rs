@@ -24,7 +24,7 @@ use crate::store::passes::{decode_pass, decode_pruned};
 use crate::store::reader::{Reader, parse};
 use crate::store::records::{self, Approval};
 use crate::store::snapshot::Snapshot;
-use crate::store::{archive, layout};
+use crate::store::{archive, history, layout};
 
 /// How deep the files of a state are at most.
 const DEPTH: usize = 4;
@@ -89,12 +89,16 @@ pub(super) fn check_place(path: &str, entry: &Entry) -> Result<(), String> {
         ["sessions" | "verdicts" | "steps" | layout::REFUTED | "decisions" | layout::ARCHIVE, _, name] => {
             name.contains('.')
         }
+        // What a newer program says of other records is beside it.
+        [layout::PRUNED_DIR, name] => name.contains('.'),
         [
             layout::META
             | layout::CONTROL
             | "sessions"
             | "verdicts"
             | "steps"
+            | layout::REFUTED
+            | layout::PRUNED_DIR
             | "decisions"
             | layout::ARCHIVE,
             ..,
@@ -149,7 +153,7 @@ pub(super) fn check_rank(path: &str, text: &str, limits: &Limits) -> Result<(), 
         }),
         "steps" => record(&|r| decode_pass(r).map_or(Ok(()), |p| time("made", Some(p.made), limits.now))),
         _ if path == layout::PRUNED => {
-            record(&|r| decode_pruned(r).map_or(Ok(()), |before| time("before", Some(before), limits.now)))
+            record(&|r| decode_pruned(r).map_or(Ok(()), |before| past("before", before, limits.now)))
         }
         "decisions" => {
             record(&|r| Approval::decode(r).map_or(Ok(()), |a| time("at", Some(a.at), limits.now)))
@@ -163,6 +167,15 @@ fn time(key: &str, at: Option<Timestamp>, now: Timestamp) -> Result<(), String> 
         Some(at) => Err(format!("`{key}` is {at}: the clock of who wrote it is more than a day ahead")),
         None => Ok(()),
     }
+}
+
+/// What is said of the past only is ahead by no more than clocks of honest clones are apart: until then it would take away
+/// what everybody makes.
+fn past(key: &str, at: Timestamp, now: Timestamp) -> Result<(), String> {
+    if at > now.plus_millis(history::AHEAD) {
+        return Err(format!("`{key}` is {at}: that is more than five minutes ahead"));
+    }
+    Ok(())
 }
 
 /// Whether a task may take part in joins.
@@ -202,6 +215,7 @@ pub(super) fn check_register(register: &Register, now: Timestamp) -> Result<(), 
 mod tests {
     use super::*;
     use crate::domain::oid::Oid;
+    use crate::store::passes::encode_pruned;
 
     #[test]
     fn files_have_their_places() {
@@ -218,6 +232,9 @@ mod tests {
             "archive/2026-q1/tasks.toml",
             "verdicts/ab/abcdef.7k3fabcd.toml",
             "sessions/7k/7k3fabcd.md",
+            "refuted/ab/abcdef.7k3fabcd.toml",
+            "pruned/steps.toml",
+            "pruned/later.toml",
             "later/x",
         ] {
             assert_eq!(check_place(good, &file), Ok(()), "{good}");
@@ -231,6 +248,13 @@ mod tests {
             "tasks/7j/7k3fabcd.toml",
             "sessions",
             "verdicts/ab",
+            "refuted",
+            "refuted/ab",
+            "refuted/ab/abcdef.7k3fabcd.toml/x",
+            "pruned",
+            "pruned/steps",
+            "pruned/steps.toml/x",
+            "pruned/ab/steps.toml",
             "../x",
             ".git",
             "a/b/c/d/e",
@@ -239,6 +263,18 @@ mod tests {
         }
         assert!(check_place("later/x", &entry(EntryKind::Other, false)).is_err());
         assert!(check_place("later/x", &entry(EntryKind::Blob, true)).is_err());
+    }
+
+    #[test]
+    fn nothing_is_let_go_before_it_is_made() {
+        let limits = Limits { now: Timestamp::from_millis(1_000_000_000), epoch: 0 };
+        let check = |ahead: i64| {
+            let text = encode_pruned(limits.now.plus_millis(ahead)).to_string();
+            check_rank(layout::PRUNED, &text, &limits)
+        };
+        assert_eq!((check(-1), check(5 * 60_000)), (Ok(()), Ok(())), "clocks are that far apart");
+        assert!(check(5 * 60_000 + 1).is_err());
+        assert_eq!(check_rank(layout::PRUNED, "before = ", &limits), Ok(()), "damage lets nothing go");
     }
 
     #[test]

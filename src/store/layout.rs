@@ -50,6 +50,8 @@ pub(crate) const META: &str = "meta.toml";
 pub(crate) const ARCHIVE: &str = "archive";
 /// The directory of PASSes of steps that turned out to be none.
 pub(crate) const REFUTED: &str = "refuted";
+/// The directory of what says which records were let go.
+pub(crate) const PRUNED_DIR: &str = "pruned";
 /// Before which time records of steps were let go.
 pub(crate) const PRUNED: &str = "pruned/steps.toml";
 pub(crate) const CONTROL: &str = "control.toml";
