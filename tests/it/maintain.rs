@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as value};
 
-use crate::env::{TestEnv, TestRepo};
+use crate::env::{ORCH, TestEnv, TestRepo};
 use crate::project::refused;
 use crate::sync::{Team, json, shown};
 
@@ -348,30 +348,32 @@ fn old_records_of_steps_go_in_every_clone_and_do_not_come_back() {
     let team = Team::of(2);
     let [a, b] = team.clones.as_slice() else { panic!("BUG: two") };
     let steps = |repo: &TestRepo| paths(repo).iter().filter(|path| path.starts_with("steps/")).count();
-    let judge = |repo: &TestRepo, text: &str| {
+    let judge = |repo: &TestRepo, text: &str, days_ago: i64| {
         repo.commit(text, &[("src/a", text)]);
-        repo.orch(&["ralph"]).success();
+        let clock = (-days_ago * 24 * 3_600_000).to_string();
+        repo.cmd(ORCH).args(&["ralph"]).var("ORCH_TEST_CLOCK", &clock).run().success();
     };
-    judge(a, "one\n");
+    judge(a, "one\n", 8);
+    judge(a, "half\n", 6);
     team.sync();
     // A record that nobody else knows when it is let go.
-    judge(b, "two\n");
-    assert_eq!((steps(a), steps(b)), (1, 2));
+    judge(b, "two\n", 8);
+    assert_eq!((steps(a), steps(b)), (2, 3));
     assert_eq!(json(a, &["maintain", "--json"])["pruned"], 0, "too young");
     a.git(&["config", "orch.archiveAfter", "0s"]).success();
     let would = a.orch(&["maintain", "--dry-run"]).success();
-    assert_eq!((would.stderr.trim(), steps(a)), ("Would remove 1 record of a step.", 1));
+    assert_eq!((would.stderr.trim(), steps(a)), ("Would remove 1 record of a step.", 2));
     assert_eq!(json(a, &["maintain", "--json"])["pruned"], 1);
     assert_eq!(json(a, &["maintain", "--json"])["pruned"], 0, "once");
     for _ in 0..2 {
         team.sync();
     }
-    assert_eq!((steps(a), steps(b), team.trees().len()), (0, 0, 1), "{:?}", paths(b));
-    // What is recorded later stays.
-    judge(b, "three\n");
+    // What is younger than trunk's `ralph.max_age` is still taken, and stays.
+    assert_eq!((steps(a), steps(b), team.trees().len()), (1, 1, 1), "{:?}", paths(b));
+    judge(b, "three\n", 0);
     b.orch(&["sync"]).success();
     a.orch(&["sync"]).success();
-    assert_eq!((steps(a), steps(b), team.trees().len()), (1, 1, 1));
+    assert_eq!((steps(a), steps(b), team.trees().len()), (2, 2, 1));
     let log = b.orch(&["log", "--action", "state.prune"]).success().stdout;
     assert_eq!(log.matches("state.prune").count(), 1, "{log}");
     is_sound(b);

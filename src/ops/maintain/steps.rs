@@ -7,20 +7,27 @@ use crate::ops::error::OpError;
 use crate::policy::grant::Action;
 use crate::store::{Change, Snapshot};
 
-/// Those that were made before go.
-fn before(cx: &Ctx) -> Timestamp {
-    let after = i64::try_from(cx.local.archive_after.millis()).unwrap_or(i64::MAX);
-    cx.clock.now().plus_millis(after.saturating_neg())
+/// Those that were made before go; None: it can't be told, for trunk's `orch.toml` can't be used. What trunk's gate would still
+/// take stays, however soon the rest is archived.
+fn before(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<Option<Timestamp>, OpError> {
+    let config = match cx.config(&cx.trunk(snapshot)?) {
+        Err(OpError::Config { .. }) => return Ok(None),
+        config => config?,
+    };
+    let after = cx.local.archive_after.millis().max(config.ralph.max_age.millis());
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    Ok(Some(cx.clock.now().plus_millis(after.saturating_neg())))
 }
 
 /// How many could go now.
 pub(super) fn due(cx: &Ctx, snapshot: &Snapshot<'_>) -> Result<usize, OpError> {
-    Ok(snapshot.steps_before(before(cx))?.len())
+    let Some(before) = before(cx, snapshot)? else { return Ok(0) };
+    Ok(snapshot.steps_before(before)?.len())
 }
 
 /// Lets them go; says how many.
 pub(super) fn prune(cx: &Ctx) -> Result<usize, OpError> {
-    let before = before(cx);
+    let Some(before) = before(cx, &cx.snapshot()?)? else { return Ok(0) };
     let (count, _) = cx.store().transact(&cx.author(), Action::Queue, |edit| {
         let count = edit.snapshot().steps_before(before)?.len();
         let change = Change {
