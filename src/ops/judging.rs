@@ -139,8 +139,14 @@ pub(super) fn run_due(
     limits.deadline = request.deadline;
     let log_dir = logs::begin(cx, tree);
     let (held, known) = (room.held(checkout.path()), reuse.results(definition));
-    let ctx =
-        RunContext { env: &cx.env, jobs: jobs(cx), log_dir: &log_dir, limits: &limits, known: &known, held };
+    let ctx = RunContext {
+        env: &cx.env,
+        jobs: jobs(cx),
+        log_dir: &log_dir,
+        limits: &limits,
+        known: &known,
+        held,
+    };
     let mut watch = Watch::default();
     let mut forward = |event| {
         watch.event(&event);
@@ -179,6 +185,7 @@ fn conclude(
     let by = cx.actor.to_string();
     let last = counting(cx, &cx.snapshot()?, &gate::key(tree, &gate, Base::Absolute))?;
     let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
+    let ran_in = trust;
     let trust = reuse.trust().map_or(trust, |taken| taken.least(trust));
     let made = logs.map_or_else(|| cx.clock.now(), |logs| logs::end(cx, &logs, &gate));
     let subject = Subject { tree, gate: &gate, made, run, by: &by, tools: reuse.programs(), trust };
@@ -193,9 +200,13 @@ fn conclude(
                 let text = format!("the verdict is not signed: {why}");
                 sink(Event::Note { task: request.task.clone(), text });
             }
-            let mut passes = passes(cx, request, &verdict, reuse)?;
-            passes.extend(refuted(cx, &verdict)?);
-            record(cx, request, &verdict, &passes)?;
+            // Of a run that was not of the tree, or not of one machine, nothing is said of its steps.
+            let said = if is_of_the_tree(cx, &verdict, reuse) {
+                Said { passes: passes(cx, request, &verdict, reuse)?, failed_in: Some(ran_in) }
+            } else {
+                Said::default()
+            };
+            record(cx, request, &verdict, &said)?;
             if let Some(site) = site.filter(|_| may_be_trunk(&verdict, config)) {
                 site.keep(cx.clock.now());
             }
@@ -215,19 +226,30 @@ fn may_be_trunk(verdict: &Verdict, config: &Config) -> bool {
     verdict.word == Word::Pass || (old_failures && is_whole)
 }
 
-/// The steps of a run that passed without anything to say against it, for those who come later.
-fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Result<Vec<StepPass>, OpError> {
-    // A rule that decided is about the run: what passed in it did so in something that was not the tree.
+/// What a run says of its steps to those who come later.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Those that passed.
+    passes: Vec<StepPass>,
+    /// What those ran in that failed, if that counts against earlier PASSes.
+    failed_in: Option<Trust>,
+}
+
+/// Whether the steps of a run passed and failed because of what their keys say.
+fn is_of_the_tree(cx: &Ctx, verdict: &Verdict, reuse: &Reuse) -> bool {
+    // A rule that decided is about the run: what came out of it did so in something that was not the tree.
     if verdict.rule.as_deref() == Some(rule::TREE_CHANGED) {
-        return Ok(Vec::new());
+        return false;
     }
     // A program that was replaced meanwhile may be the one that ran.
     let now = reuse::of_machine(&gate::environment(&cx.env, [], cx.repo.common_dir()));
     let is_same =
         |keyed: &reuse::Keyed| now.iter().all(|(name, what)| keyed.inputs.tools.get(name) == Some(what));
-    if !reuse.keyed.iter().all(is_same) {
-        return Ok(Vec::new());
-    }
+    reuse.keyed.iter().all(is_same)
+}
+
+/// The steps of a run that passed without anything to say against it, for those who come later.
+fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Result<Vec<StepPass>, OpError> {
     let key = verifier(cx)?;
     let pass = |step: &StepResult| {
         let index = reuse.keyed.iter().position(|keyed| keyed.step == step.name)?;
@@ -258,32 +280,15 @@ fn passes(cx: &Ctx, request: &Request, verdict: &Verdict, reuse: &Reuse) -> Resu
     Ok(verdict.steps.iter().filter(clean).filter_map(pass).collect())
 }
 
-/// What a run says against earlier PASSes: those of steps that failed now with nothing different that they depend on. They
-/// passed by chance, or fail by chance: whichever it is, the next run shows.
-fn refuted(cx: &Ctx, verdict: &Verdict) -> Result<Vec<StepPass>, OpError> {
-    if verdict.rule.as_deref() == Some(rule::TREE_CHANGED) {
-        return Ok(Vec::new());
-    }
-    let (snapshot, key) = (cx.snapshot()?, verifier(cx)?);
-    let failed = verdict.steps.iter().filter(|step| step.word == Word::Fail);
-    let against = failed.filter_map(|step| step.key.as_ref());
-    let against = against.map(|step| reuse::against_key(cx, &snapshot, &key, step));
-    Ok(against.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-}
-
 /// How many steps at once.
 pub(crate) fn jobs(cx: &Ctx) -> usize {
     let machine = std::thread::available_parallelism().map_or(1, usize::from);
     cx.local.jobs.map_or(machine, |jobs| usize::try_from(jobs).unwrap_or(machine))
 }
 
-/// Records a verdict, the steps that passed, and what is said against earlier ones.
-pub(super) fn record(
-    cx: &Ctx,
-    request: &Request,
-    verdict: &Verdict,
-    passes: &[StepPass],
-) -> Result<(), OpError> {
+/// Records a verdict, the steps that passed, and what those that failed say against earlier PASSes: they passed by chance, or
+/// fail by chance; whichever it is, the next run shows.
+pub(super) fn record(cx: &Ctx, request: &Request, verdict: &Verdict, said: &Said) -> Result<(), OpError> {
     let maker = cx.person_session()?;
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let note = format!("{} for {}", verdict.word.as_str(), cx.repo.abbreviate(&request.commit));
@@ -294,16 +299,21 @@ pub(super) fn record(
             note: Some(note),
         };
         edit.put_verdict(verdict, &maker, change);
-        for pass in passes {
+        // By the state as it is now: another run may have taken the same PASS back.
+        let against = match said.failed_in {
+            Some(trust) => reuse::against_earlier(cx, edit.snapshot(), (request, verdict), trust)?,
+            None => Vec::new(),
+        };
+        for pass in said.passes.iter().chain(&against) {
             edit.put_step_pass(pass, &maker);
         }
-        let lies: Vec<&str> = passes.iter().filter(|p| p.refuted).map(|p| p.step.as_str()).collect();
+        let lies: Vec<&str> = against.iter().map(|pass| pass.step.as_str()).collect();
         if !lies.is_empty() {
             edit.note(Change {
                 action: "cache.refuted",
                 subject: "state".to_owned(),
-                cause: format!("tree/{}", verdict.tree),
-                note: Some(lies.join(" ")),
+                cause: "ralph".to_owned(),
+                note: Some(format!("{} on tree {}", lies.join(" "), cx.repo.abbreviate(&verdict.tree))),
             });
         }
         Ok::<_, OpError>(())

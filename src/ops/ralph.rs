@@ -19,7 +19,7 @@ use crate::ops::error::OpError;
 use crate::ops::gateless;
 use crate::ops::guardrails::{self, Guarded, Marks, Question};
 pub(crate) use crate::ops::judging::jobs;
-use crate::ops::judging::{Case, counting, record, run, unsealed};
+use crate::ops::judging::{Case, Said, counting, record, run, unsealed};
 use crate::ops::people;
 use crate::ops::progress::{Event, Sink};
 use crate::ops::regress;
@@ -380,7 +380,7 @@ fn compared(
         if let Some(why) = sign::sign(cx, &mut beside)? {
             tracing::warn!(%why, "the verdict is not signed");
         }
-        record(cx, case.request, &beside, &[])?;
+        record(cx, case.request, &beside, &Said::default())?;
     }
     Ok(beside)
 }

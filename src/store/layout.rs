@@ -88,9 +88,9 @@ pub(crate) fn step_pass(key: &str, maker: &SessionId, tree: &Oid) -> String {
     format!("steps/{}/{key}.{maker}.{}.toml", &key[..2], &tree.as_str()[..12])
 }
 
-/// Where the clone `maker` says that a step under a key does not pass after all.
-pub(crate) fn refuted(key: &str, maker: &SessionId) -> String {
-    format!("{REFUTED}/{}/{key}.{maker}.toml", &key[..2])
+/// Where the clone `maker` says that a step under a key does not pass after all, as it failed on one tree.
+pub(crate) fn refuted(key: &str, maker: &SessionId, tree: &Oid) -> String {
+    format!("{REFUTED}/{}/{key}.{maker}.{}.toml", &key[..2], &tree.as_str()[..12])
 }
 
 /// The directory of what is said against a step's key, and how the names of its files begin.

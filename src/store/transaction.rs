@@ -155,7 +155,7 @@ impl<'s, 'r> Edit<'s, 'r> {
     pub fn put_step_pass(&mut self, pass: &StepPass, maker: &SessionId) {
         let bytes = encode_pass(pass).to_string().into_bytes();
         let place = layout::step_pass(&pass.key, maker, &pass.tree);
-        let place = if pass.refuted { layout::refuted(&pass.key, maker) } else { place };
+        let place = if pass.refuted { layout::refuted(&pass.key, maker, &pass.tree) } else { place };
         self.files.insert(place, Some(bytes));
     }
 

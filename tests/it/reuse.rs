@@ -3,7 +3,7 @@
 use git_orch::sys::fs;
 
 use crate::env::{TestEnv, TestRepo};
-use crate::project::{Project, Task};
+use crate::project::{Project, Task, wait_for};
 
 /// One step of a gate that notes each of its runs: its name, further keys, and what it does.
 type StepOf<'a> = (&'a str, &'a str, &'a str);
@@ -109,19 +109,60 @@ fn a_step_that_fails_with_nothing_different_takes_its_earlier_pass_back() {
     task.repo.orch(&["ralph", "--fresh", "--step", "one"]).code(1);
     down(false);
     assert_eq!(ran(&env), "one two one");
-    let log = project.repo.orch(&["log", "--action", "cache.refuted"]).success().stdout;
-    assert!(log.contains("one"), "{log}");
+    let log = || project.repo.orch(&["log", "--action", "cache.refuted"]).success().stdout;
+    assert!(log().contains("one on tree "), "{}", log());
+    let recorded = project.repo.git(&["log", "-1", "--format=%B", "refs/orch/state"]).success().stdout;
+    let refuted = recorded.lines().find(|line| line.contains("cache.refuted")).expect("recorded");
+    assert!(refuted.contains("\"cause\":\"ralph\""), "{refuted}");
+    // What fails on a branch, beside whatever that has, says nothing of trunk.
+    assert_eq!((told(&project.repo, &["main"]), ran(&env)), ("one two".into(), String::new()), "as recorded");
+    assert_eq!(told(&task.repo, &[]), "one (two)", "nor does the branch take it any more");
+    assert_eq!(ran(&env), "one");
+    down(true);
+    project.repo.orch(&["ralph", "--fresh", "--step", "one", "main"]).code(1);
+    down(false);
+    assert_eq!(ran(&env), "one");
     let main = || told(&project.repo, &["main"]);
     assert_eq!((main(), ran(&env)), ("one (two)".into(), "one".into()), "the verdict was made of it");
-    assert_eq!(told(&task.repo, &[]), "(one) (two)", "it passed again, later");
+    assert_eq!(
+        told(&task.repo, &[]),
+        "(one) (two)",
+        "what fails on trunk counts for all; it passed again, later"
+    );
     assert_eq!(ran(&env), "");
     // Failing again with no PASS left to take back says nothing more.
     down(true);
     for _ in 0..2 {
         task.repo.orch(&["ralph", "--fresh"]).code(1);
     }
+    assert_eq!(log().matches("cache.refuted").count(), 3, "{}", log());
+}
+
+#[test]
+fn a_failure_while_a_program_is_replaced_takes_nothing_back() {
+    let env = TestEnv::new();
+    let root = env.root().display().to_string();
+    let bin = env.root().join("bin");
+    fs::create_dir_all(&bin).expect("made");
+    let write = |path: &std::path::Path| fs::write_new(path, b"", 0o755).expect("writable");
+    let run = format!(
+        "test ! -e {root}/down || {{ touch {root}/began; until test -e {root}/go; do sleep 0.02; done; exit 1; }}"
+    );
+    let project = project(&env, &[("one", "inputs = [\"one/**\"]", &run), APART[1]]);
+    let path = format!("{}:{}", bin.display(), env.vars().text("PATH").expect("PATH"));
+    let ralph = |args: &[&str]| {
+        let command = project.repo.cmd(crate::env::ORCH).args(&["ralph"]).args(args);
+        command.var("PATH", &path).spawn()
+    };
+    ralph(&[]).wait().success();
+    write(&env.root().join("down"));
+    let failing = ralph(&["--fresh"]);
+    wait_for("the step begins", || env.root().join("began").exists());
+    write(&bin.join("new"));
+    write(&env.root().join("go"));
+    failing.wait().code(1);
     let log = project.repo.orch(&["log", "--action", "cache.refuted"]).success().stdout;
-    assert_eq!(log.matches("cache.refuted").count(), 2, "{log}");
+    assert_eq!(log.matches("cache.refuted").count(), 0, "{log}");
 }
 
 #[test]

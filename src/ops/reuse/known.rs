@@ -109,11 +109,31 @@ pub(crate) fn reuse(
     Ok(Reuse { due: gate::due(&definition.steps, &there), keyed, known, declined })
 }
 
-/// When a step's key was refuted last, by whoever this machine's key speaks for.
-fn refuted(snapshot: &Snapshot<'_>, verifier: &VerifierKey, key: &str) -> Result<Option<Timestamp>, OpError> {
-    let said = snapshot.refutations(key)?;
-    let ours = said.iter().filter(|said| is_sealed(said, verifier, key) && said.refuted);
-    Ok(ours.map(|said| said.made).max())
+/// What is said against PASSes under a step's key, by whoever this machine's key speaks for.
+fn refutations(snapshot: &Snapshot<'_>, verifier: &VerifierKey, key: &str) -> Result<Vec<StepPass>, OpError> {
+    let mut said = snapshot.refutations(key)?;
+    said.retain(|said| is_sealed(said, verifier, key) && said.refuted);
+    Ok(said)
+}
+
+/// Whether what is said speaks of a PASS from `made` in a run of this trust: not where it failed in less of a sandbox.
+fn outweighs(said: &StepPass, made: Timestamp, trust: Trust) -> bool {
+    said.made >= made && trust.least(said.trust) == trust
+}
+
+/// Whether any of that, where it failed counts for whoever asks, speaks of such a PASS.
+fn is_outweighed(
+    cx: &Ctx,
+    history: &mut History,
+    said: &[StepPass],
+    (made, trust): (Timestamp, Trust),
+) -> Result<bool, OpError> {
+    for said in said.iter().filter(|said| outweighs(said, made, trust)) {
+        if history.has(cx, &said.tree)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_sealed(pass: &StepPass, verifier: &VerifierKey, key: &str) -> bool {
@@ -128,18 +148,43 @@ pub(crate) fn against(cx: &Ctx, verifier: &VerifierKey, pass: &StepPass) -> Step
     against
 }
 
-/// What is to be said against a step's key that failed: nothing where no PASS under it counts.
-pub(crate) fn against_key(
+/// What the steps that failed in a run of this trust say against earlier PASSes that would have been taken for them. It is said of
+/// the tree that they failed on: as with a PASS, what ran beside anything else than what is judged, or what trunk had,
+/// counts for nothing.
+pub(crate) fn against_earlier(
     cx: &Ctx,
     snapshot: &Snapshot<'_>,
-    verifier: &VerifierKey,
-    key: &str,
-) -> Result<Option<StepPass>, OpError> {
-    let said = snapshot.step_passes(key)?;
-    let ours = said.iter().filter(|pass| !pass.refuted && is_sealed(pass, verifier, key));
-    let Some(last) = ours.max_by_key(|pass| pass.made) else { return Ok(None) };
-    let is_known = refuted(snapshot, verifier, key)?.is_some_and(|at| at >= last.made);
-    Ok((!is_known).then(|| against(cx, verifier, last)))
+    (request, verdict): (&Request, &Verdict),
+    trust: Trust,
+) -> Result<Vec<StepPass>, OpError> {
+    let mut failed = verdict.steps.iter().filter(|step| step.word == Word::Fail).peekable();
+    if failed.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let verifier = verifier(cx)?;
+    let mut history = History::of_request(cx, snapshot, request)?;
+    let mut all = Vec::new();
+    for key in failed.filter_map(|step| step.key.as_ref()) {
+        let mut last: Option<StepPass> = None;
+        for pass in snapshot.step_passes(key)? {
+            let counts =
+                !pass.refuted && is_sealed(&pass, &verifier, key) && pass.trust.least(trust) == pass.trust;
+            if counts
+                && last.as_ref().is_none_or(|last| last.made < pass.made)
+                && history.has(cx, &pass.tree)?
+            {
+                last = Some(pass);
+            }
+        }
+        let Some(last) = last else { continue };
+        let said = refutations(snapshot, &verifier, key)?;
+        if said.iter().any(|said| said.tree == verdict.tree && outweighs(said, last.made, last.trust)) {
+            continue;
+        }
+        let here = StepPass { commit: request.commit.clone(), tree: verdict.tree.clone(), trust, ..last };
+        all.push(against(cx, &verifier, &here));
+    }
+    Ok(all)
 }
 
 /// Whether a verdict speaks of a step's PASS that turned out to be none.
@@ -148,10 +193,12 @@ pub(crate) fn is_refuted(cx: &Ctx, snapshot: &Snapshot<'_>, verdict: &Verdict) -
         return Ok(false);
     }
     let verifier = verifier(cx)?;
+    let mut history = History::new(cx, snapshot, BTreeSet::from([verdict.tree.clone()]))?;
     for step in verdict.steps.iter().filter(|step| step.word == Word::Pass) {
         let Some(key) = &step.key else { continue };
         let ran = step.cached.unwrap_or(verdict.made);
-        if refuted(snapshot, &verifier, key)?.is_some_and(|at| at >= ran) {
+        let said = refutations(snapshot, &verifier, key)?;
+        if is_outweighed(cx, &mut history, &said, (ran, verdict.trust))? {
             return Ok(true);
         }
     }
@@ -168,12 +215,7 @@ struct Counting<'a> {
     cx: &'a Ctx,
     config: &'a Config,
     key: VerifierKey,
-    /// The tree that is judged, and that of the branch whose merge it is.
-    own: BTreeSet<Oid>,
-    /// Trees that trunk had, as far as they were looked at.
-    trunk: BTreeSet<Oid>,
-    /// Where trunk was before those.
-    next: Option<Oid>,
+    history: History,
 }
 
 impl<'a> Counting<'a> {
@@ -183,10 +225,7 @@ impl<'a> Counting<'a> {
         request: &Request,
         config: &'a Config,
     ) -> Result<Self, OpError> {
-        let tips = [Some(&request.commit), request.branch_tip.as_ref()].into_iter().flatten();
-        let own = tips.map(|tip| cx.repo.tree_of(tip)).collect::<Result<_, _>>()?;
-        let next = cx.trunk(snapshot)?.tip().cloned();
-        Ok(Self { cx, config, key: verifier(cx)?, own, trunk: BTreeSet::new(), next })
+        Ok(Self { cx, config, key: verifier(cx)?, history: History::of_request(cx, snapshot, request)? })
     }
 
     /// The latest PASS under a key that counts; else the latest that does not, and why.
@@ -197,10 +236,10 @@ impl<'a> Counting<'a> {
             return Ok((None, None));
         }
         found.sort_by_key(|pass| std::cmp::Reverse(pass.made));
-        let refuted = refuted(snapshot, &self.key, key)?;
+        let said = refutations(snapshot, &self.key, key)?;
         let mut declined = None;
         for pass in found {
-            match self.objection(&pass, refuted)? {
+            match self.objection(&pass, &said)? {
                 None => return Ok((Some(pass), None)),
                 Some(objection) => declined = declined.or(Some((pass, objection))),
             }
@@ -208,43 +247,94 @@ impl<'a> Counting<'a> {
         Ok((None, declined))
     }
 
-    fn objection(
-        &mut self,
-        pass: &StepPass,
-        refuted: Option<Timestamp>,
-    ) -> Result<Option<Objection>, OpError> {
+    fn objection(&mut self, pass: &StepPass, said: &[StepPass]) -> Result<Option<Objection>, OpError> {
         let age = self.cx.clock.now().since(pass.made);
         let limit = i64::try_from(self.config.ralph.max_age.millis()).unwrap_or(i64::MAX);
         Ok(if age > limit || age < -AHEAD {
             Some(Objection::Age)
         } else if !sandbox::suffices(pass.trust, self.config.policy.sandbox) {
             Some(Objection::Trust)
-        } else if refuted.is_some_and(|at| at >= pass.made) {
+        } else if is_outweighed(self.cx, &mut self.history, said, (pass.made, pass.trust))? {
             Some(Objection::Refuted)
-        } else if !self.is_of_this_history(pass)? {
+        } else if !self.history.has(self.cx, &pass.tree)? {
             Some(Objection::History)
         } else {
             None
         })
     }
+}
+
+/// The trees beside which steps may have run whose results count.
+struct History {
+    /// The tree that is judged, and that of the branch whose merge it is.
+    own: BTreeSet<Oid>,
+    /// Trees that trunk had, as far as they were looked at.
+    trunk: BTreeSet<Oid>,
+    /// Where trunk was before those.
+    next: Option<Oid>,
+}
+
+impl History {
+    fn new(cx: &Ctx, snapshot: &Snapshot<'_>, own: BTreeSet<Oid>) -> Result<Self, OpError> {
+        let next = cx.trunk(snapshot)?.tip().cloned();
+        Ok(Self { own, trunk: BTreeSet::new(), next })
+    }
+
+    fn of_request(cx: &Ctx, snapshot: &Snapshot<'_>, request: &Request) -> Result<Self, OpError> {
+        let tips = [Some(&request.commit), request.branch_tip.as_ref()].into_iter().flatten();
+        let own = tips.map(|tip| cx.repo.tree_of(tip)).collect::<Result<_, _>>()?;
+        Self::new(cx, snapshot, own)
+    }
 
     /// Whether what ran beside the step is what is judged, or what trunk was: a run of anything else could have left a
-    /// forged tool behind, by which the step passed.
-    fn is_of_this_history(&mut self, pass: &StepPass) -> Result<bool, OpError> {
-        if self.own.contains(&pass.tree) || self.trunk.contains(&pass.tree) {
+    /// forged tool behind, by which the step passed, or what makes it fail.
+    fn has(&mut self, cx: &Ctx, tree: &Oid) -> Result<bool, OpError> {
+        if self.own.contains(tree) || self.trunk.contains(tree) {
             return Ok(true);
         }
-        let repo = &self.cx.repo;
+        let repo = &cx.repo;
         while let Some(commit) = self.next.take().filter(|_| self.trunk.len() < NEAR) {
             let commit = repo.commit(&commit)?;
             // A shallow clone ends somewhere.
             self.next = commit.parents.into_iter().next().filter(|parent| repo.has_object(parent));
-            let found = commit.tree == pass.tree;
+            let found = commit.tree == *tree;
             self.trunk.insert(commit.tree);
             if found {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::pass::StepInputs;
+
+    #[test]
+    fn what_failed_in_less_of_a_sandbox_speaks_against_nothing_that_passed_in_more() {
+        let pass = |trust: Trust, made: i64| StepPass {
+            key: "k".into(),
+            step: "t".into(),
+            commit: Oid::parse(&"1".repeat(40)).unwrap(),
+            tree: Oid::parse(&"2".repeat(40)).unwrap(),
+            inputs: StepInputs::default(),
+            trust,
+            millis: 5,
+            report: None,
+            refuted: true,
+            made: Timestamp::from_millis(made),
+            by: "person:ann".into(),
+            mac: String::new(),
+        };
+        let all = [Trust::Unsandboxed, Trust::Partial, Trust::Sandboxed];
+        for (rank, failed) in all.into_iter().enumerate() {
+            for (passed, trust) in all.into_iter().enumerate() {
+                let at = |made: i64| outweighs(&pass(failed, 5), Timestamp::from_millis(made), trust);
+                assert_eq!(at(5), rank >= passed, "{failed:?} against {trust:?}");
+                assert!(!at(6), "it passed later");
+            }
+        }
     }
 }

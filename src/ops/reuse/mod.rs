@@ -19,5 +19,5 @@ mod tools;
 pub(crate) use files::{Picked, pick};
 pub(crate) use keys::{Keyed, setup_reads_all};
 pub use known::Objection;
-pub(crate) use known::{Reuse, against, against_key, is_refuted, reuse};
+pub(crate) use known::{Reuse, against, against_earlier, is_refuted, reuse};
 pub(crate) use tools::of_machine;
