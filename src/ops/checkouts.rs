@@ -240,7 +240,14 @@ fn follow(cx: &Ctx, worktree: &Worktree, shows: &str, just_now: bool) -> Result<
             in_the_way(&output.stderr, || staged(cx, worktree, &from).is_ok_and(|s| !s.is_empty()))
         {
             let why = match why {
-                InTheWay::Untracked(first) => InTheWay::Untracked(others(cx, worktree, (&from, &to), first)?),
+                InTheWay::Untracked(first) => {
+                    // Only for the message: what was named is in the way whatever else is.
+                    let more = others(cx, worktree, (&from, &to), &first).unwrap_or_else(|error| {
+                        tracing::debug!(%error, "what else is in the way is not known");
+                        Vec::new()
+                    });
+                    InTheWay::Untracked(first.into_iter().chain(more).collect())
+                }
                 why @ InTheWay::Changed { .. } => why,
             };
             return detach(cx, worktree, from, &to, why);
@@ -268,16 +275,30 @@ fn follow_from_nothing(cx: &Ctx, worktree: &Worktree, to: &Oid) -> Result<(Refre
     Ok((refresh, true))
 }
 
-/// The checkouts that a merge detached and that are still where it left them: a line each, with what to type. Where a
-/// HEAD has no history on disk nothing is known.
+/// So much of a HEAD's history holds its last entry.
+const LAST: u64 = 4096;
+
+/// Whether the last that the history of a HEAD says is that a merge detached it. Where there is none on disk, or none that can be
+/// read, nothing is known.
+fn was_detached(worktree: &Worktree) -> bool {
+    match fs::read_end(&worktree.git_dir.join("logs/HEAD"), LAST) {
+        // Names in it are in any encoding.
+        Ok(end) => String::from_utf8_lossy(&end).lines().last().is_some_and(|line| line.ends_with(DETACHED)),
+        Err(error) => {
+            tracing::debug!(%error, "whether it was detached by a merge is not known");
+            false
+        }
+    }
+}
+
+/// The checkouts that a merge detached and whose HEAD was not moved since: a line each, with what to type.
 pub(super) fn detached(cx: &Ctx, trunk: &Trunk) -> Result<Vec<String>, OpError> {
     let mut lines = Vec::new();
     for worktree in cx.repo.worktrees()?.iter().filter(|worktree| worktree.exists()) {
         if worktree.head.branch().is_some() {
             continue;
         }
-        let history = fs::read_optional(&worktree.git_dir.join("logs/HEAD"))?.unwrap_or_default();
-        if history.lines().last().is_some_and(|line| line.ends_with(DETACHED)) {
+        if was_detached(worktree) {
             let (path, name) = (&worktree.path, &trunk.name);
             lines.push(format!(
                 "{} was detached when {name} moved, with changes that were in the way; next:\ncd {} && git switch --merge {name}",
@@ -320,12 +341,12 @@ fn staged(cx: &Ctx, worktree: &Worktree, from: &Oid) -> Result<BTreeSet<String>,
     Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
-/// `first`, which `read-tree` named, and what else of that kind is in the way: it stops at the first.
+/// What is in the way besides `first`, which `read-tree` named and stopped at.
 fn others(
     cx: &Ctx,
     worktree: &Worktree,
     (from, to): (&Oid, &Oid),
-    mut first: Vec<String>,
+    first: &[String],
 ) -> Result<Vec<String>, OpError> {
     let (from, to) = (cx.repo.tree_of(from)?, cx.repo.tree_of(to)?);
     let new = cx.repo.tree_changes(Some(&from), Some(&to))?.into_iter().filter(|change| change.old.is_none());
@@ -335,7 +356,7 @@ fn others(
         .take(ASKED)
         .collect();
     if there.is_empty() {
-        return Ok(first);
+        return Ok(Vec::new());
     }
     // What is ignored is in nobody's way.
     let ask = ["--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--"];
@@ -343,9 +364,7 @@ fn others(
     let output = cx.repo.git_in(worktree, ask).run()?.checked()?;
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     let more = names.split('\0').filter(|name| !name.is_empty() && !first.iter().any(|f| f == name));
-    let more: Vec<String> = more.map(str::to_owned).collect();
-    first.extend(more);
-    Ok(first)
+    Ok(more.map(str::to_owned).collect())
 }
 
 /// What `read-tree` says is in the way; None if it failed for another reason.

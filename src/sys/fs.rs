@@ -57,6 +57,17 @@ pub fn read_beginning(path: &Path, into: &mut [u8]) -> Result<usize, FsError> {
     at("read", path, file.read(into))
 }
 
+/// The last `bytes` of a file, or all of it where it is no longer.
+pub fn read_end(path: &Path, bytes: u64) -> Result<Vec<u8>, FsError> {
+    use std::io::Seek as _;
+    let mut file = at("open", path, std::fs::File::open(path))?;
+    let size = at("read", path, file.metadata())?.len();
+    at("read", path, file.seek(io::SeekFrom::Start(size.saturating_sub(bytes))))?;
+    let mut end = Vec::new();
+    at("read", path, file.take(bytes).read_to_end(&mut end))?;
+    Ok(end)
+}
+
 /// The whole file as UTF-8.
 #[expect(clippy::disallowed_methods, reason = "adds the path")]
 pub fn read_string(path: &Path) -> Result<String, FsError> {

@@ -1,6 +1,6 @@
 //! Checkouts of trunk when a merge moves trunk under them: they follow, and lose nothing.
 
-use crate::env::{TestEnv, TestRepo};
+use crate::env::{ORCH, TestEnv, TestRepo};
 use crate::project::{Project, refused};
 
 #[test]
@@ -59,6 +59,12 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
     let done = repo.orch(&["merge", &task.id]).success();
     assert!(done.stderr.contains("its untracked new, nine are in the way"), "{}", done.stderr);
     assert!(wrong().contains("was detached when main moved"), "{}", wrong());
+    // Whoever moved HEAD before wrote a name in another encoding.
+    repo.sh("cp .git/logs/HEAD ../log && printf 'x \\351 \\n' | cat - ../log > .git/logs/HEAD").success();
+    assert!(wrong().contains("was detached when main moved"), "{}", wrong());
+    repo.sh("rm .git/logs/HEAD && mkdir .git/logs/HEAD").success();
+    assert!(!wrong().contains("was detached"), "{}", wrong());
+    repo.sh("rmdir .git/logs/HEAD && cp ../log .git/logs/HEAD").success();
     let back = done.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).expect("a command");
     let back = back.split("   (").next().expect("a comment");
     assert!(wrong().contains(back), "{} {back}", wrong());
@@ -72,6 +78,27 @@ fn a_checkout_with_changes_in_the_way_stays_at_what_they_are_changes_to() {
     repo.orch(&["merge"]).success();
     assert_eq!(repo.git(&["show", "main:new"]).success().stdout, "theirs\n");
     assert!(repo.git(&["show", "main:src/b"]).success().stdout.ends_with("9\n"));
+}
+
+#[test]
+fn that_not_all_that_is_in_the_way_can_be_named_keeps_no_checkout_on_trunk() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let task = project.task(&["--kind", "feature"]);
+    task.commits("new", "theirs\n");
+    task.commits("nine", "theirs\n");
+    repo.write("new", "mine\n");
+    repo.write("nine", "mine\n");
+    let fails = "case \"$*\" in *ls-files*--others*) exit 1;; esac";
+    repo.sh(&format!(
+        "mkdir ../shim && printf '#!/bin/sh\\n%s\\nexec %s \"$@\"\\n' '{fails}' \"$(command -v git)\" > ../shim/git && \
+         chmod +x ../shim/git"
+    ))
+    .success();
+    let path = format!("{}:{}", repo.path("../shim").display(), repo.env().vars().text("PATH").expect("set"));
+    let done = repo.cmd(ORCH).args(&["merge", &task.id]).var("PATH", &path).run().success();
+    assert!(done.stderr.contains("its untracked new is in the way"), "{}", done.stderr);
+    assert_eq!(repo.git(&["rev-parse", "--abbrev-ref", "HEAD"]).success().line(), "HEAD");
 }
 
 /// The marker of a merge that was killed after trunk had moved, and the checkout as it was then.
