@@ -101,7 +101,7 @@ pub fn verify(cx: &Ctx, commit: &Oid, sample: Option<usize>, sink: &mut Sink<'_>
     };
     let case = Case { request: &request, tree: &tree, config: &config };
     let ran = judging::run_due(cx, &case, (&part, &none), sink)?;
-    if let Some(logs) = &ran.logs {
+    if let Some(logs) = ran.logs {
         logs::end(cx, logs, &part.hash());
     }
     let outcome = ran.outcome;

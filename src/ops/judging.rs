@@ -4,7 +4,6 @@
 //! checkout, no sandbox and no setup either.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use crate::config::{Accept, Config};
 use crate::domain::oid::Oid;
@@ -111,7 +110,7 @@ pub(super) struct Ran {
     /// Where it ran, if anything did: ours until what it left is kept.
     site: Option<Site>,
     /// Where its logs are.
-    pub(super) logs: Option<PathBuf>,
+    pub(super) logs: Option<logs::Place>,
     /// Whether it is worth a verdict: not where there is less of a sandbox than has to be.
     is_judged: bool,
 }
@@ -137,12 +136,12 @@ pub(super) fn run_due(
     }
     let mut limits = Limits::wall(None, &cx.interrupts);
     limits.deadline = request.deadline;
-    let log_dir = logs::begin(cx, tree);
+    let logs = logs::begin(cx, tree);
     let (held, known) = (room.held(checkout.path()), reuse.results(definition));
     let ctx = RunContext {
         env: &cx.env,
         jobs: jobs(cx),
-        log_dir: &log_dir,
+        log_dir: logs.dir(),
         limits: &limits,
         known: &known,
         held,
@@ -166,7 +165,7 @@ pub(super) fn run_due(
     }
     watch.keep(cx, &observed::Judged { tree, gate: &gate, ralph: &config.ralph }, &outcome);
     let trust = site.room.trust();
-    Ok(Ran { outcome, trust, site: Some(site), logs: Some(log_dir), is_judged: true })
+    Ok(Ran { outcome, trust, site: Some(site), logs: Some(logs), is_judged: true })
 }
 
 /// Makes the verdict of what a run came to, and records it.
@@ -187,7 +186,7 @@ fn conclude(
     let run = last.map_or(1, |verdict| verdict.run.saturating_add(1));
     let ran_in = trust;
     let trust = reuse.trust().map_or(trust, |taken| taken.least(trust));
-    let made = logs.map_or_else(|| cx.clock.now(), |logs| logs::end(cx, &logs, &gate));
+    let made = logs.map_or_else(|| cx.clock.now(), |logs| logs::end(cx, logs, &gate));
     let subject = Subject { tree, gate: &gate, made, run, by: &by, tools: reuse.programs(), trust };
     let Some(mut verdict) = gate::verdict(&outcome, &subject, &verifier(cx)?) else {
         let verdict = Verdict { made, ..unsealed(cx, &outcome, tree, definition) };

@@ -2,6 +2,8 @@
 
 use rustix::process::Signal;
 
+use git_orch::sys::lock::FileLock;
+
 use crate::env::{ORCH, TestEnv, TestRepo};
 use crate::project::{Project, gate, refused, wait_for};
 use crate::run::{Done, Outcome};
@@ -584,7 +586,28 @@ fn each_run_of_a_tree_has_its_own_log_and_names_it() {
     for _ in 0..4 {
         assert_eq!(printed(ralph(&["--fresh"]).wait()), "second\n");
     }
-    assert_eq!(project.repo.sh("ls -d .git/orch/logs/*/*").success().lines().len(), 4);
+    let runs = || project.repo.sh("ls -d .git/orch/logs/*/*").success().lines().len();
+    assert_eq!(runs(), 4);
+    // Those of a killed run go, not those of one that goes on.
+    let tree = project.repo.rev("HEAD^{tree}");
+    let place = |run: &str| project.repo.path(format!(".git/orch/logs/{tree}/{run}"));
+    for run in ["run-killed", "run-at-work"] {
+        git_orch::sys::fs::create_dir_all(&place(run)).expect("ours");
+    }
+    project.repo.sh(&format!("echo process 1 > .git/orch/logs/{tree}/run-killed.lock")).success();
+    let at_work = FileLock::try_acquire(&place("run-at-work.lock")).expect("ours").expect("free");
+    // By a clock that was set back what is new is the oldest, and stays all the same.
+    let earlier =
+        project.repo.cmd(ORCH).args(&["ralph", "--json", "--fresh"]).var("ORCH_TEST_CLOCK", "-3600000");
+    assert_eq!(
+        printed(earlier.spawn().wait()),
+        "second
+"
+    );
+    let left = |run: &str| place(run).exists();
+    assert_eq!((left("run-killed"), left("run-killed.lock"), left("run-at-work")), (false, false, true));
+    assert_eq!(runs(), 6, "and the lock");
+    drop(at_work);
 }
 
 #[test]
