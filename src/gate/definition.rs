@@ -19,6 +19,8 @@ pub struct Definition {
     pub steps: Vec<Step>,
     /// The tests whose failure does not count for a while.
     pub quarantine: Vec<Quarantine>,
+    /// The steps of the whole gate that have a report, where this is a part of it. No part of the hash.
+    pub reporting: Vec<String>,
 }
 
 /// What a verdict is relative to.
@@ -40,6 +42,7 @@ impl Definition {
             carry: ralph.carry.clone(),
             steps: ralph.steps.clone(),
             quarantine: ralph.quarantine.clone(),
+            reporting: ralph.steps.iter().filter(|s| s.report.is_some()).map(|s| s.name.clone()).collect(),
         }
     }
 
@@ -86,6 +89,7 @@ impl Definition {
             carry: self.carry.clone(),
             steps: steps.collect(),
             quarantine: self.quarantine.clone(),
+            reporting: self.reporting.clone(),
         }
     }
 

@@ -61,11 +61,11 @@ fn told_apart(report: &StepReport, failed: usize, step: &Step) -> bool {
 
 /// A line for each entry that is about none of the tests that ran. `reporting`: the steps of the whole gate that have a
 /// report. Nothing is said of what some other test may be, that did not run now, or whose name is not known.
-pub fn unmatched(quarantine: &[Quarantine], reporting: &[&str], ran: &Named) -> Vec<String> {
+pub fn unmatched(quarantine: &[Quarantine], reporting: &[String], ran: &Named) -> Vec<String> {
     let is_missed = |entry: &&Quarantine| match &entry.step {
         Some(step) => ran.get(step).is_some_and(|names| !names.contains(&entry.test)),
         None => {
-            let all = !reporting.is_empty() && reporting.iter().all(|step| ran.contains_key(*step));
+            let all = !reporting.is_empty() && reporting.iter().all(|step| ran.contains_key(step));
             all && !ran.values().any(|names| names.contains(&entry.test))
         }
     };

@@ -157,9 +157,7 @@ pub(super) fn run_due(
     };
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();
-    let reporting: Vec<&str> =
-        config.ralph.steps.iter().filter(|s| s.report.is_some()).map(|s| s.name.as_str()).collect();
-    for missed in gate::unmatched(&definition.quarantine, &reporting, &outcome.named) {
+    for missed in gate::unmatched(&definition.quarantine, &definition.reporting, &outcome.named) {
         let text = format!("warning: {missed}");
         sink(Event::Note { task: request.task.clone(), text });
     }

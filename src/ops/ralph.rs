@@ -134,7 +134,7 @@ pub(crate) fn parts(request: &Request, config: &Config, own: Option<&Config>) ->
         if list.iter().any(|(_, d)| !d.steps.is_empty()) {
             list.retain(|(_, d)| !d.steps.is_empty());
         }
-        list.dedup_by(|(_, own), (_, trunk)| own == trunk);
+        list.dedup_by(|(_, own), (_, trunk)| own.hash() == trunk.hash());
     }
     list
 }

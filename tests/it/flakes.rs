@@ -71,6 +71,22 @@ fn an_entry_that_no_test_is_called_by_is_warned_of() {
     assert_eq!(warnings(&["--step", "lint"]), [""; 0], "no test ran");
 }
 
+/// An entry may be of a step that did not run now: which ones those are its own gate says.
+#[test]
+fn a_branch_s_own_gate_is_asked_about_its_own_quarantine() {
+    let env = TestEnv::new();
+    let project = project(&env, "sh suite.sh", "");
+    let task = project.task(&[]);
+    let more = gate("sh suite.sh", "").replace("'unit'", "'more'");
+    task.commits("orch.toml", &(gate("sh suite.sh", "") + &more + &quarantine("e", "2999-12-31")));
+    project.repo.orch(&["approve", &task.id, "--reason", "agreed"]).success();
+    let warnings = |args: &[&str]| {
+        let done = task.repo.cmd(ORCH).args(&["ralph", "--fresh"]).args(args).run().code(0);
+        done.stderr.lines().filter(|line| line.contains("warning: no test")).count()
+    };
+    assert_eq!((warnings(&["--step", "unit"]), warnings(&[])), (0, 1));
+}
+
 #[test]
 fn one_failure_more_is_a_fail() {
     let env = TestEnv::new();

@@ -33,6 +33,12 @@ impl Proposal {
             carry: self.carry.clone(),
             steps: self.steps.iter().map(|proposed| proposed.step.clone()).collect(),
             quarantine: Vec::new(),
+            reporting: self
+                .steps
+                .iter()
+                .filter(|p| p.step.report.is_some())
+                .map(|p| p.step.name.clone())
+                .collect(),
         }
     }
 }
