@@ -20,6 +20,7 @@ use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, approvals, gateless, logs, needs, setup, tasks, worktrees};
 use crate::report;
 use crate::store::{Snapshot, StoreError};
+use crate::sys::process::quote;
 use crate::sys::signal::Interrupts;
 use crate::view::{
     ActionsView, AllowedView, Asked, Done, Held, HitView, IdleView, TaskView, VerdictView, Waiting,
@@ -228,7 +229,7 @@ pub(crate) fn hits(guarded: &Guarded) -> Vec<HitView> {
 
 /// What a person types who lets guardrails' findings through; nothing where there is none, or nobody may.
 pub(crate) fn approval(guarded: &Guarded, name: &str) -> Option<String> {
-    let may = !guarded.rules_for_a_person().is_empty();
+    let (may, name) = (!guarded.rules_for_a_person().is_empty(), quote(name));
     may.then(|| format!("git orch approve {name} --reason TEXT   (a person who has read the findings)"))
 }
 
@@ -236,9 +237,10 @@ pub(crate) fn approval(guarded: &Guarded, name: &str) -> Option<String> {
 /// all of it.
 pub(crate) fn past(judged: &Judged, name: &str) -> Vec<String> {
     if judged.rule() == Some(approvals::GATE) {
+        let name = quote(name);
         return vec![format!("git orch approve {name} --reason TEXT   (a person who has read the change)")];
     }
-    let all = format!("git orch merge {name} --override --reason TEXT   (a person, recorded)");
+    let all = format!("git orch merge {} --override --reason TEXT   (a person, recorded)", quote(name));
     approval(&judged.guarded, name).into_iter().chain([all]).collect()
 }
 

@@ -495,3 +495,16 @@ fn where_nobody_is_asked_the_command_that_lets_it_pass_is_named() {
         [format!("hint: git orch merge {id} --override --reason TEXT   (a person, recorded)")]
     );
 }
+
+#[test]
+fn a_branch_s_name_is_quoted_where_it_is_to_be_typed() {
+    let project = Project::new();
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "x;y"]).success();
+    repo.commit("another gate", &[("orch.toml", &gate("echo other"))]);
+    let typed = "git orch approve 'x;y' --reason TEXT";
+    let done = repo.orch(&["ralph", "x;y"]).code(3);
+    assert!(done.stderr.contains(typed), "{}", done.stderr);
+    let done = repo.orch(&["merge", "x;y"]).code(3);
+    assert!(done.stderr.contains(typed), "{}", done.stderr);
+}

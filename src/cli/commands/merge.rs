@@ -111,7 +111,7 @@ fn settle(
         Settled::Reverted => {
             let name = target.task.as_ref().map_or(target.branch.as_str(), |task| task.id.as_str());
             Err(ended("nothing was merged: what is left is judged by the next merge")
-                .next(format!("git orch merge {name}")))
+                .next(format!("git orch merge {}", quote(name))))
         }
         settled @ (Settled::Overridden | Settled::PastAll(_)) => Ok(settled),
     })
@@ -191,7 +191,7 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
     if judged.stop.is_some() {
         return CommandError::new(Exit::Interrupted, "interrupted; nothing was merged")
             .rule("ralph.interrupted")
-            .next(format!("git orch merge {name}"));
+            .next(format!("git orch merge {}", quote(name)));
     }
     let exit = if judged.word == Word::Fail { Exit::Failed } else { Exit::Blocked };
     let view = wire::verdict(cx, judged, &target.branch, Vec::new());

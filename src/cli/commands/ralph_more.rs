@@ -14,6 +14,7 @@ use crate::gate::rule;
 use crate::ops::ralph::Judged;
 use crate::ops::{Ctx, allow, approvals, observed, ralph, revert};
 use crate::report;
+use crate::sys::process::quote;
 use crate::view::{BreakerView, FlakeView, FlakesView, SCHEMA};
 use clap_complete::engine::ArgValueCandidates;
 
@@ -85,7 +86,7 @@ pub(super) fn settle(
     let case = Case { judged, branch: at, task: task.as_ref(), past_all: false, asking };
     match blocked::question(cx, out, &case)?.settle(cx, out)? {
         Settled::Overridden | Settled::Reverted => {
-            out.hint(&format!("`git orch ralph {rev}` judges it as it is now"));
+            out.hint(&format!("`git orch ralph {}` judges it as it is now", quote(rev)));
         }
         Settled::Left => {
             let name = task.as_ref().map(|task| task.id.as_str()).or(branch.as_deref());
@@ -106,7 +107,7 @@ fn ways_past(judged: &Judged, rev: &str, name: Option<&str>) -> Vec<String> {
     }
     match (name, judged.rule().filter(|rule| allow::LOST.contains(rule))) {
         (name, Some(lost)) => {
-            let name = name.unwrap_or(rev);
+            let name = quote(name.unwrap_or(rev));
             vec![format!(
                 "git orch ralph override {name} --finding {lost} --reason TEXT   (a person, recorded)"
             )]
