@@ -220,16 +220,17 @@ pub fn last(cx: &Ctx, request: &Request) -> Result<Option<Judged>, OpError> {
 }
 
 /// The failing steps of a verdict that fail on trunk as well, as far as that is on record: nobody's change makes them pass.
-pub fn failing_on_trunk(cx: &Ctx, judged: &Judged) -> Result<Vec<String>, OpError> {
+pub fn failing_on_trunk(cx: &Ctx, judged: &Judged) -> Result<Option<(String, Vec<String>)>, OpError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
-    let Some(tip) = trunk.tip() else { return Ok(Vec::new()) };
-    let Some(on_trunk) = last(cx, &Request::new(tip.clone(), Moment::Merge))? else { return Ok(Vec::new()) };
+    let Some(tip) = trunk.tip() else { return Ok(None) };
+    let Some(on_trunk) = last(cx, &Request::new(tip.clone(), Moment::Merge))? else { return Ok(None) };
     let failing = |judged: &Judged| -> Vec<String> {
         let steps = judged.verdicts.iter().flat_map(|verdict| &verdict.steps);
         steps.filter(|step| step.word == Word::Fail).map(|step| step.name.clone()).collect()
     };
     let there = failing(&on_trunk);
-    Ok(failing(judged).into_iter().filter(|step| there.contains(step)).collect())
+    let both: Vec<String> = failing(judged).into_iter().filter(|step| there.contains(step)).collect();
+    Ok((!both.is_empty()).then(|| (trunk.tip_name().to_owned(), both)))
 }
 
 /// The PASS that a merge commit got before it was landed, under the gate that was in force then: that of its first

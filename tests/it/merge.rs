@@ -738,9 +738,12 @@ fn a_failure_that_trunk_has_too_is_said_to_be_trunks() {
     let env = TestEnv::new();
     let project = Project::with(&env, &gate(&format!("test ! -e {}/down", env.root().display())));
     let repo = &project.repo;
-    refused(repo.orch(&["merge", "not a branch"]), 2, "merge.target");
-    let done = repo.orch(&["merge", "not/there"]).code(2);
-    assert!(done.stderr.contains("`not/there` is no branch, and no task's id"), "{}", done.stderr);
+    // Some could be the beginning of an id.
+    for neither in ["not a branch", "not/there", "master", "n0pe"] {
+        let done = refused(repo.orch(&["merge", neither]), 2, "merge.target");
+        let said = format!("`{neither}` is no branch, and no task's id");
+        assert!(done.stderr.contains(&said) && done.stderr.contains("git branch"), "{}", done.stderr);
+    }
     let task = project.task(&[]);
     task.commits("src/a", "4\n");
     repo.sh("touch ../down").success();
@@ -750,4 +753,10 @@ fn a_failure_that_trunk_has_too_is_said_to_be_trunks() {
     repo.orch(&["ralph", "main"]).code(1);
     let done = repo.orch(&["merge", &task.id]).code(1);
     assert!(said(&done) && done.stderr.contains("next: git orch ralph main   ("), "{}", done.stderr);
+    // Where there is a remote, its trunk is what counts.
+    repo.sh("git init -q --bare ../hub && git remote add origin ../hub && git -c core.hooksPath=/dev/null push -q origin main && git fetch -q")
+        .success();
+    let done = repo.orch(&["merge", &task.id]).code(1);
+    let expected = ["origin/main fails as well", "next: git orch ralph origin/main   ("];
+    assert!(expected.iter().all(|part| done.stderr.contains(part)), "{}", done.stderr);
 }

@@ -219,11 +219,9 @@ fn rejected(cx: &Ctx, out: &Out, target: &Target, judged: &Judged) -> CommandErr
 
 /// That trunk fails by itself, and what shows it. What can't be found out is no reason to hide the refusal.
 fn trunk_fails(cx: &Ctx, judged: &Judged) -> Option<(String, String)> {
-    let steps = ralph::failing_on_trunk(cx, judged).unwrap_or_default();
-    let trunk = cx.snapshot().and_then(|snapshot| cx.trunk(&snapshot)).ok()?.name;
+    let (trunk, steps) = ralph::failing_on_trunk(cx, judged).ok()??;
     let fact = format!("{trunk} fails as well, without this branch: {}", steps.join(", "));
-    (!steps.is_empty())
-        .then(|| (fact, format!("git orch ralph {trunk}   (to be mended first, on a branch of its own)")))
+    Some((fact, format!("git orch ralph {}   (to be mended first, on a branch of its own)", quote(&trunk))))
 }
 
 fn conflict(cx: &Ctx, target: &Target, files: &[String]) -> Result<CommandError, CommandError> {

@@ -36,12 +36,21 @@ impl Target {
             };
             return Ok(Self { task, branch: short.to_owned(), tip });
         }
-        if IdPrefix::parse(text).is_err() {
+        let neither = |next: Vec<String>| -> OpError {
             let fact = format!("`{text}` is no branch, and no task's id");
             let refused = Refused::new(Because::Usage, "merge.target", fact);
-            return Err(refused.next("git orch list").next("git branch").into());
+            next.into_iter().fold(refused, Refused::next).next("git branch").into()
+        };
+        if IdPrefix::parse(text).is_err() {
+            return Err(neither(vec!["git orch list".to_owned()]));
         }
-        let id = tasks::resolve(snapshot, text)?;
+        let id = match tasks::resolve(snapshot, text) {
+            // Many a branch's name could be the beginning of an id.
+            Err(OpError::Refused(refused)) if refused.rule == tasks::UNKNOWN => {
+                return Err(neither(refused.next));
+            }
+            id => id?,
+        };
         let task = snapshot.task(&id)?;
         let task = task.ok_or_else(|| OpError::Bug(format!("task {id} was resolved and is gone")))?;
         Self::of_task(cx, task)

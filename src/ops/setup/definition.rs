@@ -229,12 +229,18 @@ fn commit(
     Ok(())
 }
 
+/// An error with all that caused it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(Some(error), |error| (*error).source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// What was committed all the same.
 fn unplaced(trunk: &Trunk, short: &str, error: &OpError) -> OpError {
-    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
     let fact = format!(
-        "{FILE} was committed on {} as {short}, and is in no checkout of it: {error}{cause}",
-        trunk.name
+        "{FILE} was committed on {} as {short}, and is in no checkout of it: {}",
+        trunk.name,
+        with_causes(error)
     );
     Refused::new(Because::Environment, "init.checkout", fact)
         .next("git orch init   (again, when it can be written: it goes on from there)")
@@ -319,4 +325,20 @@ pub(super) fn next(cx: &Ctx, plan: &Plan, trunk: &Trunk, report: &mut Report) ->
         None => report.due("git orch merge orch-setup"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Self>>);
+
+    #[test]
+    fn every_cause_is_told() {
+        let root = Layer("disk full", None);
+        let error = Layer("placing", Some(Box::new(Layer("writing", Some(Box::new(root))))));
+        assert_eq!(with_causes(&error), "placing: writing: disk full");
+    }
 }
