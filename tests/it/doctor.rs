@@ -472,3 +472,24 @@ fn a_state_whose_ref_is_gone_is_put_back() {
     assert_eq!(repo.rev("refs/orch/state"), tip);
     assert!(repo.orch(&["list"]).success().stdout.contains("second"));
 }
+
+#[test]
+fn a_clone_that_has_just_joined_is_told_of_no_deleted_state() {
+    let env = TestEnv::new();
+    let hub = env.remote("hub");
+    let first = env.repo("first");
+    first.commit("trunk", &[("a", "1\n")]);
+    first.connect(&hub);
+    first.orch(&["init"]).success();
+    first.orch(&["add", "work"]).success();
+    first.orch(&["sync"]).success();
+    let second = env.clone_of(&hub, "second");
+    second.orch(&["init"]).success();
+    let done = second.orch(&["doctor"]).any();
+    assert!(!done.stdout.contains("deleted it") && !done.stdout.contains("--restore"), "{}", done.stdout);
+    // One who did is told of.
+    first.git(&["-c", "core.hooksPath=/dev/null", "push", "--quiet", "hub", ":refs/orch/state"]).success();
+    refused(second.orch(&["sync"]), 8, "sync.gone");
+    let done = second.orch(&["doctor"]).code(1);
+    assert!(done.stdout.contains("somebody deleted it"), "{}", done.stdout);
+}

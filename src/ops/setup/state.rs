@@ -45,11 +45,13 @@ pub(super) fn plan(cx: &Ctx, remote: &Remote) -> Result<Plan, OpError> {
 pub(super) fn fetch(cx: &Ctx, from: &Remote, theirs: &Oid) -> Result<Oid, OpError> {
     let (Some(name), Remote::Online(_)) = (cx.remote(), from) else { return Ok(theirs.clone()) };
     let to = cx.tracked_state(name);
+    // As after any other fetch: a clone that has only one of the two would say that somebody deleted the state.
+    let (state, fetched) = (&cx.local.state_ref, cx.fetched_state(name));
     let fetch = cx
         .repo
         .git(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
         .args(["--no-recurse-submodules", "--no-filter", "--refmap=", name])
-        .args([format!("+{}:{to}", cx.local.state_ref)])
+        .args([format!("+{state}:{to}"), format!("+{state}:{fetched}")])
         .env("GIT_TERMINAL_PROMPT", "0");
     match remote::ask(cx, &fetch)? {
         Asked::Answered(output) => output.checked()?,
