@@ -227,10 +227,16 @@ pub(crate) fn hits(guarded: &Guarded) -> Vec<HitView> {
     guarded.hits.iter().map(|hit| HitView::new(&hit.finding, &hit.why, &hit.fix)).collect()
 }
 
-/// What a person types who lets guardrails' findings through; nothing where there is none, or nobody may.
-pub(crate) fn approval(guarded: &Guarded, name: &str) -> Option<String> {
+/// What is typed against guardrails' findings: what takes one out of an earlier commit, and what a person types who lets them
+/// through; nothing where there is none, or nobody may.
+pub(crate) fn approval(guarded: &Guarded, name: &str) -> Vec<String> {
+    let rewrite = guarded.to_rewrite().map(|commit| {
+        format!("git rebase -i {}^   (on the branch: squash it into what took it back)", commit.short())
+    });
     let (may, name) = (!guarded.rules_for_a_person().is_empty(), quote(name));
-    may.then(|| format!("git orch approve {name} --reason TEXT   (a person who has read the findings)"))
+    let approve =
+        may.then(|| format!("git orch approve {name} --reason TEXT   (a person who has read the findings)"));
+    rewrite.into_iter().chain(approve).collect()
 }
 
 /// What a person types who lets a branch pass that Ralph does not: the change of the gate, what guardrails found in it, or

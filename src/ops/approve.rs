@@ -26,8 +26,8 @@ pub struct Approved {
 impl Approved {
     /// The rules of what still blocks.
     pub fn left(&self) -> BTreeSet<&str> {
-        let rules = self.guarded.hits.iter().map(|hit| hit.finding.rule.as_str());
-        rules.filter(|rule| !self.approval.guardrails.iter().any(|lifted| lifted == rule)).collect()
+        let left = self.guarded.hits.iter().filter(|hit| !hit.is_lifted(&self.approval.guardrails));
+        left.map(|hit| hit.finding.rule.as_str()).collect()
     }
 }
 
@@ -46,7 +46,7 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
         cx.config_at(&commit)?;
     }
     let guarded = guardrails::look(cx, &compared, &config.policy)?;
-    let mut guardrails = guarded.rules_for_a_person();
+    let mut guardrails = guarded.entries_for_a_person();
     if gate.is_empty() && guardrails.is_empty() {
         return Err(nothing(what, &guarded).into());
     }
@@ -70,7 +70,8 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
         mac: String::new(),
     };
     approval.mac = verifier(cx)?.sign_bytes(&approval.signed_bytes());
-    let what: Vec<&str> = gate.iter().chain(&now_lifted).map(String::as_str).collect();
+    let rules = guarded.rules_for_a_person();
+    let what: Vec<&str> = gate.iter().chain(&rules).map(String::as_str).collect();
     let note = format!("{}: {reason}", what.join(", "));
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let (subject, note) = (format!("tree/{tree}"), Some(note.clone()));

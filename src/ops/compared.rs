@@ -15,25 +15,32 @@ pub(crate) struct Compared {
     pub(crate) base: Option<Oid>,
     /// The commit's.
     pub(crate) tree: Oid,
+    /// The commit itself.
+    pub(crate) commit: Oid,
+    /// The policy tip; None: there is none.
+    pub(crate) trunk: Option<Oid>,
+    /// The merge base, where there is one.
+    pub(crate) fork: Option<Oid>,
 }
 
 impl Compared {
     /// Of `commit`. Where there is no policy tip there is nothing to compare with, and nothing is a change.
     pub(crate) fn of(cx: &Ctx, trunk: &Trunk, commit: &Oid) -> Result<Self, OpError> {
         let tree = cx.repo.tree_of(commit)?;
-        let base = match trunk.tip() {
-            None => Some(tree.clone()),
-            Some(tip) => match cx.repo.merge_base(tip, commit)? {
-                Some(base) => Some(cx.repo.tree_of(&base)?),
-                None => None,
-            },
+        let fork = match trunk.tip() {
+            None => Some(commit.clone()),
+            Some(tip) => cx.repo.merge_base(tip, commit)?,
         };
-        Ok(Self { base, tree })
+        let base = match &fork {
+            Some(fork) => Some(cx.repo.tree_of(fork)?),
+            None => None,
+        };
+        Ok(Self { base, tree, commit: commit.clone(), trunk: trunk.tip().cloned(), fork })
     }
 
-    /// Whether nothing changes.
-    pub(crate) fn is_same(&self) -> bool {
-        self.base.as_ref() == Some(&self.tree)
+    /// Whether the commit is on trunk already, or there is no trunk.
+    pub(crate) fn is_on_trunk(&self) -> bool {
+        self.fork.as_ref() == Some(&self.commit)
     }
 
     /// The files of the gate that it changes.

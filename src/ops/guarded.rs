@@ -1,6 +1,6 @@
 //! Changes that no guardrail found anything in, so that nobody looks twice: `<common dir>/orch/guarded/<hash>`.
 //!
-//! Called by `ops::guardrails`. A mark's name is the hash of both trees and of the rules; what is in it is this machine's
+//! Called by `ops::guardrails`. A mark's name is the hash of both trees, the commit and the rules; what is in it is this machine's
 //! seal of the same. Invariants: a mark that somebody else made counts nothing; other rules, or another base, are another
 //! name. Deliberately absent: marks of changes in which something was found, or allowed: that is told anew each time.
 
@@ -33,7 +33,8 @@ impl Mark {
     pub(crate) fn of(cx: &Ctx, compared: &Compared, profiles: &[&str]) -> Self {
         let base = compared.base.as_ref().map_or("nothing", |base| base.as_str());
         let rules = hash(rules(profiles));
-        let text = format!("git-orch guarded\nbase {base}\ntree {}\nrules {rules}\n", compared.tree);
+        let (tree, commit) = (&compared.tree, &compared.commit);
+        let text = format!("git-orch guarded\nbase {base}\ntree {tree}\ncommit {commit}\nrules {rules}\n");
         let path = cx.file("guarded").join(hash([text.as_str()]));
         Self { text, path }
     }

@@ -2,7 +2,7 @@
 //!
 //! Called by Ralph before anything is run, and by `approve`, which shows what is lifted. The rules are those of this
 //! program, with what trunk's configuration adds; what a branch says of them counts for nothing. Reads the repository;
-//! leaves a mark where nothing was found (`ops::guarded`). Invariant: a hit is let through by a comment of the change or
+//! leaves a mark where nothing was found (`ops::guarded`). What the branch's commits had on the way is `past_secrets`. Invariant: a hit is let through by a comment of the change or
 //! by a person's approval of exactly that tree, and only where its rule says so. Deliberately absent: verdicts.
 
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,7 @@ use crate::ops::compared::Compared;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
 use crate::ops::guarded::Mark;
+use crate::ops::past_secrets::{self, Past};
 use crate::policy::guardrail::{Allow, Allowed, Checked, Exceptions, Excuse, Rules, check};
 use crate::store::Snapshot;
 
@@ -34,12 +35,24 @@ pub struct Hit {
     pub fix: String,
     /// What may allow it.
     pub allow: Allow,
+    /// The commit that brings it in, where the end of the branch does not have it any more.
+    pub commit: Option<Oid>,
 }
 
 impl Hit {
     /// Where it is: `src/a.rs:7`.
     pub fn place(&self) -> String {
         place(&self.finding)
+    }
+
+    /// As what an approval lifts it: by its rule; what is not in the tree that is approved, only by itself.
+    fn entry(&self) -> &str {
+        if self.commit.is_some() { &self.finding.fingerprint } else { &self.finding.rule }
+    }
+
+    /// Whether its rule is lifted, or it alone, by its fingerprint.
+    pub fn is_lifted(&self, lifted: &[String]) -> bool {
+        lifted.iter().any(|one| one == self.entry() || *one == self.finding.fingerprint)
     }
 }
 
@@ -82,11 +95,25 @@ impl Guarded {
 
     /// The rules of hits that a person may allow, each once.
     pub fn rules_for_a_person(&self) -> Vec<String> {
+        self.for_a_person(|hit| &hit.finding.rule)
+    }
+
+    /// What the record of an approval of these hits lifts.
+    pub(crate) fn entries_for_a_person(&self) -> Vec<String> {
+        self.for_a_person(Hit::entry)
+    }
+
+    fn for_a_person(&self, text: impl Fn(&Hit) -> &str) -> Vec<String> {
         let may = self.hits.iter().filter(|hit| hit.allow != Allow::Never);
-        let mut rules: Vec<String> = may.map(|hit| hit.finding.rule.clone()).collect();
-        rules.sort();
-        rules.dedup();
-        rules
+        let mut list: Vec<String> = may.map(|hit| text(hit).to_owned()).collect();
+        list.sort();
+        list.dedup();
+        list
+    }
+
+    /// The first commit that has to be rewritten: a later one does not mend what it brings in.
+    pub fn to_rewrite(&self) -> Option<&Oid> {
+        self.hits.iter().find_map(|hit| hit.commit.as_ref())
     }
 
     /// Lets through what a person approved: the hits for which `approved` holds.
@@ -128,7 +155,8 @@ pub(crate) fn judge(
     question: &Question<'_>,
 ) -> Result<Guarded, OpError> {
     let Question { compared, policy, .. } = question;
-    if compared.is_same() {
+    // A branch that takes back all that it did changes nothing, and yet has its commits.
+    if compared.is_on_trunk() {
         return Ok(Guarded::default());
     }
     let mark = Mark::of(cx, compared, &profiles(policy));
@@ -143,7 +171,7 @@ pub(crate) fn judge(
         return Ok(guarded);
     }
     let lifted = approvals::of_guardrails(cx, snapshot, &compared.tree)?;
-    guarded.lift(&|hit| is_lifted(&lifted, hit));
+    guarded.lift(&|hit| hit.is_lifted(&lifted));
     if let Some(tip) = question.branch_tip
         && !guarded.hits.is_empty()
     {
@@ -151,14 +179,9 @@ pub(crate) fn judge(
         let branch = Compared::of(cx, trunk, tip)?;
         let lifted = approvals::of_guardrails(cx, snapshot, &branch.tree)?;
         let seen = if lifted.is_empty() { Guarded::default() } else { look(cx, &branch, policy)? };
-        guarded.lift(&|hit| is_lifted(&lifted, hit) && seen.hits.iter().any(|old| same(old, hit)));
+        guarded.lift(&|hit| hit.is_lifted(&lifted) && seen.hits.iter().any(|old| same(old, hit)));
     }
     Ok(guarded)
-}
-
-/// Whether its rule is lifted, or it alone, by its fingerprint.
-fn is_lifted(lifted: &[String], hit: &Hit) -> bool {
-    lifted.contains(&hit.finding.rule) || lifted.contains(&hit.finding.fingerprint)
 }
 
 fn same(one: &Hit, two: &Hit) -> bool {
@@ -182,9 +205,26 @@ pub(crate) fn look(cx: &Ctx, compared: &Compared, policy: &Policy) -> Result<Gua
     let Checked { hits, allowed } = check(&rules, &changes, Exceptions::Comments);
     let hit = |finding: Finding| {
         let rule = rules.get(&finding.rule).expect("BUG: a finding of no rule");
-        Hit { why: rule.why.clone(), fix: rule.fix.clone(), allow: rule.allow, finding }
+        Hit { why: rule.why.clone(), fix: rule.fix.clone(), allow: rule.allow, finding, commit: None }
     };
-    Ok(Guarded { hits: hits.into_iter().map(hit).collect(), allowed })
+    let known = hits.iter().chain(allowed.iter().map(|allowed| &allowed.finding));
+    let known = known.map(|finding| past_secrets::key(&changes, finding)).collect();
+    let past = past_secrets::find(cx, compared, &rules, known)?.into_iter().map(|past| match past {
+        Past::Secret(commit, finding) => in_the_past(hit(finding), commit),
+        Past::TooMuch(commit, path, limit) => in_the_past(too_much(path, limit), commit),
+    });
+    let past: Vec<Hit> = past.collect();
+    Ok(Guarded { hits: hits.into_iter().map(hit).chain(past).collect(), allowed })
+}
+
+/// A hit in a commit of the branch.
+fn in_the_past(hit: Hit, commit: Oid) -> Hit {
+    let short = commit.short().to_owned();
+    let message = format!("{}, in commit {short} of the branch", hit.finding.message);
+    let fix = format!("{}; then take it out of commit {short}: a later one does not", hit.fix);
+    // No secret is in a fingerprint: this one is to be for that commit's alone.
+    let fingerprint = hashed(&[&hit.finding.fingerprint, commit.as_str()]);
+    Hit { finding: Finding { message, fingerprint, ..hit.finding }, fix, commit: Some(commit), ..hit }
 }
 
 fn profiles(policy: &Policy) -> Vec<&'static str> {
@@ -198,9 +238,13 @@ fn rules(policy: &Policy) -> Result<Rules, OpError> {
     })
 }
 
+fn hashed(parts: &[&str]) -> String {
+    let hash = Sha256::digest(parts.join("\0"));
+    hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 fn too_much(path: String, limit: usize) -> Hit {
-    let hash = Sha256::digest(format!("{TOO_MUCH}\0{path}"));
-    let fingerprint = hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let fingerprint = hashed(&[TOO_MUCH, &path]);
     let finding = Finding {
         rule: TOO_MUCH.to_owned(),
         path: Some(path),
@@ -214,6 +258,7 @@ fn too_much(path: String, limit: usize) -> Hit {
         why: "nobody can look at such a change, and no guardrail did".to_owned(),
         fix: "make several changes of it, or keep what is generated outside the repository".to_owned(),
         allow: Allow::Person,
+        commit: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub mod mode;
 pub mod needs;
 pub mod observed;
 pub mod overrides;
+mod past_secrets;
 pub mod people;
 mod pool;
 pub mod progress;

@@ -55,6 +55,10 @@ pub struct Reverted {
 pub fn plan(cx: &Ctx, judged: &Judged, branch: &str, tip: &Oid) -> Result<Option<Plan>, OpError> {
     let trunk = cx.trunk(&cx.snapshot()?)?;
     let lost = [rule::FEWER_TESTS, rule::SKIPPED_TESTS, rule::COVERAGE];
+    // A commit that takes back does nothing about one before it.
+    if judged.guarded.to_rewrite().is_some() {
+        return Ok(None);
+    }
     let hits: Vec<&str> = judged.guarded.hits.iter().filter_map(|hit| hit.finding.path.as_deref()).collect();
     let of_rule = judged.rule().unwrap_or_default();
     let of_change = !hits.is_empty() || of_rule == GATE || lost.contains(&of_rule);

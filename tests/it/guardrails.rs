@@ -444,3 +444,85 @@ fn an_agent_of_the_loop_is_told_and_mends_it() {
     assert_eq!(repo.git(&["show", "main:new.ts"]).success().stdout, "z();\n");
     assert_eq!(project.runs(), 1, "what was blocked was not run");
 }
+
+#[test]
+fn a_secret_that_a_later_commit_takes_back_is_in_the_history_and_blocks() {
+    let (project, hub) = connected();
+    let repo = &project.repo;
+    let secret = token();
+    branch(repo, "leak", &[("src/k.py", &format!("key = \"{secret}\"\n")), ("src/new.ts", IGNORED)]);
+    let leak = repo.rev("leak")[..12].to_owned();
+    repo.sh("git rm --quiet src/k.py src/new.ts").success();
+    repo.commit("taken back", &[("src/n.py", "n = 1\n")]);
+    let rule = "guardrail.secret.github";
+    let says = format!("in commit {leak} of the branch");
+    let rewrite = format!("git rebase -i {leak}^");
+    let outputs = [
+        blocked(repo, "leak", rule, &says),
+        refused(repo.orch(&["push", "hub", "leak"]), 3, rule),
+        repo.git(&["push", "hub", "leak"]).code(1),
+        refused(repo.orch(&["merge", "leak"]), 3, rule),
+    ];
+    for (n, output) in outputs.iter().enumerate() {
+        let all = format!("{}{}", output.stdout, output.stderr);
+        assert!(all.contains(&rewrite) && all.contains(&says), "{n}: {all}");
+        assert!(!all.contains(&secret) && !all.contains(IGNORE), "{n}: {all}");
+        assert!(all.contains("git orch approve leak"), "{n}: {all}");
+    }
+    assert_eq!((hub.repo().try_rev("leak"), project.runs()), (None, 0));
+    assert!(marks(repo).is_empty(), "what is blocked leaves no mark");
+    // Nor does it pass where nothing is left of it at the end.
+    repo.git(&["switch", "--quiet", "-c", "nothing", "leak~1"]).success();
+    repo.git(&["revert", "--no-edit", "HEAD"]).success();
+    assert_eq!(repo.rev("nothing^{tree}"), repo.rev("main^{tree}"));
+    blocked(repo, "nothing", rule, &says);
+    // Squashed, the same tree passes.
+    repo.git(&["switch", "--quiet", "-c", "squashed", "main"]).success();
+    repo.sh("git merge --quiet --squash leak && git commit --quiet -m squashed").success();
+    assert_eq!(repo.rev("squashed^{tree}"), repo.rev("leak^{tree}"));
+    passes(repo, "squashed");
+    repo.orch(&["merge", "squashed"]).success();
+    let log = hub.repo().git(&["log", "-p", "main"]).success().stdout;
+    assert!(log.contains("n = 1") && !log.contains(&secret));
+}
+
+#[test]
+fn an_approval_of_a_secret_in_the_history_is_for_that_one_alone() {
+    let (project, hub) = connected();
+    let repo = &project.repo;
+    let (rule, secret) = ("guardrail.secret.github", token());
+    let other = secret.replace("x7Kq2", "Zz9Qk");
+    let leak = |name: &str, secret: &str| {
+        branch(repo, name, &[("src/k.py", &format!("key = \"{secret}\"\n"))]);
+        repo.commit("taken back", &[("src/k.py", "key = env()\n")]);
+    };
+    leak("leak", &secret);
+    let done = repo.orch(&["approve", "leak", "--reason", "revoked"]).success();
+    assert!(
+        done.stdout.contains(rule) && !done.stderr.contains("still blocks"),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    let done = passes(repo, "leak");
+    assert!(done.stdout.contains("allowed: src/k.py:1"), "{}", done.stdout);
+    // The same tree, with another secret on the way.
+    leak("other", &other);
+    // Not even its fingerprint says which one.
+    assert_eq!(repo.rev("other^{tree}"), repo.rev("leak^{tree}"));
+    blocked(repo, "other", rule, "in commit ");
+    // Trunk moves, and comes into the branch by a merge: what trunk has is not the branch's.
+    repo.git(&["switch", "--quiet", "main"]).success();
+    repo.commit("trunk's own", &[("src/t.py", &format!("key = \"{other}\"\n"))]);
+    repo.git(&["push", "--quiet", "--no-verify", "hub", "main"]).success();
+    repo.orch(&["merge", "leak"]).success();
+    branch(repo, "clean", &[("src/a.py", "a = 1\n")]);
+    repo.git(&["switch", "--quiet", "main"]).success();
+    repo.git(&["pull", "--quiet", "--ff-only", "hub", "main"]).any();
+    repo.git(&["switch", "--quiet", "clean"]).success();
+    repo.git(&["merge", "--quiet", "--no-edit", "main"]).success();
+    repo.commit("more", &[("src/b.py", "b = 1\n")]);
+    passes(repo, "clean");
+    repo.git(&["push", "--quiet", "hub", "clean"]).success();
+    assert_eq!(hub.repo().try_rev("clean"), Some(repo.rev("clean")));
+}
