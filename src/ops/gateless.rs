@@ -7,6 +7,7 @@ use crate::config::FILE;
 use crate::domain::oid::Oid;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
+use crate::sys::process::quote;
 
 /// What is known to be missing on the policy tip, if `orch.toml` itself is.
 pub fn missing(cx: &Ctx, trunk: &Trunk) -> Result<Option<String>, OpError> {
@@ -52,9 +53,11 @@ pub(crate) fn committed(cx: &Ctx, trunk: &Trunk) -> Result<Option<Vec<String>>, 
 }
 
 fn commands(trunk: &Trunk, branch: &str) -> Vec<String> {
+    let is_trunk = branch == trunk.name;
+    let branch = quote(branch);
     let mut lines = vec![format!("git orch approve {branch} --reason \"the first gate\"")];
     match &trunk.remote {
-        Some(remote) if branch == trunk.name => lines.push(format!("git orch push {remote} {branch}")),
+        Some(remote) if is_trunk => lines.push(format!("git orch push {remote} {branch}")),
         Some(remote) => {
             lines.push(format!("git orch push -u {remote} {branch}   # for a review there; or:"));
             lines.push(format!("git orch merge {branch}"));

@@ -8,6 +8,7 @@ use crate::ops::error::{Because, OpError, Refused};
 use crate::ops::seal::verifier;
 use crate::ops::sign::Signers;
 use crate::store::Snapshot;
+use crate::sys::process::quote;
 
 /// Why a verdict counts, or that it does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub fn export(cx: &Ctx, rev: &str, tree: &Oid, form: Form) -> Result<serde_json:
     let Some(verdict) = of_key.max_by_key(|v| (v.run, v.word != Word::Pass, v.made)) else {
         let fact = format!("no verdict on {rev} by the whole gate counts here");
         return Err(Refused::new(Because::Failed, "verdict.none", fact)
-            .next(format!("git orch ralph {rev}"))
+            .next(format!("git orch ralph {}", quote(rev)))
             .into());
     };
     let statement = gate::statement(&verdict);

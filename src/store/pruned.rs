@@ -52,9 +52,8 @@ impl Edit<'_, '_> {
         }
         let before = self.snapshot().pruned_before()?.map_or(before, |earlier| earlier.max(before));
         let count = old.len();
-        self.files.extend(old.into_iter().map(|path| (path, None)));
-        self.files.insert(layout::PRUNED.to_owned(), Some(encode_pruned(before).to_string().into_bytes()));
-        self.note(change);
+        let told = (layout::PRUNED.to_owned(), Some(encode_pruned(before).to_string().into_bytes()));
+        self.put_files(old.into_iter().map(|path| (path, None)).chain([told]), change);
         Ok(count)
     }
 }

@@ -87,7 +87,7 @@ pub struct Edit<'s, 'r> {
     stamp: Stamp,
     now: Timestamp,
     epoch: u64,
-    pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
+    files: BTreeMap<String, Option<Vec<u8>>>,
     tasks: BTreeMap<TaskId, Task>,
     changes: Vec<Change>,
 }
@@ -182,9 +182,18 @@ impl<'s, 'r> Edit<'s, 'r> {
 
     /// Moves finished tasks to the archive as they are.
     pub fn archive(&mut self, ids: &[TaskId], change: Change) -> Result<(), StoreError> {
-        self.files.extend(self.snapshot.put_away(ids)?);
-        self.changes.push(change);
+        self.put_files(self.snapshot.put_away(ids)?, change);
         Ok(())
+    }
+
+    /// Writes files, or removes them, as one change.
+    pub(super) fn put_files(
+        &mut self,
+        files: impl IntoIterator<Item = (String, Option<Vec<u8>>)>,
+        change: Change,
+    ) {
+        self.files.extend(files);
+        self.changes.push(change);
     }
 
     /// Records something that changes no file, e.g. an override.

@@ -14,6 +14,7 @@ use crate::ops::Ctx;
 use crate::ops::hooks::{self, Answer, Unverified};
 use crate::policy::Violation;
 use crate::report;
+use crate::sys::process::quote;
 use crate::sys::term;
 use std::ffi::OsString;
 use std::path::Path;
@@ -106,10 +107,10 @@ pub(super) fn unverified(cx: &Ctx, out: &Out, tips: &[Unverified]) -> CommandErr
     }
     match (late, rule.as_str()) {
         (true, _) => error.next("git orch push   (verifies first, without a limit, then pushes)"),
-        (false, "gate.changed") => error.next(format!("git orch approve {name} --reason TEXT")),
+        (false, "gate.changed") => error.next(format!("git orch approve {} --reason TEXT", quote(name))),
         (false, _) => wire::approval(&judged.guarded, name)
             .into_iter()
             .fold(error.next("fix it, commit, and push again"), CommandError::next)
-            .next(format!("git orch ralph {name}")),
+            .next(format!("git orch ralph {}", quote(name))),
     }
 }

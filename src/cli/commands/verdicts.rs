@@ -15,6 +15,7 @@ use crate::ops::ralph;
 use crate::ops::seen::{self, Form, Origin};
 use crate::report;
 use crate::sys::fs;
+use crate::sys::process::quote;
 use crate::view::{RecordView, RecordsView, SCHEMA};
 
 /// Of which commit.
@@ -63,7 +64,7 @@ pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> 
         out.json(&view);
     } else if view.verdicts.is_empty() {
         out.status(&format!("No verdict on {rev} is on record."));
-        out.hint(&format!("git orch ralph {rev}"));
+        out.hint(&format!("git orch ralph {}", quote(rev)));
     } else {
         out.data(&report::records(&view, out.page()));
     }
