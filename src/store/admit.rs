@@ -151,7 +151,9 @@ pub(super) fn check_rank(path: &str, text: &str, limits: &Limits) -> Result<(), 
             Ok(verdict) => time("made", Some(verdict.made), limits.now),
             Err(_) => Ok(()),
         }),
-        "steps" => record(&|r| decode_pass(r).map_or(Ok(()), |p| time("made", Some(p.made), limits.now))),
+        "steps" | layout::REFUTED => {
+            record(&|r| decode_pass(r).map_or(Ok(()), |p| time("made", Some(p.made), limits.now)))
+        }
         _ if path == layout::PRUNED => {
             record(&|r| decode_pruned(r).map_or(Ok(()), |before| past("before", before, limits.now)))
         }

@@ -74,6 +74,20 @@ fn a_tree_of_another_shape_is_refused() {
     }
 }
 
+/// The record of a step's PASS that was taken back.
+const REFUTED: (&str, &str) = (
+    "refuted/4c/4c8af4f70b62c8454f153174cad96ab233a798abf674130a3745d1829a754677.8mb0hp6t.toml",
+    include_str!(
+        "../corpus/store/v1/refuted/4c/4c8af4f70b62c8454f153174cad96ab233a798abf674130a3745d1829a754677.8mb0hp6t.toml"
+    ),
+);
+
+/// The same, made at `time`.
+fn made(record: &str, time: &str) -> String {
+    let old = record.lines().find(|line| line.starts_with("made = ")).expect("it says when");
+    record.replace(old, &format!("made = \"{time}\""))
+}
+
 #[test]
 fn what_would_win_every_join_is_refused() {
     let (team, id) = one();
@@ -98,6 +112,7 @@ fn what_would_win_every_join_is_refused() {
             &task,
             "sed 's/^clock = .*/clock = \"9223372036854775807.4294967295\"/'".to_owned(),
         ),
+        ("a refutation", REFUTED.0, format!("cat > /dev/null; printf %s '{}'", made(REFUTED.1, far))),
     ];
     for (what, path, filter) in files {
         plant_file(&team, path, &filter);
