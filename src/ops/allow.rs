@@ -56,7 +56,7 @@ impl Candidate {
     }
 }
 
-/// The findings that block `judged` and that a person may let through, as `override_findings` takes them; None if there is
+/// The findings that block `judged` and that a person may let through, as `override_in` takes them; None if there is
 /// something besides that nobody may.
 pub fn overridable(judged: &Judged) -> Option<Vec<String>> {
     if judged.guarded.hits.is_empty() {
@@ -90,7 +90,7 @@ pub fn override_in(cx: &Ctx, commit: &Oid, findings: &[String], reason: &str) ->
     let guarded = guardrails::look(cx, &compared, &config.policy)?;
     let candidates = candidates(cx, commit, &compared, guarded)?;
     let chosen = choose(&candidates, findings)?;
-    let approval = approval(cx, &snapshot, &compared.tree, &chosen, reason)?;
+    let approval = approval(cx, &snapshot, &compared, &chosen, reason)?;
     let lines: Vec<String> = chosen.iter().map(|one| one.line()).collect();
     cx.store().transact(&cx.author(), Action::Record, |edit| {
         let change = |note: String| Change {
@@ -179,20 +179,20 @@ fn choose<'a>(candidates: &'a [Candidate], findings: &[String]) -> Result<Vec<&'
     Ok(chosen)
 }
 
-/// The approval of `tree` with what is chosen besides what was approved before.
+/// The approval of a change with what is chosen besides what was approved of it before.
 fn approval(
     cx: &Ctx,
     snapshot: &Snapshot<'_>,
-    tree: &Oid,
+    compared: &Compared,
     chosen: &[&Candidate],
     reason: &str,
 ) -> Result<Approval, OpError> {
-    let before = approvals::approval(cx, snapshot, tree)?;
+    let (tree, base) = (&compared.tree, compared.before(cx));
     let of_gate =
-        chosen.iter().any(|one| one.entry == GATE) || before.as_ref().is_some_and(|b| b.rule == GATE);
+        chosen.iter().any(|one| one.entry == GATE) || approvals::of_gate(cx, snapshot, compared, None)?;
     let entries = chosen.iter().map(|one| one.entry.clone()).filter(|entry| entry != GATE);
-    let known = before.iter().flat_map(|before| before.guardrails.iter().cloned());
-    let guardrails: BTreeSet<String> = known.chain(entries).collect();
+    let known = approvals::beside(cx, snapshot, tree, &base)?;
+    let guardrails: BTreeSet<String> = known.into_iter().chain(entries).collect();
     // Whoever lets something pass has seen what was approved before, also by a clock that is ahead.
     let last = snapshot.approval(tree).ok().flatten().map(|last| last.at.plus_millis(1));
     let now = cx.clock.now();
@@ -200,6 +200,7 @@ fn approval(
         rule: if of_gate { GATE } else { GUARDRAIL }.to_owned(),
         guardrails: guardrails.into_iter().collect(),
         tree: tree.clone(),
+        base: Some(base),
         reason: reason.to_owned(),
         by: cx.actor.to_string(),
         at: last.map_or(now, |last| now.max(last)),

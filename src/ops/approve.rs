@@ -50,10 +50,11 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
     if gate.is_empty() && guardrails.is_empty() {
         return Err(nothing(what, &guarded).into());
     }
+    let base = compared.before(cx);
     let tree = compared.tree;
     let now_lifted = guardrails.clone();
     // What was let pass by name stays so: there is one record of a tree.
-    let earlier = approvals::of_guardrails(cx, &snapshot, &tree)?;
+    let earlier = approvals::beside(cx, &snapshot, &tree, &base)?;
     guardrails.extend(earlier.into_iter().filter(|entry| !now_lifted.contains(entry)));
     guardrails.sort();
     // Whoever approves has seen what was approved before, also by a clock that is ahead.
@@ -64,6 +65,7 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
         rule: if gate.is_empty() { GUARDRAIL } else { GATE }.to_owned(),
         guardrails,
         tree: tree.clone(),
+        base: Some(base),
         reason: reason.to_owned(),
         by: cx.actor.to_string(),
         at,

@@ -43,6 +43,11 @@ impl Compared {
         self.fork.as_ref() == Some(&self.commit)
     }
 
+    /// What it is compared with: the empty tree where there is nothing.
+    pub(crate) fn before(&self, cx: &Ctx) -> Oid {
+        self.base.clone().unwrap_or_else(|| cx.repo.empty_tree())
+    }
+
     /// The files of the gate that it changes.
     pub(crate) fn gate_files(&self, cx: &Ctx) -> Result<Vec<String>, OpError> {
         let changes = cx.repo.tree_changes(self.base.as_ref(), Some(&self.tree))?;

@@ -2,8 +2,9 @@
 //!
 //! Called by Ralph before anything is run, and by `approve`, which shows what is lifted. The rules are those of this
 //! program, with what trunk's configuration adds; what a branch says of them counts for nothing. Reads the repository;
-//! leaves a mark where nothing was found (`ops::guarded`). What the branch's commits had on the way is `past_secrets`. Invariant: a hit is let through by a comment of the change or
-//! by a person's approval of exactly that tree, and only where its rule says so. Deliberately absent: verdicts.
+//! leaves a mark where nothing was found (`ops::guarded`). What the branch's commits had on the way is `past_secrets`.
+//! Invariant: a hit is let through by a comment of the change or by a person's approval of exactly that tree that showed it,
+//! and only where its rule says so. Deliberately absent: verdicts.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +13,7 @@ use crate::config::{Guardrails, Policy};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::oid::Oid;
 use crate::git::LinesError;
-use crate::ops::approvals;
+use crate::ops::approvals::{self, Sealed};
 use crate::ops::compared::Compared;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;
@@ -117,7 +118,7 @@ impl Guarded {
     }
 
     /// Lets through what a person approved: the hits for which `approved` holds.
-    fn lift(&mut self, approved: &dyn Fn(&Hit) -> bool) {
+    fn lift(&mut self, approved: &mut dyn FnMut(&Hit) -> bool) {
         let (lifted, hits) = std::mem::take(&mut self.hits)
             .into_iter()
             .partition(|hit| hit.allow != Allow::Never && approved(hit));
@@ -170,18 +171,46 @@ pub(crate) fn judge(
     if guarded.hits.is_empty() {
         return Ok(guarded);
     }
-    let lifted = approvals::of_guardrails(cx, snapshot, &compared.tree)?;
-    guarded.lift(&|hit| hit.is_lifted(&lifted));
+    let mut seen = shown(cx, snapshot, compared, policy)?;
+    guarded.lift(&mut |hit| take(&mut seen, hit));
     if let Some(tip) = question.branch_tip
         && !guarded.hits.is_empty()
     {
         // Of a merge result only what is in the branch's tip, too, was seen by whoever approved that.
         let branch = Compared::of(cx, trunk, tip)?;
-        let lifted = approvals::of_guardrails(cx, snapshot, &branch.tree)?;
-        let seen = if lifted.is_empty() { Guarded::default() } else { look(cx, &branch, policy)? };
-        guarded.lift(&|hit| hit.is_lifted(&lifted) && seen.hits.iter().any(|old| same(old, hit)));
+        let mut seen = shown(cx, snapshot, &branch, policy)?;
+        guarded.lift(&mut |hit| take(&mut seen, hit));
     }
     Ok(guarded)
+}
+
+/// The hits that a person who approved the tree was shown, and lifted.
+fn shown(
+    cx: &Ctx,
+    snapshot: &Snapshot<'_>,
+    compared: &Compared,
+    policy: &Policy,
+) -> Result<Vec<Hit>, OpError> {
+    let Some(Sealed { approval, base }) = approvals::of_tree(cx, snapshot, &compared.tree)? else {
+        return Ok(Vec::new());
+    };
+    let lifted = approval.guardrails;
+    let is_there = base == cx.repo.empty_tree() || cx.repo.has_object(&base);
+    if lifted.is_empty() || !is_there {
+        return Ok(Vec::new());
+    }
+    let same_base = base == compared.before(cx);
+    // What was compared with another tree was another change: the same tree may undo what trunk has since.
+    let read = Compared { base: Some(base), ..compared.clone() };
+    let hits = look(cx, &read, policy)?.hits.into_iter();
+    let counts = |hit: &Hit| hit.is_lifted(&lifted) && (same_base || hit.finding.rule != TOO_MUCH);
+    Ok(hits.filter(counts).collect())
+}
+
+/// Whether `hit` is one of those that were shown, which then is one less: the next of the same text was not.
+fn take(seen: &mut Vec<Hit>, hit: &Hit) -> bool {
+    let at = seen.iter().position(|old| same(old, hit));
+    at.map(|at| seen.swap_remove(at)).is_some()
 }
 
 fn same(one: &Hit, two: &Hit) -> bool {
@@ -286,7 +315,7 @@ mod tests {
         let mut guarded = Guarded { hits: vec![hit(Allow::Never), hit(Allow::Person)], allowed: Vec::new() };
         let fact = "big: the change has more than 64 MiB of lines and 1 more".to_owned();
         assert_eq!(guarded.fact(), Some((TOO_MUCH, fact)));
-        guarded.lift(&|_| true);
+        guarded.lift(&mut |_| true);
         assert_eq!((guarded.hits.len(), guarded.allowed.len()), (1, 1), "what is never allowed stays");
         assert_eq!(Guarded::default().fact(), None);
     }

@@ -108,7 +108,9 @@ fn gates(
     let compared = Compared::of(cx, trunk, &request.commit)?;
     let branch_tip = request.branch_tip.as_ref();
     let changed = compared.gate_files(cx)?;
-    if !changed.is_empty() && !approvals::of_gate(cx, snapshot, &compared.tree, branch_tip)? {
+    let branch = branch_tip.filter(|_| !changed.is_empty()).map(|tip| Compared::of(cx, trunk, tip));
+    let branch = branch.transpose()?;
+    if !changed.is_empty() && !approvals::of_gate(cx, snapshot, &compared, branch.as_ref())? {
         return Ok(Gates::Unapproved(gate_changed(&changed), Guarded::default()));
     }
     let marks = if request.recorded == Recorded::Counts { Marks::Count } else { Marks::Ignored };

@@ -41,7 +41,7 @@ pub(crate) fn beside(
     let key = gate::key(&verdict.tree, &verdict.gate, Base::Tree(&base.tree));
     let mut left = Vec::new();
     for (rule, fact) in lost {
-        if !lifted(cx, &verdict, rule)? {
+        if !lifted(cx, &verdict, base, rule)? {
             left.push((rule, fact));
         }
     }
@@ -62,9 +62,9 @@ pub(crate) fn beside(
     Ok(Verdict { fact: verdict.fact.clone().or(Some(worse.join("; "))), ..verdict })
 }
 
-/// Whether a person let the tree's loss pass.
-fn lifted(cx: &Ctx, verdict: &Verdict, rule: &str) -> Result<bool, OpError> {
-    let lifted = approvals::of_guardrails(cx, &cx.snapshot()?, &verdict.tree)?;
+/// Whether a person let pass what the tree lost of `base`.
+fn lifted(cx: &Ctx, verdict: &Verdict, base: &Verdict, rule: &str) -> Result<bool, OpError> {
+    let lifted = approvals::beside(cx, &cx.snapshot()?, &verdict.tree, &base.tree)?;
     Ok(lifted.iter().any(|lifted| lifted == rule))
 }
 

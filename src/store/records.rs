@@ -98,6 +98,9 @@ pub struct Approval {
     pub guardrails: Vec<String>,
     /// For exactly this tree.
     pub tree: Oid,
+    /// The tree that it was compared with: what whoever approved it was shown is the difference. Absent in approvals of
+    /// older programs, which count no more.
+    pub base: Option<Oid>,
     /// Why.
     pub reason: String,
     /// By whom, as `Actor` prints.
@@ -121,6 +124,7 @@ impl Approval {
         put(&mut t, "schema", 1);
         put(&mut t, "rule", self.rule.as_str());
         put(&mut t, "tree", self.tree.as_str());
+        put_opt(&mut t, "base", self.base.as_ref().map(Oid::as_str));
         put(&mut t, "reason", self.reason.as_str());
         put(&mut t, "by", self.by.as_str());
         put(&mut t, "at", self.at.to_string());
@@ -140,6 +144,7 @@ impl Approval {
                 .map(|rule| rule.map(str::to_owned))
                 .collect::<Result<_, _>>()?,
             tree: r.oid("tree")?,
+            base: r.optional("base", Reader::oid)?,
             reason: r.text("reason")?,
             by: r.text("by")?,
             at: r.time("at")?,
@@ -307,23 +312,33 @@ mod tests {
 
     #[test]
     fn approvals_of_every_version_are_written_as_they_were() {
-        for (text, guardrails) in [
+        for (text, guardrails, based) in [
             (
                 include_str!(
                     "../../tests/corpus/store/v1/decisions/5b/approve-5bd6c47ab13bfd60465a8b82f25bb13d8254c605.toml"
                 ),
                 0,
+                false,
             ),
             (
                 include_str!(
                     "../../tests/corpus/store/v1/decisions/35/approve-35c306c5dc7fc7e32498d0fed9a07f4898984202.toml"
                 ),
                 2,
+                false,
+            ),
+            (
+                include_str!(
+                    "../../tests/corpus/store/v1/decisions/48/approve-4808fc3ef2c4ea1325ff5ee66ba5e08053a14d56.toml"
+                ),
+                1,
+                true,
             ),
         ] {
             let table = parse(text).unwrap();
             let approval = Approval::decode(&Reader::new(&table)).unwrap();
             assert_eq!(approval.guardrails.len(), guardrails);
+            assert_eq!(approval.base.is_some(), based);
             assert_eq!(approval.encode().to_string(), text);
             let sealed = String::from_utf8(approval.signed_bytes()).unwrap();
             let unsealed: String = text

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod agents;
+mod approvals;
 #[cfg(test)]
 mod attest;
 #[cfg(test)]
