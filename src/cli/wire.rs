@@ -8,13 +8,14 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::config::Period;
 use crate::domain::id::TaskId;
+use crate::domain::oid::Oid;
 use crate::domain::task::{Claim, State, Task};
 use crate::domain::time::Timestamp;
 use crate::git::GitError;
 use crate::index::Filter;
 use crate::ops::checkouts::Refresh;
 use crate::ops::guardrails::Guarded;
-use crate::ops::ralph::{Judged, Whose};
+use crate::ops::ralph::{self, Judged, Whose};
 use crate::ops::take::{self, Idle};
 use crate::ops::worktrees::Surveyed;
 use crate::ops::{Because, Ctx, OpError, Refused, approvals, gateless, logs, needs, setup, tasks, worktrees};
@@ -37,6 +38,13 @@ pub(crate) fn open_long(cx: &Invocation<'_>, out: &mut Out) -> Result<Ctx, Comma
     let interrupts = Interrupts::install()
         .map_err(|e| CommandError::new(Exit::Environment, format!("signals can't be handled: {e}")))?;
     with_interrupts(cx, out, interrupts)
+}
+
+/// The commit that a person means; what its name could mean besides is said.
+pub(crate) fn commit(cx: &Ctx, out: &mut Out, text: &str) -> Result<Oid, CommandError> {
+    let asked = ralph::asked(cx, &cx.snapshot()?, text)?;
+    asked.notes.iter().for_each(|note| out.warn(note));
+    Ok(asked.commit)
 }
 
 fn with_interrupts(cx: &Invocation<'_>, out: &mut Out, interrupts: Interrupts) -> Result<Ctx, CommandError> {

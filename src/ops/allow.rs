@@ -68,18 +68,7 @@ pub fn overridable(judged: &Judged) -> Option<Vec<String>> {
     all_may.then(|| hits.iter().map(|hit| hit.finding.fingerprint.clone()).collect())
 }
 
-/// Lets `findings` (rules, or fingerprints) of the commit that `what` names pass.
-pub fn override_findings(
-    cx: &Ctx,
-    what: &str,
-    findings: &[String],
-    reason: &str,
-) -> Result<Overridden, OpError> {
-    let commit = ralph::commit_of(cx, &cx.snapshot()?, what)?;
-    override_in(cx, &commit, findings, reason)
-}
-
-/// The same for a commit.
+/// Lets `findings` (rules, or fingerprints) of a commit pass.
 pub fn override_in(cx: &Ctx, commit: &Oid, findings: &[String], reason: &str) -> Result<Overridden, OpError> {
     let reason = people::reason_of(reason)?;
     people::refuse_agents(cx, "let a finding pass")?;

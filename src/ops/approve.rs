@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ops::approvals::{self, GATE, GUARDRAIL};
+use crate::ops::asked::Asked;
 use crate::ops::compared::Compared;
 use crate::ops::context::Ctx;
 use crate::ops::error::{Because, OpError, Refused};
@@ -17,6 +18,8 @@ use crate::store::{Approval, Change};
 pub struct Approved {
     /// The record.
     pub approval: Approval,
+    /// What was meant by the name.
+    pub asked: Asked,
     /// The files of the gate that the commit changes.
     pub gate: Vec<String>,
     /// What guardrails found in it. What nobody may allow is lifted no more than before.
@@ -36,7 +39,8 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
     let reason = people::reason_of(reason)?;
     let snapshot = cx.snapshot()?;
     people::refuse_agents(cx, "approve a change of the gate, or what guardrails found")?;
-    let commit = ralph::commit_of(cx, &snapshot, what)?;
+    let asked = ralph::asked(cx, &snapshot, what)?;
+    let commit = asked.commit.clone();
     let trunk = cx.trunk(&snapshot)?;
     let config = ralph::config_in_force(cx, &trunk, &commit)?;
     let compared = Compared::of(cx, &trunk, &commit)?;
@@ -80,7 +84,7 @@ pub fn approve(cx: &Ctx, what: &str, reason: &str) -> Result<Approved, OpError> 
         edit.put_approval(&approval, Change { action: "approve", subject, cause: "approve".into(), note });
         Ok::<_, OpError>(())
     })?;
-    Ok(Approved { approval, gate, guarded })
+    Ok(Approved { approval, asked, gate, guarded })
 }
 
 fn nothing(what: &str, guarded: &Guarded) -> Refused {

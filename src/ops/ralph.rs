@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Scope, Verdict, Word};
 use crate::gate::{self, Base, Definition, Outcome, rule};
 use crate::ops::approvals;
-pub use crate::ops::asked::{commit_of, detect, dirty_here, gate_in_force, have_steps};
+pub use crate::ops::asked::{Asked, asked, commit_of, detect, dirty_here, gate_in_force, have_steps};
 use crate::ops::compared::Compared;
 use crate::ops::context::{Ctx, Trunk};
 use crate::ops::error::OpError;

@@ -101,3 +101,35 @@ fn an_approval_that_does_not_say_what_was_read_counts_for_nothing() {
     repo.orch(&["approve", "two", "--reason", "read it again"]).success();
     repo.orch(&["merge", "two"]).success();
 }
+
+#[test]
+fn a_tag_that_is_called_as_a_task_or_a_branch_is_not_what_is_approved() {
+    let project = Project::new();
+    let repo = &project.repo;
+    let task = project.task(&["--kind", "feature"]);
+    let usual = repo.read("orch.toml");
+    let own = usual + &gate("true").replace("check", "two");
+    task.commits("orch.toml", &own);
+    let evil = task.repo.sh(
+        "echo > orch.toml && git add . && git commit-tree $(git write-tree) -p HEAD -m x && git reset -q --hard",
+    );
+    let evil = evil.success().line();
+    let (id, good) = (&task.id, task.repo.rev("HEAD"));
+    for name in [id.as_str(), &id[..4], &task.branch] {
+        repo.git(&["tag", name, &evil]).success();
+        let judged = repo.orch(&["ralph", name, "--json"]).any().json();
+        assert_eq!(judged["tree"], repo.rev(&format!("{good}^{{tree}}")), "{name}");
+        let done = repo.orch(&["approve", name, "--reason", "read it"]).success();
+        for part in [&good[..7], task.branch.as_str(), "work", "also names", &evil[..7]] {
+            assert!(done.stderr.contains(part), "{name}, {part}: {}", done.stderr);
+        }
+        repo.git(&["tag", "--delete", name]).success();
+    }
+    repo.git(&["tag", id, &evil]).success();
+    task.repo.git(&["reset", "--quiet", "--hard", &evil]).success();
+    refused(repo.orch(&["merge", id]), 3, "gate.changed");
+    // A task that was not begun has no work, whatever is called so.
+    let none = repo.orch(&["add", "later"]).success().line();
+    repo.git(&["tag", &none, &evil]).success();
+    refused(repo.orch(&["ralph", &none]), 2, "rev.unknown");
+}

@@ -6,6 +6,7 @@ use crate::cli::invocation::Invocation;
 use crate::cli::out::Out;
 use crate::cli::wire;
 use crate::ops::approve::{self, Approved};
+use crate::ops::ralph::Asked;
 use crate::report;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -40,9 +41,11 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &ApproveArgs) -> Res
 
 fn show(out: &mut Out, approved: &Approved, target: &str) {
     let tree = approved.approval.tree.short();
+    approved.asked.notes.iter().for_each(|note| out.warn(note));
     if !approved.guarded.hits.is_empty() {
         out.data(&report::hits(&wire::hits(&approved.guarded), out.page()));
     }
+    out.status(&meant(&approved.asked));
     if !approved.gate.is_empty() {
         out.status(&format!("Approved the gate of tree {tree} for {target}"));
         out.hint("it is judged by trunk's gate and by its own; another tree needs another approval");
@@ -55,4 +58,11 @@ fn show(out: &mut Out, approved: &Approved, target: &str) {
     for rule in approved.left() {
         out.warn(&format!("{rule} has no exceptions: it still blocks"));
     }
+}
+
+/// What was looked at: a tree's id alone says nothing to whoever approves it.
+fn meant(asked: &Asked) -> String {
+    let branch = asked.branch.as_ref().map_or(String::new(), |branch| format!(", {branch}"));
+    let task = asked.task.as_ref().map(|task| format!(", task {}: {}", task.id, task.title.value));
+    format!("Read: commit {}{branch}{}", asked.commit.short(), task.unwrap_or_default())
 }

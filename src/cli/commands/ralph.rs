@@ -179,7 +179,7 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
     for file in [&args.sarif, &args.junit].into_iter().flatten() {
         has_place(file)?;
     }
-    let (rev, commit) = asked(&cx, args)?;
+    let (rev, commit) = asked(&cx, out, args)?;
     let mut progress = Progress::new(out, if args.json_events { Events::Json } else { Events::Reported });
     let mut judge = || judge(&cx, out, args, &commit, &mut progress);
     let is_here = args.rev.is_none() && !args.staged;
@@ -209,12 +209,12 @@ pub(super) fn run(cx: &Invocation<'_>, out: &mut Out, args: &RalphArgs) -> Resul
 }
 
 /// What is asked for, in words, and its commit.
-fn asked(cx: &Ctx, args: &RalphArgs) -> Result<(String, Oid), CommandError> {
+fn asked(cx: &Ctx, out: &mut Out, args: &RalphArgs) -> Result<(String, Oid), CommandError> {
     if args.staged {
         return Ok(("what is staged".to_owned(), staged::staged(cx)?));
     }
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    Ok((rev.to_owned(), ralph::commit_of(cx, &cx.snapshot()?, rev)?))
+    Ok((rev.to_owned(), wire::commit(cx, out, rev)?))
 }
 
 fn judge(

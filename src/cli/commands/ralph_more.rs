@@ -69,7 +69,8 @@ pub(super) fn override_(
 ) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
     let target = args.target.as_deref().unwrap_or("HEAD");
-    let done = allow::override_findings(&cx, target, &args.finding, &args.reason)?;
+    let commit = wire::commit(&cx, out, target)?;
+    let done = allow::override_in(&cx, &commit, &args.finding, &args.reason)?;
     blocked::tell_overridden(out, &done);
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use crate::cli::wire;
 use crate::domain::pass::{Difference, StepPass};
 use crate::ops::cache;
 use crate::ops::explain::{Changed, Explained, Explanation, Fate, explain};
-use crate::ops::ralph::{self, Whose};
+use crate::ops::ralph::Whose;
 use crate::ops::reuse::Objection;
 use crate::report;
 use crate::view::{
@@ -91,7 +91,7 @@ pub(super) fn run_explain(
 ) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
+    let commit = wire::commit(&cx, out, rev)?;
     let Explanation { recorded, blocked, steps } = explain(&cx, &commit, &args.steps)?;
     let view = ExplainView {
         schema: SCHEMA,
@@ -187,7 +187,7 @@ fn stats(cx: &Invocation<'_>, out: &mut Out, output: JsonArg) -> Result<Exit, Co
 fn verify(cx: &Invocation<'_>, out: &mut Out, args: &VerifyArgs) -> Result<Exit, CommandError> {
     let cx = wire::open_long(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
+    let commit = wire::commit(&cx, out, rev)?;
     let sample = if args.all { None } else { Some(args.sample.unwrap_or(SAMPLE)) };
     let mut progress = Progress::new(out, Events::Words);
     let audit = cache::verify(&cx, &commit, sample, &mut |event| progress.on(out, &events::event(event)))?;

@@ -11,7 +11,6 @@ use crate::cli::wire;
 use crate::domain::verdict::Verdict;
 use crate::ops::Ctx;
 use crate::ops::error::OpError;
-use crate::ops::ralph;
 use crate::ops::seen::{self, Form, Origin};
 use crate::report;
 use crate::sys::fs;
@@ -57,7 +56,7 @@ pub struct ExportArgs {
 pub(super) fn show(cx: &Invocation<'_>, out: &mut Out, args: &RalphShowArgs) -> Result<Exit, CommandError> {
     let cx = wire::open(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
+    let commit = wire::commit(&cx, out, rev)?;
     let tree = cx.repo.tree_of(&commit).map_err(OpError::from)?;
     let view = view(&cx, seen::of_tree(&cx, &tree)?)?;
     if args.output.json {
@@ -95,7 +94,7 @@ fn view(cx: &Ctx, seen: Vec<(Verdict, Origin)>) -> Result<RecordsView, CommandEr
 pub(super) fn export(cx: &Invocation<'_>, out: &mut Out, args: &ExportArgs) -> Result<Exit, CommandError> {
     let cx: Ctx = wire::open(cx, out)?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = ralph::commit_of(&cx, &cx.snapshot()?, rev)?;
+    let commit = wire::commit(&cx, out, rev)?;
     let tree = cx.repo.tree_of(&commit).map_err(OpError::from)?;
     let form = if args.dsse { Form::Envelope } else { Form::Statement };
     let exported = seen::export(&cx, rev, &tree, form)?;

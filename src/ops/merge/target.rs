@@ -28,6 +28,9 @@ impl Target {
     /// What `text` names: a task by its id, or a branch; None: this checkout's task.
     pub(crate) fn find(cx: &Ctx, snapshot: &Snapshot<'_>, text: Option<&str>) -> Result<Self, OpError> {
         let Some(text) = text else { return Self::here(cx, snapshot) };
+        if let Some(task) = TaskId::parse(text).ok().map(|id| snapshot.task(&id)).transpose()?.flatten() {
+            return Self::of_task(cx, task);
+        }
         let short = text.strip_prefix("refs/heads/").unwrap_or(text);
         if let Some(tip) = cx.repo.ref_target(&format!("refs/heads/{short}"))? {
             let task = match branch::task_of(short) {
