@@ -144,7 +144,8 @@ fn a_failure_while_a_program_is_replaced_takes_nothing_back() {
     let root = env.root().display().to_string();
     let bin = env.root().join("bin");
     fs::create_dir_all(&bin).expect("made");
-    let write = |path: &std::path::Path| fs::write_new(path, b"", 0o755).expect("writable");
+    // What can be run and is named by a step would be a part of its key.
+    let write = |path: &std::path::Path| fs::write_new(path, b"", 0o644).expect("writable");
     let run = format!(
         "test ! -e {root}/down || {{ touch {root}/began; until test -e {root}/go; do sleep 0.02; done; exit 1; }}"
     );
