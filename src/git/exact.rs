@@ -1,39 +1,78 @@
 //! Whether a checkout shows a tree, and the removal of all else from it, without asking the `git` program.
 //!
-//! Every file is read and hashed, by as many threads as there are processors; no index is believed. The answer "yes" is
-//! final. What is turned around on its way to the disk (line ends, filters), a submodule that is checked out, and a name
-//! that is not UTF-8 are left to git, which knows the rules: for those the answer is "not for sure".
+//! Every file is read and hashed, by as many threads as there are processors; no index is believed. What git turns around
+//! on its way to the disk (line ends, filters) is not the blob: the caller asks git about it once, before anybody else
+//! wrote there, and from then on it has to stay as it was (`take_for_right`). After that no git has to look, and none must:
+//! it would run what the checkout's own repositories, in a submodule's place, are configured to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::domain::oid::Oid;
 use crate::git::error::GitError;
-use crate::git::read::{EntryKind, TreeChange, to_gix};
+use crate::git::read::{Entry, EntryKind, to_gix};
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
 use crate::sys::fs::{self, FsError};
 
-/// Larger files are left to git, which does not hold them in memory.
+/// Larger files are not held in memory: git says whether they are right, and after that they have to stay as they are.
 const MOST: u64 = 64 << 20;
 
 /// Fewer files than this are not worth a thread.
 const SHARE: usize = 64;
 
+/// How deep a tree may be nested: it is hostile input.
+const MOST_DEEP: usize = 256;
+
 /// What a checkout of a tree has to show. Made once for all the times that it is compared.
 #[derive(Debug)]
 pub struct Shown {
     kind: gix::hash::Kind,
-    /// Sorted by path.
-    entries: Vec<TreeChange>,
+    /// Sorted by path. Names are bytes: a tree may have some that are not UTF-8.
+    places: Vec<Place>,
+    /// What is right and not its blob, by path.
+    turned: BTreeMap<OsString, Found>,
+}
+
+/// One path of a tree, and what the tree has there.
+#[derive(Debug)]
+struct Place {
+    path: OsString,
+    entry: Entry,
+}
+
+/// What is on the disk.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    File { digest: [u8; 32], executable: bool },
+    Link(OsString),
 }
 
 impl Repo {
     /// What a checkout of `tree` has to show.
     pub fn shown(&self, tree: &Oid) -> Result<Shown, GitError> {
-        let mut entries = self.tree_changes(None, Some(tree))?;
-        entries.sort_by(|one, two| one.path.cmp(&two.path));
-        Ok(Shown { kind: self.gix.object_hash(), entries })
+        let mut places = Vec::new();
+        let mut todo = vec![(OsString::new(), tree.clone(), 0)];
+        while let Some((dir, tree, depth)) = todo.pop() {
+            if depth > MOST_DEEP {
+                let what = format!("it is nested more than {MOST_DEEP} levels deep");
+                return Err(GitError::Malformed { path: dir.into(), what });
+            }
+            for entry in self.tree(&tree)? {
+                let path = joined(&dir, OsStr::from_bytes(&entry.name));
+                match entry.kind {
+                    EntryKind::Tree => todo.push((path, entry.oid, depth + 1)),
+                    EntryKind::Blob | EntryKind::Submodule | EntryKind::Other => {
+                        places.push(Place { path, entry });
+                    }
+                }
+            }
+        }
+        places.sort_by(|one, two| one.path.cmp(&two.path));
+        Ok(Shown { kind: self.gix.object_hash(), places, turned: BTreeMap::new() })
     }
 
     /// All that git remembers of a checkout, as text: where its HEAD is, its index by content, and the names of its records,
@@ -55,118 +94,176 @@ impl Repo {
 }
 
 impl Shown {
-    fn dirs(&self) -> BTreeSet<&str> {
+    fn dirs(&self) -> BTreeSet<&OsStr> {
         let mut dirs = BTreeSet::new();
-        for entry in &self.entries {
-            let mut below = entry.path.as_str();
+        for place in &self.places {
             // What is above a known one is known.
-            while let Some((dir, _)) = below.rsplit_once('/').filter(|(dir, _)| dirs.insert(*dir)) {
-                below = dir;
+            for dir in above(&place.path) {
+                if !dirs.insert(dir) {
+                    break;
+                }
             }
         }
         dirs
     }
 
-    /// Removes all from `root` that is not the tree's: what is ignored too, directories that are empty without it, and pipes and
-    /// sockets whatever their name. What is at the place of something else is left: that the checkout is not the tree is
-    /// not for this to mend. Says whether it could: of names that are not UTF-8 only git knows which are the tree's.
-    pub fn clear_others(&self, root: &Path) -> Result<bool, FsError> {
-        if self.entries.iter().any(|entry| entry.path.contains(char::REPLACEMENT_CHARACTER)) {
-            return Ok(false);
-        }
+    fn at(&self, path: &OsStr) -> Option<EntryKind> {
+        let found = self.places.binary_search_by(|place| place.path.as_os_str().cmp(path)).ok();
+        found.and_then(|n| self.places.get(n)).map(|place| place.entry.kind)
+    }
+
+    /// Whether the tree has a submodule at `path`.
+    pub fn is_submodule(&self, path: &OsStr) -> bool {
+        self.at(path) == Some(EntryKind::Submodule)
+    }
+
+    /// Removes all from `root` that is not the tree's: what is ignored too, directories that are empty without it, what is
+    /// in a submodule's place, and pipes and sockets whatever their name. A file or a link that is at the place of something
+    /// else is left: that the checkout is not the tree is not for this to mend.
+    pub fn clear_others(&self, root: &Path) -> Result<(), FsError> {
         let dirs = self.dirs();
-        let mut todo = vec![String::new()];
+        let mut todo = vec![OsString::new()];
         while let Some(dir) = todo.pop() {
             for (name, kind) in fs::entries(&root.join(&dir))? {
-                let path = root.join(&dir).join(&name);
-                let below = name
-                    .to_str()
-                    .map(|name| if dir.is_empty() { name.into() } else { format!("{dir}/{name}") });
-                let Some(below) = below.filter(|below| below == ".git" || self.has(&dirs, below)) else {
-                    if kind.is_dir() {
-                        fs::remove_tree(&path)?;
-                    } else {
-                        fs::remove_file(&path)?;
-                    }
-                    continue;
-                };
+                let below = joined(&dir, &name);
                 if below == ".git" {
                     continue;
                 }
-                match kind {
-                    kind if kind.is_dir() && dirs.contains(below.as_str()) => todo.push(below),
-                    // A submodule's, or in the way of a file.
-                    kind if kind.is_dir() => fs::remove_special(&path)?,
-                    kind if kind.is_file() || kind.is_symlink() => {}
-                    _ => fs::remove_file(&path)?,
+                let path = root.join(&below);
+                let (is_dir, is_plain) = (kind.is_dir(), kind.is_file() || kind.is_symlink());
+                match self.at(&below) {
+                    None if is_dir && dirs.contains(below.as_os_str()) => todo.push(below),
+                    None if is_plain && dirs.contains(below.as_os_str()) => {}
+                    Some(EntryKind::Submodule) => {
+                        remove(&path, is_dir)?;
+                        // As git leaves it that nobody told to check submodules out.
+                        fs::create_dir_all(&path)?;
+                    }
+                    Some(_) if is_plain => {}
+                    None | Some(_) => remove(&path, is_dir)?,
                 }
             }
         }
-        Ok(true)
-    }
-
-    /// Whether the tree has something at `path`.
-    fn has(&self, dirs: &BTreeSet<&str>, path: &str) -> bool {
-        dirs.contains(path) || self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).is_ok()
+        Ok(())
     }
 
     /// Whether `root` surely has every file of the tree as it is there, byte for byte, with its executable bit, and every
     /// link. Files besides those are not looked for.
     pub fn is_surely_at(&self, root: &Path) -> bool {
-        let is_dir = |dir: &str| {
+        self.differing(root).is_empty()
+    }
+
+    /// The paths of the tree that are not in `root` as they are in the tree, or as they were taken for right. Files besides
+    /// those are not looked for.
+    pub fn differing(&self, root: &Path) -> Vec<OsString> {
+        let is_dir = |dir: &OsStr| {
             root.join(dir).symlink_metadata().is_ok_and(|found: std::fs::Metadata| found.is_dir())
         };
         // Through a link, files of another place would be taken for those of this one.
-        if !self.dirs().into_iter().all(is_dir) {
-            return false;
-        }
+        let gone: BTreeSet<&OsStr> = self.dirs().into_iter().filter(|dir| !is_dir(dir)).collect();
+        let is_right = |place: &Place| {
+            (gone.is_empty() || !above(&place.path).any(|dir| gone.contains(dir))) && self.shows(root, place)
+        };
+        let differ = |places: &[Place]| -> Vec<OsString> {
+            places.iter().filter(|place| !is_right(place)).map(|place| place.path.clone()).collect()
+        };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = self.entries.len().div_ceil(threads).max(SHARE);
-        let is_shown = |entries: &[TreeChange]| entries.iter().all(|entry| shows(self.kind, root, entry));
+        let share = self.places.len().div_ceil(threads).max(SHARE);
         std::thread::scope(|scope| {
-            let (first, others) = self.entries.split_at(share.min(self.entries.len()));
-            let start = |part| std::thread::Builder::new().spawn_scoped(scope, move || is_shown(part));
+            let (first, others) = self.places.split_at(share.min(self.places.len()));
+            let differ = &differ;
+            let start = |part| std::thread::Builder::new().spawn_scoped(scope, move || differ(part));
             let begun: Vec<_> = others.chunks(share).map(|part| (part, start(part))).collect();
-            let ended = begun.into_iter().map(|(part, thread)| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                // No more threads for this user: then one after the other.
-                Err(_) => is_shown(part),
-            });
-            is_shown(first) && ended.into_iter().all(|shown| shown)
+            let mut found = differ(first);
+            for (part, thread) in begun {
+                found.extend(match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    // No more threads for this user: then one after the other.
+                    Err(_) => differ(part),
+                });
+            }
+            found
         })
     }
-}
 
-fn shows(kind: gix::hash::Kind, root: &Path, change: &TreeChange) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = root.join(&change.path);
-    let (Some(entry), Ok(found)) = (&change.new, path.symlink_metadata()) else { return false };
-    // It may stand for a name that is not UTF-8, and there may be another file that has it.
-    if change.path.contains(char::REPLACEMENT_CHARACTER) {
-        return false;
-    }
-    let is = |bytes: &[u8]| {
-        let id = gix::objs::compute_hash(kind, gix::objs::Kind::Blob, bytes);
-        id.is_ok_and(|id| to_gix(&entry.oid).is_ok_and(|wanted| wanted == id))
-    };
-    match entry.kind {
-        EntryKind::Blob => {
-            let executable = found.permissions().mode() & 0o100 != 0;
-            found.is_file()
-                && executable == entry.executable
-                && found.len() <= MOST
-                && fs::read(&path).is_ok_and(|bytes| is(&bytes))
+    /// Takes what is at `paths` for right, as git says it is: from now on it has to stay as it is. The paths where there is
+    /// nothing that could.
+    pub fn take_for_right(&mut self, root: &Path, paths: Vec<OsString>) -> Result<Vec<OsString>, FsError> {
+        let mut others = Vec::new();
+        for path in paths {
+            match found(&root.join(&path))? {
+                Some(found) => drop(self.turned.insert(path, found)),
+                None => others.push(path),
+            }
         }
-        EntryKind::Other if found.is_symlink() => target(&path).is_some_and(|bytes| is(&bytes)),
-        // A submodule that nobody checked out.
-        EntryKind::Other => found.is_dir() && fs::list(&path).is_ok_and(|inside| inside.is_empty()),
-        EntryKind::Tree => false,
+        Ok(others)
+    }
+
+    fn shows(&self, root: &Path, place: &Place) -> bool {
+        let (path, entry) = (root.join(&place.path), &place.entry);
+        if let Some(right) = self.turned.get(&place.path) {
+            return found(&path).is_ok_and(|found| found.as_ref() == Some(right));
+        }
+        let Ok(there) = path.symlink_metadata() else { return false };
+        let is = |bytes: &[u8]| {
+            let id = gix::objs::compute_hash(self.kind, gix::objs::Kind::Blob, bytes);
+            id.is_ok_and(|id| to_gix(&entry.oid).is_ok_and(|wanted| wanted == id))
+        };
+        match entry.kind {
+            EntryKind::Blob => {
+                there.is_file()
+                    && is_executable(&there) == entry.executable
+                    && there.len() <= MOST
+                    && fs::read(&path).is_ok_and(|bytes| is(&bytes))
+            }
+            // That nobody checked out. Whatever is in there is no part of the tree.
+            EntryKind::Submodule => there.is_dir() && fs::list(&path).is_ok_and(|inside| inside.is_empty()),
+            EntryKind::Other => {
+                there.is_symlink() && path.read_link().is_ok_and(|to| is(to.as_os_str().as_bytes()))
+            }
+            EntryKind::Tree => false,
+        }
     }
 }
 
-fn target(link: &Path) -> Option<Vec<u8>> {
-    use std::os::unix::ffi::OsStringExt as _;
-    Some(link.read_link().ok()?.into_os_string().into_vec())
+fn is_executable(found: &std::fs::Metadata) -> bool {
+    found.permissions().mode() & 0o100 != 0
+}
+
+/// What is at `path`; None where that is neither a file nor a link.
+fn found(path: &Path) -> Result<Option<Found>, FsError> {
+    let failed = |source| FsError { action: "inspect", path: path.to_owned(), source };
+    let there = match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        there => there.map_err(failed)?,
+    };
+    Ok(if there.is_symlink() {
+        Some(Found::Link(path.read_link().map_err(failed)?.into_os_string()))
+    } else if there.is_file() {
+        Some(Found::File { digest: fs::digest(path)?, executable: is_executable(&there) })
+    } else {
+        None
+    })
+}
+
+fn remove(path: &Path, is_dir: bool) -> Result<(), FsError> {
+    if is_dir { fs::remove_tree(path) } else { fs::remove_file(path) }
+}
+
+fn joined(dir: &OsStr, name: &OsStr) -> OsString {
+    if dir.is_empty() {
+        return name.to_owned();
+    }
+    OsString::from_vec([dir.as_bytes(), b"/", name.as_bytes()].concat())
+}
+
+/// The directories on the way to `path`, the nearest first.
+fn above(path: &OsStr) -> impl Iterator<Item = &OsStr> {
+    let parent = |path: &OsStr| -> Option<usize> { path.as_bytes().iter().rposition(|&byte| byte == b'/') };
+    std::iter::successors(Some(path), move |path| {
+        parent(path).map(|end| OsStr::from_bytes(path.as_bytes().get(..end).unwrap_or_default()))
+    })
+    .skip(1)
 }
 
 #[cfg(test)]
@@ -235,11 +332,11 @@ mod tests {
             && mkfifo pipe src/pipe && ln -s /etc src/etc && git init -q nested && touch nested/x \
             && mkdir shut && touch shut/x && chmod 0 shut",
         );
-        assert!(world.repo().shown(&tree).unwrap().clear_others(&root).unwrap());
+        world.repo().shown(&tree).unwrap().clear_others(&root).unwrap();
         assert_eq!(before(list), clean);
         // Not theirs, but at their place.
         sh("cd checkout && rm -r src/a.d && printf x > src/a.d && rm link && mkfifo link");
-        assert!(world.repo().shown(&tree).unwrap().clear_others(&root).unwrap());
+        world.repo().shown(&tree).unwrap().clear_others(&root).unwrap();
         let found = before(list);
         assert!(
             found.contains(&"./src/a.d".to_owned()) && !found.contains(&"./link".to_owned()),

@@ -48,4 +48,4 @@ pub use read::{CommitInfo, Entry, EntryKind, TreeChange};
 pub use refs::{Cas, RefChange, is_left_by_us};
 pub use repo::Repo;
 pub use stock::Stock;
-pub use worktree::{Dirt, Status, Worktree};
+pub use worktree::{BLIND, Dirt, Status, Worktree};

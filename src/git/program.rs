@@ -36,8 +36,10 @@ pub const LOCAL_VARIABLES: [&str; 18] = [
 ];
 
 /// What every call switches off: hooks (ours would recurse), background maintenance, the file-system monitor
-/// (a worktree's configuration could name any program), signing, paging.
-const SWITCHES: [&str; 12] = [
+/// (a worktree's configuration could name any program), signing, paging, and going into submodules: what is in their place
+/// may be anybody's repository, whose configuration names programs, too. For `status`, `diff` and the like that is not
+/// enough, because the tree's own `.gitmodules` overrides it: see `worktree::BLIND`.
+const SWITCHES: [&str; 14] = [
     "-c",
     "core.hooksPath=/dev/null",
     "-c",
@@ -50,6 +52,8 @@ const SWITCHES: [&str; 12] = [
     "core.quotePath=false",
     "-c",
     "commit.gpgSign=false",
+    "-c",
+    "submodule.recurse=false",
 ];
 
 /// `env` without git's local variables and everything else that points a child at a repository.

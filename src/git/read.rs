@@ -17,7 +17,9 @@ pub enum EntryKind {
     Tree,
     /// A file.
     Blob,
-    /// A symbolic link, a submodule, or a mode that git does not write.
+    /// A commit of another repository.
+    Submodule,
+    /// A symbolic link, or a mode that git does not write.
     Other,
 }
 
@@ -74,6 +76,8 @@ fn kind_of(mode: EntryMode) -> EntryKind {
         EntryKind::Tree
     } else if mode.is_blob() {
         EntryKind::Blob
+    } else if mode.is_commit() {
+        EntryKind::Submodule
     } else {
         EntryKind::Other
     }
@@ -264,7 +268,7 @@ impl Repo {
             let entry = entry?;
             match kind_of(entry.mode) {
                 EntryKind::Tree => directories.push(from_gix(entry.oid)),
-                EntryKind::Other => other = true,
+                EntryKind::Submodule | EntryKind::Other => other = true,
                 EntryKind::Blob => {}
             }
         }

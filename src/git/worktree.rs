@@ -6,8 +6,13 @@ use crate::domain::oid::Oid;
 use crate::git::error::GitError;
 use crate::git::head::Head;
 use crate::git::repo::Repo;
+use crate::sys::env::var;
 use crate::sys::fs;
 use crate::sys::process::{Cmd, Output};
+
+/// For each command that compares a working tree: no git is started in a submodule. A submodule that is at another commit
+/// is still a difference.
+pub const BLIND: &str = "--ignore-submodules=dirty";
 
 /// A linked worktree (or the main one), by git's record in the common directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +147,15 @@ impl Repo {
         Ok(flagged.map(|(_, path)| path.to_owned()).collect())
     }
 
+    /// The paths of the submodules in an index of a worktree.
+    pub fn submodules(&self, worktree: &Worktree, index: &Path) -> Result<Vec<Vec<u8>>, GitError> {
+        let list = self.git_in(worktree, ["ls-files", "--stage", "-z"]).env(var::GIT_INDEX_FILE, index);
+        let output = list.run()?.checked()?;
+        let entries = output.stdout.split(|&byte| byte == 0).filter(|entry| entry.starts_with(b"160000 "));
+        let path = |entry: &[u8]| entry.splitn(2, |&byte| byte == b'\t').nth(1).map(<[u8]>::to_vec);
+        Ok(entries.filter_map(path).collect())
+    }
+
     /// Moves index and files of a worktree from the tree of `from` (None: it has none) to that of `to`, keeping local
     /// changes; git refuses, with what it says, where one is in the way.
     pub fn carry(&self, worktree: &Worktree, from: Option<&Oid>, to: &Oid) -> Result<Output, GitError> {
@@ -152,14 +166,14 @@ impl Repo {
         Ok(self.git_in(worktree, ["read-tree", "-m", "-u"]).args(trees).run()?)
     }
 
-    /// What is in a worktree that HEAD does not have.
+    /// What is in a worktree that HEAD does not have. What is changed in a submodule is the submodule's.
     pub fn dirt(&self, worktree: &Worktree) -> Result<Dirt, GitError> {
         self.status(worktree).ask()
     }
 
     /// The question for that, to be asked by whoever has the time.
     pub fn status(&self, worktree: &Worktree) -> Status {
-        let args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"];
+        let args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", BLIND];
         Status(self.git_in(worktree, args))
     }
 }

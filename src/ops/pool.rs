@@ -1,14 +1,16 @@
 //! Gate worktrees: a pool of detached checkouts.
 //!
 //! Each is held by a kernel lock while it is used. Before a run it is the exact tree and nothing else; what is compared is
-//! content (`git::Shown`, and where that is not sure git with a private index), so that flags in the worktree's own
-//! index (assume-unchanged, skip-worktree) hide nothing. Where git has checked out that commit before, its records there are
-//! byte for byte what it left, and the files surely are the tree, no git is started.
+//! content (`git::Shown`, and where that is not sure, before the run, git with a private index), so that flags in the
+//! worktree's own index (assume-unchanged, skip-worktree) hide nothing. Where git has checked out that commit before, its
+//! records there are byte for byte what it left, and the files surely are the tree, no git is started. What the run left is
+//! never compared by git: it would start another one in what lies at a submodule's place, outside of the sandbox.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::domain::oid::Oid;
-use crate::git::{GitError, Shown, Worktree};
+use crate::git::{BLIND, GitError, Shown, Worktree};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::worktrees;
@@ -24,7 +26,7 @@ pub(crate) struct Checkout {
     worktree: Worktree,
     commit: Oid,
     tree: Oid,
-    /// What it has to show; None until that was found out.
+    /// What it has to show; None until it does.
     shown: Option<Shown>,
     _lock: FileLock,
 }
@@ -61,7 +63,7 @@ impl Slot {
         let tree = cx.repo.tree_of(commit)?;
         let (slot, commit) = (self.number, commit.clone());
         let mut checkout = Checkout { slot, worktree, commit, tree, shown: None, _lock: self.lock };
-        checkout.make_exact(cx)?;
+        checkout.shown = Some(checkout.make_exact(cx)?);
         Ok(checkout)
     }
 }
@@ -110,23 +112,30 @@ impl Checkout {
         Ok(fs::write_atomic(&link, wanted.as_bytes(), 0o644, Durability::None)?)
     }
 
-    fn make_exact(&mut self, cx: &Ctx) -> Result<(), OpError> {
+    /// Makes it the tree and nothing else; returns what it shows from now on.
+    fn make_exact(&self, cx: &Ctx) -> Result<Shown, OpError> {
         // A killed git leaves its lock; nobody else uses this index while we hold the slot.
         fs::remove_file_if_there(&self.worktree.git_dir.join("index.lock"))?;
         self.mend_link()?;
-        let record = cx.file(&format!("gate.{}.left", self.slot));
+        let record = self.record(cx);
         if fs::read_optional(&record)?.is_some_and(|left| self.left(cx).is_ok_and(|now| now == Some(left))) {
-            let shown = self.shown.insert(cx.repo.shown(&self.tree)?);
-            if shown.clear_others(&self.worktree.path)? && shown.is_surely_at(&self.worktree.path) {
-                return Ok(());
+            let shown = cx.repo.shown(&self.tree)?;
+            shown.clear_others(&self.worktree.path)?;
+            if shown.is_surely_at(&self.worktree.path) {
+                return Ok(shown);
             }
         }
         fs::remove_file_if_there(&record)?;
-        self.check_out(cx)?;
-        match self.left(cx)? {
-            Some(left) => Ok(fs::write_atomic(&record, left.as_bytes(), 0o600, Durability::None)?),
-            None => Ok(()),
+        let shown = self.check_out(cx)?;
+        if let Some(left) = self.left(cx)? {
+            fs::write_atomic(&record, left.as_bytes(), 0o600, Durability::None)?;
         }
+        Ok(shown)
+    }
+
+    /// Where it is noted how git left it.
+    fn record(&self, cx: &Ctx) -> PathBuf {
+        cx.file(&format!("gate.{}.left", self.slot))
     }
 
     /// What is on record where git has checked this commit out, and nobody touched its records since.
@@ -135,41 +144,56 @@ impl Checkout {
         Ok(left.map(|left| format!("{}\n{left}", self.commit)))
     }
 
-    fn check_out(&mut self, cx: &Ctx) -> Result<(), OpError> {
+    fn check_out(&self, cx: &Ctx) -> Result<Shown, OpError> {
         let checkout =
             self.command(cx, &["checkout", "--quiet", "--detach", "--force", self.commit.as_str()]);
         let (made, shown) = beside(|| checkout.run()?.checked().map(drop), || cx.repo.shown(&self.tree));
         made?;
-        let shown = self.shown.insert(shown?);
-        if !shown.clear_others(&self.worktree.path)? {
-            self.git(cx, &["clean", "-ffdxq"])?;
-            // Git does not see them: a pipe that an earlier run left would be there for this one to wait at.
-            fs::remove_special(&self.worktree.path)?;
-        }
-        if let Err(first) = self.verify(cx) {
+        let mut shown = shown?;
+        shown.clear_others(&self.worktree.path)?;
+        let wrong = self.settle(cx, &mut shown)?;
+        if !wrong.is_empty() {
             // The index lied about what is on disk: build both from nothing.
-            tracing::debug!(%first, "gate worktree is not the tree; checking it out anew");
+            tracing::debug!(?wrong, "gate worktree is not the tree; checking it out anew");
             fs::remove_file_if_there(&self.worktree.git_dir.join("index"))?;
             self.git(cx, &["read-tree", "--reset", "-u", self.commit.as_str()])?;
             self.git(cx, &["checkout-index", "--quiet", "--all", "--force"])?;
-            self.verify(cx).map_err(OpError::Bug)?;
+            if let Some(fact) = told(&self.settle(cx, &mut shown)?) {
+                return Err(OpError::Bug(fact));
+            }
         }
-        Ok(())
+        Ok(shown)
     }
 
-    /// Whether the checkout is still exactly the tree; else what differs.
-    pub(crate) fn verify(&self, cx: &Ctx) -> Result<(), String> {
-        self.differences(cx).map_err(|e| e.to_string()).and_then(|paths| match paths.as_slice() {
-            [] => Ok(()),
-            [one] => Err(format!("{one} is not what the tree has")),
-            [first, ..] => Err(format!("{first} and {} more are not what the tree has", paths.len() - 1)),
-        })
+    /// What is not the tree. What git has turned around on its way to the disk is right, and has to stay so.
+    fn settle(&self, cx: &Ctx, shown: &mut Shown) -> Result<Vec<String>, OpError> {
+        let root = &self.worktree.path;
+        let text = |paths: Vec<OsString>| -> Vec<String> {
+            paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+        };
+        let found = shown.differing(root);
+        let (submodules, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|path| shown.is_submodule(path));
+        if !submodules.is_empty() || others.is_empty() {
+            return Ok(text(submodules));
+        }
+        let wrong = self.differences(cx)?;
+        if !wrong.is_empty() {
+            return Ok(wrong);
+        }
+        Ok(text(shown.take_for_right(root, others)?))
     }
 
+    /// Whether the checkout is still exactly what it was made, for every path of the tree; else what differs.
+    pub(crate) fn verify(&self, _: &Ctx) -> Result<(), String> {
+        let Some(shown) = &self.shown else { return Err("nothing is checked out".to_owned()) };
+        let found = shown.differing(&self.worktree.path);
+        let paths: Vec<_> = found.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        told(&paths).map_or(Ok(()), Err)
+    }
+
+    /// What git says is not the tree. Only before something ran here: see above.
     fn differences(&self, cx: &Ctx) -> Result<Vec<String>, GitError> {
-        if self.shown.as_ref().is_some_and(|shown| shown.is_surely_at(&self.worktree.path)) {
-            return Ok(Vec::new());
-        }
         let dir = tempfile::Builder::new()
             .prefix("orch-verify-")
             .tempdir_in(&self.worktree.git_dir)
@@ -183,7 +207,7 @@ impl Checkout {
         git(&["read-tree", self.tree.as_str()]).run()?.checked()?;
         // The new index has no file times: every file is compared by content.
         git(&["update-index", "-q", "--refresh"]).run()?;
-        let output = git(&["diff-files", "--name-only", "-z"]).run()?.checked()?;
+        let output = git(&["diff-files", "--name-only", "-z", BLIND]).run()?.checked()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect())
     }
@@ -206,5 +230,14 @@ impl Checkout {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.worktree.path
+    }
+}
+
+/// What is said of paths that are not what they have to be; None where there are none.
+fn told(paths: &[String]) -> Option<String> {
+    match paths {
+        [] => None,
+        [one] => Some(format!("{one} is not what the tree has")),
+        [first, ..] => Some(format!("{first} and {} more are not what the tree has", paths.len() - 1)),
     }
 }

@@ -353,7 +353,21 @@ pub(crate) fn back_up(cx: &Ctx, worktree: &Worktree, id: &TaskId) -> Result<Opti
 /// The tree of a worktree's files as they are, made with a private index.
 pub(crate) fn tree_of_everything(cx: &Ctx, worktree: &Worktree) -> Result<Oid, OpError> {
     let index = PrivateIndex::of(worktree)?;
-    index.git(cx, worktree, &["add", "--all", "--", "."])?;
+    let submodules = cx.repo.submodules(worktree, &index.path)?;
+    // It would ask a git in each submodule, with that one's configuration, whether something is changed there.
+    let mut paths = b".\0".to_vec();
+    let mut inside = Vec::new();
+    for path in &submodules {
+        paths.extend([b":(exclude,top,literal)", path.as_slice(), b"\0"].concat());
+        inside.extend([path.as_slice(), b"\0"].concat());
+    }
+    let add = ["add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"];
+    index.git_with(cx, worktree, &add, paths)?;
+    if !submodules.is_empty() {
+        // This one only looks which commit they are at.
+        let update = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
+        index.git_with(cx, worktree, &update, inside)?;
+    }
     Ok(Oid::parse(&index.git(cx, worktree, &["write-tree"])?).map_err(crate::git::GitError::from)?)
 }
 

@@ -68,6 +68,20 @@ pub fn read_end(path: &Path, bytes: u64) -> Result<Vec<u8>, FsError> {
     Ok(end)
 }
 
+/// The SHA-256 of a file, however large it is.
+pub fn digest(path: &Path) -> Result<[u8; 32], FsError> {
+    use sha2::Digest as _;
+    let mut file = at("open", path, std::fs::File::open(path))?;
+    let (mut hasher, mut chunk) = (sha2::Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let read = at("read", path, file.read(&mut chunk))?;
+        if read == 0 {
+            return Ok(hasher.finalize().into());
+        }
+        hasher.update(chunk.get(..read).unwrap_or_default());
+    }
+}
+
 /// The whole file as UTF-8.
 #[expect(clippy::disallowed_methods, reason = "adds the path")]
 pub fn read_string(path: &Path) -> Result<String, FsError> {

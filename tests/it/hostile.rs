@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use git_orch::sys;
 
-use crate::env::TestRepo;
-use crate::project::{Project, refused};
+use crate::env::{TestEnv, TestRepo};
+use crate::lease::{other_session_starts, touch};
+use crate::project::{Project, gate, refused};
 
 /// Puts a file with this mode and content into the state, past git-orch.
 pub(crate) fn plant(repo: &TestRepo, mode: &str, path: &str, content: &str) {
@@ -219,5 +220,131 @@ fn an_index_that_lost_its_rows_does_not_make_the_queue_empty() {
     sys::fs::overwrite(&index, &bytes, sys::fs::Durability::None).expect("writable");
     for args in [&["list", "--json"][..], &["list", "--search", "task", "--json"]] {
         assert_eq!(repo.orch(args).success().json()[0]["id"], id.as_str(), "{args:?}");
+    }
+}
+
+/// Lines that make a repository in the directory they run in, with one commit that is the same each time, and in which
+/// whoever compares its files runs a program that says so in `told`.
+fn trap(told: &std::path::Path) -> String {
+    let who = "GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a \
+               GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z";
+    let lines = [
+        "git init -q . && echo 1 > f && git add f".to_owned(),
+        format!("{who} git -c core.hooksPath=/dev/null commit -qm x"),
+        format!(
+            "printf '#!/bin/sh\\necho came > {}\\ncat\\n' > .git/told && chmod +x .git/told",
+            told.display()
+        ),
+        "git config filter.x.clean \"$PWD/.git/told\" && echo '* filter=x' > .git/info/attributes".to_owned(),
+        "echo 2 > f && touch -d 2001-01-01 f".to_owned(),
+    ];
+    lines.join(" &&\n")
+}
+
+/// A project with a submodule, of which its tree says that git has to look into it whatever it is configured to.
+fn with_submodule(gate: &str) -> (Project, PathBuf) {
+    let env = TestEnv::new();
+    let (repo, told) = (env.repo("repo"), env.root().join("told"));
+    let commit = repo.sh(&format!("mkdir ../trap && cd ../trap && {} && git rev-parse HEAD", trap(&told)));
+    let commit = commit.success().line();
+    repo.write(".gitmodules", "[submodule \"sub\"]\npath = sub\nurl = ./sub\nignore = none\n");
+    repo.git(&["add", ".gitmodules"]).success();
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},sub")]).success();
+    repo.git(&["commit", "--quiet", "-m", "a submodule"]).success();
+    (Project::set_up(repo, gate), told)
+}
+
+#[test]
+fn no_git_of_ours_looks_into_a_repository_that_a_step_made() {
+    let (project, told) = with_submodule(&gate("sh ./src/a"));
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "trap"]).success();
+    repo.commit("trap", &[("src/a", &format!("cd sub && {}", trap(&told)))]);
+    for _ in 0..2 {
+        let done = repo.orch(&["ralph", "--fresh"]).code(3);
+        assert!(done.stdout.contains("sub is not what the tree has"), "{done}");
+        assert!(!sys::fs::exists(&told), "a program of the branch ran outside of the sandbox");
+    }
+    // Whoever looks there is told of.
+    let look = format!("cd ../repo.orch/gate-0; git diff-files --quiet; test -e {}", told.display());
+    repo.sh(&look).success();
+}
+
+#[test]
+fn no_git_of_ours_looks_into_a_repository_that_an_agent_made() {
+    let (project, told) = with_submodule(&gate("true"));
+    let repo = &project.repo;
+    repo.git(&["config", "orch.personLease", "1ms"]).success();
+    let task = project.task(&[]);
+    task.repo.sh(&format!("mkdir -p sub new && echo x > new/x && cd sub && {}", trap(&told))).success();
+    repo.orch(&["worktree", "list"]).success();
+    repo.orch(&["worktree", "prune"]).success();
+    // What is there is kept before the task changes hands.
+    task.repo.sh("touch -d '1 hour ago' new/x sub").success();
+    touch(repo, &task.id, "1 hour ago");
+    other_session_starts(repo, &task.id).success();
+    let kept = format!("refs/orch/backup/wip/{}", task.id);
+    let files = repo.git(&["ls-tree", "-r", &kept]).success().stdout;
+    assert!(files.contains("new/x") && files.contains("160000 commit"), "{files}");
+    assert!(!sys::fs::exists(&told), "a program of the worktree ran");
+}
+
+#[test]
+fn what_lies_at_a_submodule_s_place_is_there_for_no_later_run() {
+    let check = "test -z \"$(ls -A sub)\" && test ! -e src/.git && if test -e src/step; then sh src/step; fi";
+    let project = Project::with(&TestEnv::new(), &gate(check));
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "work"]).success();
+    // With a name that is not UTF-8.
+    repo.sh("printf x > \"$(printf 'n\\377')\" && git add --all").success();
+    let commit = repo.rev("HEAD");
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},sub")]).success();
+    repo.git(&["commit", "--quiet", "-m", "work"]).success();
+    let judge = || repo.orch(&["ralph", "--fresh"]).success();
+    judge();
+    let pool = project.env().at("repo.orch/gate-0");
+    for left in [
+        "echo x > sub/x",
+        "git init -q sub",
+        "git init -q src",
+        "rmdir sub && ln -s src sub",
+        "rmdir sub && mkfifo sub",
+        "rmdir sub",
+        "git init -q src && printf y > \"$(printf 'n\\377')\"",
+    ] {
+        pool.sh(left).success();
+        judge();
+    }
+    // What else a step makes of it is seen after the step.
+    for left in ["echo x > sub/x", "rmdir sub", "rmdir sub; ln -s src sub", "rmdir sub; touch sub"] {
+        repo.commit("step", &[("src/step", left)]);
+        let done = repo.orch(&["ralph"]).code(3);
+        assert!(done.stdout.contains("sub is not what the tree has"), "{left}: {done}");
+    }
+}
+
+#[test]
+fn what_git_turns_around_stays_as_it_was_put_there() {
+    let env = TestEnv::new();
+    let repo = env.repo("repo");
+    repo.write(".gitattributes", "* text=auto\nident ident\ndos eol=crlf\n");
+    for (file, text) in [("auto", "one\ntwo\n"), ("ident", "# $Id$\n"), ("dos", "one\ntwo\n")] {
+        repo.write(file, text);
+    }
+    repo.sh("git add --all && git commit --quiet -m turned").success();
+    let project = Project::set_up(repo, &gate("sh src/a"));
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "work"]).success();
+    repo.commit("pass", &[("src/a", "grep -q 'Id: [0-9a-f]' ident && grep -q \"$(printf '\\r')\" dos")]);
+    for _ in 0..2 {
+        repo.orch(&["ralph", "--fresh"]).success();
+    }
+    for (file, edit) in
+        [("auto", "s/$/\\r/"), ("ident", "s/Id: /Id: x/"), ("dos", "s/\\r$//"), ("dos", "s/one/two/")]
+    {
+        let step = format!("sed -i '{edit}' {file}");
+        repo.commit("edit", &[("src/a", &step)]);
+        let done = repo.orch(&["ralph"]).code(3);
+        assert!(done.stdout.contains(&format!("{file} is not what the tree has")), "{step}: {done}");
     }
 }

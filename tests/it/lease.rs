@@ -3,12 +3,12 @@
 use crate::env::{TestEnv, TestRepo};
 
 /// Another session of this clone asks for the task.
-fn other_session_starts(repo: &TestRepo, id: &str) -> crate::run::Outcome {
+pub(crate) fn other_session_starts(repo: &TestRepo, id: &str) -> crate::run::Outcome {
     repo.cmd(crate::env::ORCH).args(&["start", id]).var("ORCH_SESSION", "0ther000").run()
 }
 
 /// Gives every record of activity in the task's worktree this time.
-fn touch(repo: &TestRepo, id: &str, when: &str) {
+pub(crate) fn touch(repo: &TestRepo, id: &str, when: &str) {
     repo.sh(&format!("cd .git/worktrees/{id} && touch -d '{when}' index HEAD logs/HEAD")).success();
 }
 

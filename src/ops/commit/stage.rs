@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::agent::commit_filter::{Choice, Entry, Ignored, Kind, classify};
 use crate::domain::oid::Oid;
-use crate::git::Worktree;
+use crate::git::{BLIND, Worktree};
 use crate::ops::commit::paths::{self, Changed, Raw};
 use crate::ops::commit::work::{Skipped, Work};
 use crate::ops::context::Ctx;
@@ -100,14 +100,7 @@ fn durable(cx: &Ctx) -> &'static [&'static str] {
 }
 
 fn changed(cx: &Ctx, worktree: &Worktree, index: &PrivateIndex) -> Result<Vec<Changed>, OpError> {
-    let args = [
-        "status",
-        "--porcelain=v1",
-        "-z",
-        "--untracked-files=all",
-        "--no-renames",
-        "--ignore-submodules=none",
-    ];
+    let args = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", BLIND];
     Ok(paths::status(&index.cmd(cx, worktree, &args).run()?.checked()?.stdout))
 }
 

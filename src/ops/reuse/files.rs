@@ -88,7 +88,7 @@ impl Walk<'_> {
                 EntryKind::Tree => "dir",
                 EntryKind::Blob if entry.executable => "program",
                 EntryKind::Blob => "file",
-                EntryKind::Other => "other",
+                EntryKind::Submodule | EntryKind::Other => "other",
             };
             let what = format!("{kind} {}{exact}", entry.oid);
             let mut inside = Vec::new();
@@ -106,7 +106,7 @@ impl Walk<'_> {
                     }
                     EntryKind::Blob => covers.file(&at),
                     // A link, or a submodule, may stand for a directory of what is covered; where it leads is not known.
-                    EntryKind::Other => {
+                    EntryKind::Submodule | EntryKind::Other => {
                         self.whole[step] |= covers.file(&at) || covers.dir(&at) != Extent::None;
                         self.whole[step]
                     }

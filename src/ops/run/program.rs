@@ -83,13 +83,13 @@ fn in_trunk(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<Missing>, O
     let tree = cx.repo.tree_of(tip)?;
     for (end, _) in inside.match_indices('/') {
         // Where a link leads, the checkout will show.
-        if cx.repo.entry_at(&tree, &inside[..end])?.is_some_and(|entry| entry.kind == EntryKind::Other) {
+        if cx.repo.entry_at(&tree, &inside[..end])?.is_some_and(|entry| leads_elsewhere(entry.kind)) {
             return Ok(None);
         }
     }
     let name = trunk.tip_name();
     let fact = match cx.repo.entry_at(&tree, inside)? {
-        Some(entry) if entry.kind == EntryKind::Other || entry.executable => return Ok(None),
+        Some(entry) if leads_elsewhere(entry.kind) || entry.executable => return Ok(None),
         Some(entry) if entry.kind == EntryKind::Blob => {
             format!("{program} is looked up in the task's worktree, and {inside} on {name} is not executable")
         }
@@ -98,6 +98,11 @@ fn in_trunk(cx: &Ctx, trunk: &Trunk, program: &str) -> Result<Option<Missing>, O
         }
     };
     Ok(Some(Missing::new(program, fact, true)))
+}
+
+/// Whether what is behind an entry is not in the tree.
+fn leads_elsewhere(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Submodule | EntryKind::Other)
 }
 
 /// What is wrong with a bare word. The shell itself is asked: it knows its own commands. What is relative in PATH leads
