@@ -63,7 +63,18 @@ impl Slot {
         let tree = cx.repo.tree_of(commit)?;
         let (slot, commit) = (self.number, commit.clone());
         let mut checkout = Checkout { slot, worktree, commit, tree, shown: None, _lock: self.lock };
-        checkout.shown = Some(checkout.make_exact(cx)?);
+        let shown = match checkout.make_exact(cx) {
+            Ok(shown) => shown,
+            Err(error) => {
+                // Whatever an earlier run made of it must not be in the way of all later ones.
+                tracing::warn!(%error, path = %path.display(), "a gate worktree is made anew");
+                fs::remove_file_if_there(&checkout.record(cx))?;
+                fs::remove_tree(&path)?;
+                checkout.worktree = ensure(cx, &path, &checkout.commit)?;
+                checkout.make_exact(cx)?
+            }
+        };
+        checkout.shown = Some(shown);
         Ok(checkout)
     }
 }
@@ -78,7 +89,7 @@ fn ensure(cx: &Ctx, path: &Path, commit: &Oid) -> Result<Worktree, OpError> {
     }
     if fs::exists(path) {
         // Ours by name and place, and not registered: the rest of a `git worktree add` that was killed.
-        fs::remove_dir_all(path)?;
+        fs::remove_tree(path)?;
     }
     cx.repo.add_detached_worktree(path, commit)?;
     cx.repo
@@ -107,7 +118,7 @@ impl Checkout {
             return Ok(());
         }
         if link.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-            fs::remove_dir_all(&link)?;
+            fs::remove_tree(&link)?;
         }
         Ok(fs::write_atomic(&link, wanted.as_bytes(), 0o644, Durability::None)?)
     }

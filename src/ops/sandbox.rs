@@ -308,12 +308,8 @@ fn is_empty(dir: &Path) -> Result<bool, OpError> {
 
 /// Removes a room, with directories that the kernel or a command made unreadable.
 fn clear(dir: &Path) -> Result<(), OpError> {
-    if !fs::exists(dir) {
-        return Ok(());
-    }
-    if fs::remove_dir_all(dir).is_err() {
-        fs::open_up(dir)?;
-        fs::remove_dir_all(dir)?;
+    if fs::exists(dir) {
+        fs::remove_tree(dir)?;
     }
     Ok(())
 }

@@ -248,13 +248,9 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     at("remove directory", path, std::fs::remove_dir_all(path))
 }
 
-/// The same whatever modes its directories have.
+/// The same for what others filled: whatever modes its directories have, and as deep as they may be.
 pub fn remove_tree(path: &Path) -> Result<(), FsError> {
-    if remove_dir_all(path).is_ok() {
-        return Ok(());
-    }
-    open_up(path)?;
-    remove_dir_all(path)
+    at("remove directory", path, crate::sys::removal::remove_tree(path))
 }
 
 /// A nameless file with `bytes`, at its beginning: unlike a pipe it needs nobody to fill it.
@@ -263,17 +259,6 @@ pub fn nameless(bytes: &[u8]) -> io::Result<std::fs::File> {
     file.write_all(bytes)?;
     file.rewind()?;
     Ok(file)
-}
-
-/// Lets the owner into all directories below `dir`, and into itself, so that it can be removed.
-pub fn open_up(dir: &Path) -> Result<(), FsError> {
-    set_mode(dir, 0o700)?;
-    for path in list(dir)? {
-        if at("inspect", &path, path.symlink_metadata())?.is_dir() {
-            open_up(&path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Copies bytes and the time of the last change: a git index that looks younger than it is hides what was changed
@@ -312,21 +297,6 @@ pub fn entries(dir: &Path) -> Result<Vec<(OsString, std::fs::FileType)>, FsError
     let entry =
         |entry: io::Result<std::fs::DirEntry>| entry.and_then(|it| Ok((it.file_name(), it.file_type()?)));
     at("list", dir, std::fs::read_dir(dir).and_then(|found| found.map(entry).collect()))
-}
-
-/// Removes what is neither a file, a directory nor a link, such as pipes and sockets, in `dir` and below it.
-pub fn remove_special(dir: &Path) -> Result<(), FsError> {
-    let mut todo = vec![dir.to_owned()];
-    while let Some(dir) = todo.pop() {
-        for (name, kind) in entries(&dir)? {
-            if kind.is_dir() {
-                todo.push(dir.join(name));
-            } else if !kind.is_file() && !kind.is_symlink() {
-                remove_file(&dir.join(name))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The names in a directory, sorted; empty if it is not there.

@@ -18,6 +18,7 @@ pub mod panic;
 pub mod probe;
 pub mod process;
 pub mod random;
+mod removal;
 pub mod sandbox;
 mod search;
 pub mod signal;

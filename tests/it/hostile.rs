@@ -348,3 +348,26 @@ fn what_git_turns_around_stays_as_it_was_put_there() {
         assert!(done.stdout.contains(&format!("{file} is not what the tree has")), "{step}: {done}");
     }
 }
+
+#[test]
+fn directories_without_end_are_in_the_way_of_no_later_run() {
+    let lines = [
+        "for place in . src; do (cd \"$place\" && mkdir -p $(printf 'd/%.0s' $(seq 3000))) || exit; done",
+        "for place in . src; do (cd \"$place\" && mkdir -p $(printf 'e/%.0s' $(seq 100)) && chmod 0 e/e/e/e); done",
+    ];
+    let project = Project::with(&TestEnv::new(), &gate("test ! -e d && test ! -e src/e && sh src/a"));
+    let repo = &project.repo;
+    repo.git(&["switch", "--quiet", "-c", "deep"]).success();
+    for (n, line) in lines.iter().enumerate() {
+        repo.commit("deep", &[("src/a", line)]);
+        for _ in 0..2 {
+            assert!(repo.orch(&["ralph", "--fresh"]).any().status() < 8, "{n}");
+        }
+    }
+    repo.commit("flat", &[("src/a", "true")]);
+    repo.orch(&["ralph"]).success();
+    // Neither is a checkout that can't be mended at all: it is made anew.
+    let pool = project.env().at("repo.orch/gate-0");
+    pool.sh("index=$(git rev-parse --absolute-git-dir)/index && rm $index && mkdir $index").success();
+    repo.orch(&["ralph", "--fresh"]).success();
+}

@@ -290,3 +290,14 @@ fn a_fixer_writes_its_worktree_and_nothing_else() {
     assert!(done.stdout.contains("can read"), "git's directory can be read: {}", done.stdout);
     assert!(!project.repo.has("x") && !fs::exists(&env.root().join("repo.orch/x")));
 }
+
+#[test]
+fn directories_without_end_at_home_are_in_the_way_of_no_later_run() {
+    let Some(env) = strict() else { return };
+    let deep = "mkdir -p $(printf 'd/%.0s' $(seq 3000))";
+    let project = Project::with(&env, &gate(&format!("cd /tmp && {deep} && cd && {deep}")));
+    for _ in 0..2 {
+        project.repo.orch(&["ralph", "--fresh"]).success();
+        assert!(!fs::exists(&env.root().join("repo/.git/orch/sandbox/gate-0")), "the sandbox is gone");
+    }
+}

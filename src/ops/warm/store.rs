@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ops::error::OpError;
 use crate::ops::warm::state::{Pending, State, VERSION};
-use crate::sys::fs::{self, Durability, FsError};
+use crate::sys::fs::{self, Durability};
 
 /// How many layers wait at most.
 const WAITING: usize = 2;
@@ -98,16 +98,10 @@ fn write<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), OpError> {
 
 /// Removes a directory that commands wrote, whatever modes they gave.
 fn remove(dir: &Path) -> Result<(), OpError> {
-    match fs::remove_dir_all(dir) {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(_) => Ok(open_and_remove(dir)?),
+    match fs::remove_tree(dir) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn open_and_remove(dir: &Path) -> Result<(), FsError> {
-    fs::open_up(dir)?;
-    fs::remove_dir_all(dir)
 }
 
 #[cfg(test)]
