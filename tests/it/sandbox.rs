@@ -301,3 +301,20 @@ fn directories_without_end_at_home_are_in_the_way_of_no_later_run() {
         assert!(!fs::exists(&env.root().join("repo/.git/orch/sandbox/gate-0")), "the sandbox is gone");
     }
 }
+
+#[test]
+fn a_step_has_none_of_the_files_that_the_caller_had_open() {
+    let Some(env) = strict() else { return };
+    let seen = "for n in /proc/self/fd/*; do n=${n##*/}; test $n -gt 2 && test -e /proc/$$/fd/$n && echo open: $n; done; true";
+    let project =
+        Project::with(&env, &gate(&format!("{seen}; ! echo x 2>/dev/null >&9 && ! cat 2>/dev/null <&8")));
+    fs::write_new(&env.root().join("secret"), b"k", 0o644).expect("ours");
+    let call = format!("exec 9>>../outside 8<../secret; exec {ORCH} ralph --fresh");
+    for sandbox in ["auto", "required"] {
+        project.repo.git(&["config", "orch.sandbox", sandbox]).success();
+        project.repo.sh(&call).success();
+        let log = project.repo.sh("cat .git/orch/logs/*/*/check.log").success();
+        assert!(!log.stdout.contains("open:"), "{log}");
+    }
+    assert_eq!(fs::read_string(&env.root().join("outside")).expect("the caller's"), "");
+}

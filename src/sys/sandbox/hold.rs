@@ -17,12 +17,12 @@ use rustix::process::Signal;
 
 use crate::sys::fs;
 use crate::sys::sandbox::failure::{Failure, failed, tried};
-use crate::sys::sandbox::namespaces;
 use crate::sys::sandbox::spec::{Overlay, READY};
+use crate::sys::sandbox::{descriptors, namespaces};
 
 /// Mounts what it is given, says which of it could not be mounted, and waits for the end of its input.
 pub(super) fn run(args: &[OsString]) -> u8 {
-    match begin(args) {
+    match descriptors::close_inherited(None).and_then(|()| begin(args)) {
         Ok(()) => 0,
         Err(failure) => failed(&failure),
     }

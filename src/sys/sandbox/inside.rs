@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
@@ -11,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::sys::sandbox::failure::{Failure, failed, read_args, tried};
-use crate::sys::sandbox::rules;
+use crate::sys::sandbox::{descriptors, rules};
 
 pub(super) fn run(args: &[OsString]) -> u8 {
     let Some((report, args)) = args.split_first() else {
@@ -21,7 +22,9 @@ pub(super) fn run(args: &[OsString]) -> u8 {
         Ok(report) => report,
         Err(source) => return failed(&tried::<io::Error>("open the report")(source)),
     };
-    let (said, status) = match begin(args) {
+    // The report has come to us by one that the command is not to have, or it could say how it ended itself.
+    let begun = descriptors::close_inherited(Some(report.as_raw_fd())).and_then(|()| begin(args));
+    let (said, status) = match begun {
         Ok(Ended::Exit(code)) => (format!("exit {code}"), code),
         Ok(Ended::Signal(signal)) => (format!("signal {signal}"), u8::MAX),
         Err(failure) => (format!("failed {failure}"), u8::MAX),

@@ -14,11 +14,12 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::sys::env::working_directory;
 use crate::sys::sandbox::failure::{Failure, failed, read_args, tried};
 use crate::sys::sandbox::spec::{INSIDE, Network, Sandbox};
-use crate::sys::sandbox::{loopback, namespaces, root, rules};
+use crate::sys::sandbox::{descriptors, loopback, namespaces, root, rules};
 
 /// Runs a command in a sandbox.
 pub(super) fn run(args: &[OsString]) -> u8 {
-    match read_args(args).and_then(|(sandbox, program, rest)| hold(&sandbox, program, rest, args)) {
+    let begun = descriptors::close_inherited(None).and_then(|()| read_args(args));
+    match begun.and_then(|(sandbox, program, rest)| hold(&sandbox, program, rest, args)) {
         Ok(status) => status,
         Err(failure) => failed(&failure),
     }
