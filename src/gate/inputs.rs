@@ -75,9 +75,53 @@ impl SetupInputs {
 /// Whether the file at `path` (with `/`) can change what setup makes.
 pub fn decides_setup(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let is_list =
-        name.strip_suffix(".txt").is_some_and(|stem| LISTS.iter().any(|list| stem.starts_with(list)));
-    is_list || NAMES.contains(&name)
+    is_list(name) || NAMES.contains(&name)
+}
+
+fn is_list(name: &str) -> bool {
+    name.strip_suffix(".txt").is_some_and(|stem| LISTS.iter().any(|list| stem.starts_with(list)))
+}
+
+/// Whether the file at `path` may have an installation run, or build, what is in the tree.
+pub fn may_name_local(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name == "package.json" || is_list(name)
+}
+
+/// Whether a file that `may_name_local` does.
+pub fn names_local(path: &str, text: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if is_list(name) { text.lines().any(is_local) } else { runs_scripts(text) }
+}
+
+/// Archives, which pip takes for files wherever they are.
+const ARCHIVES: [&str; 4] = [".whl", ".zip", ".tar.gz", ".tar.bz2"];
+
+/// Whether a line of requirements names a place in the tree, or may.
+fn is_local(line: &str) -> bool {
+    let line = line.split(" #").next().unwrap_or(line).trim();
+    if line.starts_with('#') {
+        return false;
+    }
+    let words: Vec<&str> = line.split([' ', '\t', '=', '"', '\'']).filter(|word| !word.is_empty()).collect();
+    let starts = |short: &str, long: &str| line.starts_with(short) || line.starts_with(long);
+    let is_far = |word: &&str| word.contains("://") && !word.contains("file:");
+    if starts("-r", "--requirement") || starts("-c", "--constraint") {
+        return !words.last().is_some_and(|file| decides_setup(file));
+    }
+    if starts("-e", "--editable") {
+        return true;
+    }
+    if starts("-f", "--find-links") {
+        return !words.last().is_some_and(is_far);
+    }
+    let is_place = |word: &&str| {
+        word.contains(['/', '$', '\\']) && !word.ends_with('\\')
+            || word.contains("file:")
+            || word.starts_with('.')
+            || ARCHIVES.iter().any(|end| word.ends_with(end))
+    };
+    words.iter().any(|word| is_place(word) && !is_far(word))
 }
 
 /// Whether setup reads nothing of the tree but what `decides_setup`: each line installs what lock files and manifests ask
@@ -126,7 +170,7 @@ fn pip(words: &[&str]) -> bool {
 }
 
 /// Whether a `package.json` has scripts that an installation runs.
-pub fn runs_scripts(manifest: &str) -> bool {
+fn runs_scripts(manifest: &str) -> bool {
     ["\"preinstall\"", "\"install\"", "\"postinstall\"", "\"prepare\"", "\"prepublish\""]
         .iter()
         .any(|name| manifest.contains(name))
@@ -162,6 +206,39 @@ mod tests {
         .map(|inputs| inputs.key());
         let different: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
+    }
+
+    #[test]
+    fn requirements_may_name_what_is_in_the_tree() {
+        for line in [
+            "./lib",
+            "lib/sub",
+            "-e .",
+            "--editable=./lib",
+            "mylib @ file:./lib",
+            "wheels/x-1-py3-none-any.whl",
+            "x.whl",
+            "-r other.in",
+            "--find-links wheels",
+            "${HERE}/x",
+            "--index-url file:///x",
+        ] {
+            assert!(names_local("requirements.txt", &format!("six==1.0\n{line}\n")), "{line}");
+        }
+        for line in [
+            "# ./lib",
+            "six==1.16 # see ./lib",
+            "requests[security]>=2.8.1; python_version > '3.7'",
+            "six==1.0 --hash=sha256:00 \\",
+            "-r requirements-dev.txt",
+            "-c constraints.txt",
+            "--no-index",
+            "--extra-index-url https://example.com/simple",
+            "git+https://example.com/x/y@v1#egg=y",
+            "-f https://example.com/wheels/",
+        ] {
+            assert!(!names_local("requirements.txt", line), "{line}");
+        }
     }
 
     #[test]

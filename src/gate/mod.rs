@@ -43,7 +43,7 @@ pub use context::RunContext;
 pub use covers::{Covers, Extent};
 pub use definition::{Base, Definition, key};
 pub use environment::{PASSED, environment};
-pub use inputs::{SetupInputs, TOOLS, decides_setup, only_installs, runs_scripts};
+pub use inputs::{SetupInputs, TOOLS, decides_setup, may_name_local, names_local, only_installs};
 pub use log::LOG_BYTES;
 pub use mac::{FILE as KEY_FILE, KeyError, VerifierKey};
 pub use outcome::{Event, Outcome, Stop, rule};

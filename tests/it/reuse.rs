@@ -97,6 +97,62 @@ fn a_merge_of_branches_that_do_not_meet_runs_nothing() {
 }
 
 #[test]
+fn a_script_is_read_by_whatever_path_a_command_names_it() {
+    let env = TestEnv::new();
+    let inputs = "inputs = [\"one/**\"]";
+    let steps = [
+        ("link", inputs, "sh ./check"),
+        ("linked-dir", inputs, "sh aside/x"),
+        ("dots", inputs, "sh pkg/../tools/x"),
+        ("slashes", inputs, "sh tools//x"),
+        ("cd", inputs, "cd pkg && sh tools/y"),
+        ("other", inputs, "true"),
+    ];
+    let project = project(&env, &steps);
+    let write = |text: &str| {
+        project.repo.write("tools/x", text);
+        project.repo.write("pkg/tools/y", text);
+        project.repo.sh("ln -sfn tools/x check; ln -sfn tools aside; git add .").success();
+    };
+    let commit = |branch: &str, text: &str| {
+        project.repo.git(&["switch", "--quiet", "-c", branch]).success();
+        write(text);
+        project.repo.git(&["commit", "--quiet", "-m", branch]).success();
+        project.repo.git(&["switch", "--quiet", "main"]).success();
+    };
+    commit("scripts", "true\n");
+    project.repo.orch(&["merge", "scripts"]).success();
+    assert_eq!(told(&project.repo, &[]), "link linked-dir dots slashes cd other");
+    commit("broken", "false\n");
+    assert_eq!(told(&project.repo, &["broken"]), "link linked-dir dots slashes cd (other)");
+}
+
+#[test]
+fn setup_that_builds_a_package_of_the_tree_reads_all_of_it() {
+    let env = TestEnv::new();
+    let setup = "[ralph]\nsetup = [\"bin/pip3 install -r requirements.txt\"]\n";
+    let text = setup.to_owned() + &gate(&env, &APART[..1]);
+    let repo = env.repo("repo");
+    let pip = "#!/bin/sh\n";
+    repo.commit("files", &[("one/first", "0\n"), ("lib/x.py", "1\n"), ("bin/pip3", pip)]);
+    repo.sh("chmod +x bin/pip3 && git add .").success();
+    let project = Project::set_up(repo, &text);
+    let commit = |branch: &str, file: &str, text: &str| {
+        project.repo.git(&["switch", "--quiet", "-c", branch, "main"]).success();
+        project.repo.commit(branch, &[(file, text)]);
+        project.repo.git(&["switch", "--quiet", "main"]).success();
+        told(&project.repo, &[branch])
+    };
+    let merged = |branch: &str| project.repo.orch(&["merge", branch]).success();
+    commit("six", "requirements.txt", "six\n");
+    merged("six");
+    assert_eq!(commit("two", "lib/x.py", "2\n"), "(one)");
+    commit("lib", "requirements.txt", "./lib\n");
+    merged("lib");
+    assert_eq!(commit("three", "lib/x.py", "3\n"), "setup one");
+}
+
+#[test]
 fn a_step_that_fails_with_nothing_different_takes_its_earlier_pass_back() {
     let env = TestEnv::new();
     let by_chance = format!("test ! -e {}/down", env.root().display());

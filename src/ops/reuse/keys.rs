@@ -6,7 +6,7 @@ use crate::config::{Run, Step};
 use crate::domain::oid::Oid;
 use crate::domain::pass::StepInputs;
 use crate::gate::{self, Covers, Definition, VerifierKey};
-use crate::git::EntryKind;
+use crate::git::{EntryKind, GitError};
 use crate::ops::context::Ctx;
 use crate::ops::error::OpError;
 use crate::ops::reuse::files::{self, Picked};
@@ -84,31 +84,88 @@ pub(crate) fn setup_reads_all(cx: &Ctx, tree: &Oid, setup: &[String]) -> Result<
         return Ok(true);
     }
     for change in cx.repo.tree_changes(None, Some(tree))? {
-        let is_manifest = change.path.rsplit('/').next() == Some("package.json");
-        if let Some(entry) = change.new.filter(|entry| is_manifest && entry.kind == EntryKind::Blob)
-            && gate::runs_scripts(&String::from_utf8_lossy(&cx.repo.blob(&entry.oid)?))
-        {
+        let Some(entry) = change.new.filter(|_| gate::may_name_local(&change.path)) else { continue };
+        let reads = match entry.kind {
+            EntryKind::Blob => {
+                gate::names_local(&change.path, &String::from_utf8_lossy(&cx.repo.blob(&entry.oid)?))
+            }
+            EntryKind::Tree => false,
+            // Where a link leads is not known.
+            EntryKind::Other => true,
+        };
+        if reads {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// Words before a directory in which what follows is looked for.
+const GO: [&str; 3] = ["cd", "pushd", "-C"];
+/// So many directories of one command are gone into.
+const PLACES: usize = 32;
+/// So many links are followed on the way to one file.
+const LINKS: usize = 40;
+/// No longer is what a link says.
+const LINK_TEXT: usize = 4096;
+
 /// The files of the tree that a command names: scripts, mostly, that nobody thinks of as read.
 fn named(cx: &Ctx, tree: &Oid, run: &Run) -> Result<Vec<Picked>, OpError> {
+    let words = tools::words(run);
+    let plain: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+    let mut places = vec![String::new()];
+    for pair in plain.windows(2).filter(|pair| GO.contains(&pair[0])) {
+        // From wherever an earlier one led: which of them are passed is not known.
+        let further: Vec<String> = places.iter().map(|place| format!("{place}{}/", pair[1])).collect();
+        places.extend(further);
+        places.truncate(PLACES);
+    }
     let mut found = Vec::new();
-    for word in tools::words(run) {
-        let path = word.trim_start_matches("./");
-        let is_path = !path.is_empty() && !path.split('/').any(|part| part.is_empty() || part == "..");
-        if is_path
-            && let Some(entry) = cx.repo.entry_at(tree, path)?
-            && entry.kind != EntryKind::Tree
-        {
-            let what = format!("named {} {}", entry.executable, entry.oid);
-            found.push(Picked { path: path.to_owned(), what });
+    for word in plain.iter().filter(|word| !word.starts_with('/')) {
+        for place in &places {
+            follow(cx, tree, &format!("{place}{word}"), &mut found)?;
         }
     }
     Ok(found)
+}
+
+/// Puts the file that a path names, and each link on the way to it, into `found`. What leads out of the tree is nothing of it.
+fn follow(cx: &Ctx, tree: &Oid, path: &str, found: &mut Vec<Picked>) -> Result<(), OpError> {
+    let mut left: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+    let mut at: Vec<String> = Vec::new();
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        match part.as_str() {
+            "" | "." => continue,
+            ".." if at.pop().is_some() => continue,
+            ".." => return Ok(()),
+            _ => at.push(part),
+        }
+        let full = at.join("/");
+        let Some(entry) = cx.repo.entry_at(tree, &full)? else { return Ok(()) };
+        if entry.kind == EntryKind::Tree {
+            continue;
+        }
+        let what = format!("named {} {}", entry.executable, entry.oid);
+        found.push(Picked { path: full, what });
+        let target = if entry.kind == EntryKind::Other { link(cx, &entry.oid)? } else { None };
+        links += 1;
+        let Some(target) = target.filter(|target| links <= LINKS && !target.starts_with('/')) else {
+            return Ok(());
+        };
+        at.pop();
+        left.extend(target.rsplit('/').map(str::to_owned));
+    }
+    Ok(())
+}
+
+/// Where a link leads; None for a submodule, whose object is elsewhere.
+fn link(cx: &Ctx, oid: &Oid) -> Result<Option<String>, OpError> {
+    match cx.repo.blob_within(oid, LINK_TEXT) {
+        Ok(Ok(text)) => Ok(String::from_utf8(text).ok()),
+        Ok(Err(_)) | Err(GitError::Corrupt { .. } | GitError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The variables, with what tells their values apart. A value may be a secret, and the state is pushed: only this machine

@@ -62,12 +62,15 @@ pub(crate) fn of_machine(env: &Env) -> BTreeMap<String, String> {
 
 /// The words of a command.
 pub(super) fn words(run: &Run) -> Vec<&str> {
+    let between = |c: char| c.is_whitespace() || ";|&()<>\"'`$={}".contains(c);
     match run {
-        Run::Argv(words) => words.iter().map(String::as_str).collect(),
-        Run::Shell(line) => {
-            let between = |c: char| c.is_whitespace() || ";|&()<>\"'`$={}".contains(c);
-            line.split(between).chain(["sh"]).collect()
+        // One of several words is a line for a shell, as that of `sh -c`.
+        Run::Argv(words) => {
+            let lines = words.iter().filter(|word| word.contains(char::is_whitespace));
+            let inside = lines.flat_map(|line| line.split(between));
+            words.iter().map(String::as_str).chain(inside).collect()
         }
+        Run::Shell(line) => line.split(between).chain(["sh"]).collect(),
     }
 }
 
