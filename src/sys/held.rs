@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::sys::env::{Env, var};
+use crate::sys::fs;
 use crate::sys::sandbox::{Network, Placed, SYSTEM, Sandbox, Support};
 
 /// What the commands of one run are held to.
@@ -73,7 +74,17 @@ pub const READS: [&str; 7] = [
 ];
 
 /// Files of toolchains that may hold a password or a token, below the toolchain's directory.
-const CREDENTIALS: [(&str, [&str; 2]); 1] = [("CARGO_HOME", ["credentials", "credentials.toml"])];
+const CREDENTIALS: [(&str, &[&str]); 2] =
+    [("CARGO_HOME", &["credentials", "credentials.toml"]), ("UV_PYTHON_INSTALL_DIR", &["credentials"])];
+
+/// Files of toolchains, below the toolchain's directory, that are shown unless they have a password or a token.
+const SETTINGS: [(&str, &[&str]); 1] = [("CARGO_HOME", &["config", "config.toml"])];
+
+/// Further directories of toolchains below the home whose programs need all of them.
+const WHOLE: [&str; 8] = [".nodenv", ".goenv", ".jenv", ".plenv", ".elan", ".opam", ".ghcup", ".juliaup"];
+
+/// What of a directory at home that has programs belongs to these: beside it are settings, and what logs in.
+const OF_PROGRAMS: [&str; 6] = ["bin", "shims", "lib", "libexec", "share", "include"];
 
 /// Where a system keeps what names and certificates lead to, outside of its usual directories.
 const RESOLVER: [&str; 2] = ["/etc/resolv.conf", "/var/lib/ca-certificates"];
@@ -86,13 +97,15 @@ impl Held<'_> {
         reads.push(self.git_dir.to_owned());
         reads.extend(READS.iter().filter_map(|name| absolute(env, name)));
         for dir in env.search_path().into_iter().filter(|dir| dir.is_absolute()) {
-            reads.extend(installation(&dir, home.as_deref()).map(Path::to_owned));
+            reads.extend(shown(&dir, env));
             reads.push(dir);
         }
         let mut hidden = vec![self.secret.to_owned()];
         for (name, place) in toolchains(env) {
-            let secrets = CREDENTIALS.iter().filter(|(of, _)| *of == name).flat_map(|(_, files)| files);
+            let secrets = CREDENTIALS.iter().filter(|(of, _)| *of == name).flat_map(|(_, files)| *files);
             hidden.extend(secrets.map(|file| place.join(file)));
+            let settings = SETTINGS.iter().filter(|(of, _)| *of == name).flat_map(|(_, files)| *files);
+            hidden.extend(settings.map(|file| place.join(file)).filter(|file| has_token(file)));
             // Where there is a copy, it is found there; else what is there may only be read.
             reads.push(place);
         }
@@ -150,6 +163,35 @@ fn installation<'a>(dir: &'a Path, home: Option<&Path>) -> Option<&'a Path> {
     (is_own(whole, home) && !shared).then_some(whole)
 }
 
+/// What of that installation is shown.
+fn shown(dir: &Path, env: &Env) -> Vec<PathBuf> {
+    let home = home(env);
+    let Some(whole) = installation(dir, home.as_deref()) else { return Vec::new() };
+    let Some(home) = home.filter(|home| is_settings(whole, home)) else { return vec![whole.to_owned()] };
+    let known = toolchains(env).iter().any(|(_, place)| place == whole)
+        || WHOLE.iter().any(|name| *whole == home.join(name));
+    if known { vec![whole.to_owned()] } else { OF_PROGRAMS.map(|name| whole.join(name)).to_vec() }
+}
+
+/// Whether a directory is where programs keep their settings: `~/.docker`, `~/.config/x`.
+fn is_settings(path: &Path, home: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let above = path.parent();
+    (is_hidden && above == Some(home)) || above == Some(&home.join(".config"))
+}
+
+/// Whether a file of settings has what logs in. One that can't be read can't be shown either.
+fn has_token(file: &Path) -> bool {
+    let Ok(text) = fs::read_optional(file) else { return true };
+    let text = text.unwrap_or_default().to_ascii_lowercase();
+    let said = |line: &str| {
+        // The name of a program that asks for one.
+        let line = line.replace("cargo:token", "");
+        ["token", "secret-key", "password"].iter().any(|word| line.contains(word))
+    };
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).any(said)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +229,26 @@ mod tests {
             assert!(sandbox.reads.iter().any(|path| path == Path::new(shown)), "{shown}");
         }
         assert!(!sandbox.reads.iter().any(|path| path == Path::new("/home/ann/.local")));
+    }
+
+    #[test]
+    fn of_settings_with_programs_only_what_belongs_to_these_is_shown() {
+        let path = "/home/ann/.docker/bin:/home/ann/.config/x/bin:/home/ann/.cargo/bin:/home/ann/.elan/bin";
+        let sandbox = of(&[("HOME", "/home/ann"), ("PATH", path)]);
+        let is_shown = |path: &str| sandbox.reads.iter().any(|shown| shown == Path::new(path));
+        for path in [
+            "/home/ann/.docker/bin",
+            "/home/ann/.docker/lib",
+            "/home/ann/.config/x/share",
+            "/home/ann/.cargo",
+            "/home/ann/.elan",
+        ] {
+            assert!(is_shown(path), "{path}");
+        }
+        for path in ["/home/ann/.docker", "/home/ann/.config", "/home/ann/.config/x"] {
+            assert!(!is_shown(path), "{path}");
+        }
+        assert!(sandbox.hidden.contains(&PathBuf::from("/home/ann/.local/share/uv/credentials")));
     }
 
     #[test]

@@ -115,6 +115,33 @@ fn a_step_sees_no_secret_and_writes_nowhere_else() {
 }
 
 #[test]
+fn tokens_beside_programs_and_in_settings_are_not_there() {
+    let Some(env) = strict() else { return };
+    let home = env.home();
+    let files = [
+        ".local/share/uv/credentials/credentials.toml",
+        ".cargo/config.toml",
+        ".docker/config.json",
+        ".docker/bin/tool",
+    ];
+    for file in files {
+        let path = home.join(file);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("ours");
+        fs::write_new(&path, b"[registry]\ntoken = \"k\"\n", 0o755).expect("ours");
+    }
+    let mut lines: Vec<String> =
+        files[..3].iter().map(|file| open(file, &format!("grep token \"$HOME/{file}\""))).collect();
+    lines.push("grep -q token \"$HOME/.docker/bin/tool\"".to_owned());
+    let project = Project::with(&env, &gate(&lines.join("; ")));
+    let usual = env.vars().get("PATH").expect("set").to_string_lossy().into_owned();
+    let path = format!("{usual}:{}", home.join(".docker/bin").display());
+    let done = project.repo.cmd(ORCH).args(&["ralph"]).var("PATH", path).run().any();
+    let log = project.repo.sh("cat .git/orch/logs/*/*/check.log").success();
+    assert!(!log.stdout.contains("OPEN"), "{}", log.stdout);
+    assert_eq!(done.status(), 0, "{done}\n{}", log.stdout);
+}
+
+#[test]
 fn what_a_run_writes_is_there_for_its_commands_and_for_nobody_after() {
     let Some(env) = strict() else { return };
     fs::create_dir_all(&env.home().join(".cargo")).expect("ours");
