@@ -476,7 +476,7 @@ fn where_nobody_is_asked_the_command_that_lets_it_pass_is_named() {
     assert_eq!(
         said(&blocked),
         [format!(
-            "hint: git orch approve {}~1 --reason TEXT   (a person who has read the findings)",
+            "hint: git orch approve '{}~1' --reason TEXT   (a person who has read the findings)",
             task.branch
         )]
     );

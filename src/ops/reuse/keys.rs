@@ -89,7 +89,7 @@ pub(crate) fn setup_reads_all(cx: &Ctx, tree: &Oid, setup: &[String]) -> Result<
             EntryKind::Blob => {
                 gate::names_local(&change.path, &String::from_utf8_lossy(&cx.repo.blob(&entry.oid)?))
             }
-            EntryKind::Tree => false,
+            EntryKind::Tree | EntryKind::Submodule => false,
             // Where a link leads is not known.
             EntryKind::Other => true,
         };
