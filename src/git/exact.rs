@@ -87,8 +87,8 @@ impl Repo {
         let index = fs::read(&dir.join("index"))?;
         let index = gix::objs::compute_hash(self.gix.object_hash(), gix::objs::Kind::Blob, &index);
         let index = index.map_err(GitError::gix("hash an index".to_owned()))?;
-        let names: Vec<_> = fs::list(dir)?.into_iter().map(|path| path.file_name().map(Into::into)).collect();
-        let names: Vec<std::ffi::OsString> = names.into_iter().flatten().collect();
+        let all = fs::list(dir)?;
+        let names: Vec<&OsStr> = all.iter().filter_map(|path| path.file_name()).collect();
         Ok(Some(format!("{}\n{index}\n{names:?}\n", head.trim())))
     }
 }

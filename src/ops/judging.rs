@@ -153,7 +153,7 @@ pub(super) fn run_due(
     };
     let verify = || {
         room.setup_ended(cx, checkout);
-        checkout.verify(cx)
+        checkout.verify()
     };
     let outcome = gate::run(checkout.path(), &begun, &ctx, &verify, &mut forward);
     let gate = definition.hash();

@@ -196,7 +196,7 @@ impl Checkout {
     }
 
     /// Whether the checkout is still exactly what it was made, for every path of the tree; else what differs.
-    pub(crate) fn verify(&self, _: &Ctx) -> Result<(), String> {
+    pub(crate) fn verify(&self) -> Result<(), String> {
         let Some(shown) = &self.shown else { return Err("nothing is checked out".to_owned()) };
         let found = shown.differing(&self.worktree.path);
         let paths: Vec<_> = found.iter().map(|path| path.to_string_lossy().into_owned()).collect();
