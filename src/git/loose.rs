@@ -3,32 +3,24 @@
 //! A tree of thousands of directories that was committed lately is as many such files. The object database maps each into
 //! memory, asks for its size twice, and makes a decompressor for it; here all of that is had once. What is not such a file,
 //! is larger than most, or is odd in any way is left to the object database, which says what is wrong with it.
-//!
-//! The last ones are kept: who looks paths up begins at the root each time.
+//! Deliberately absent: keeping them, which `fresh` does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gix::objs::Kind;
 use gix::zlib::{Inflate, Status};
 
 use crate::domain::oid::Oid;
+use crate::git::fresh::Known;
 use crate::sys::fs;
 
 /// Larger files, and what is larger when it is inflated, are not read here.
 const FILE: usize = 64 << 10;
 const OBJECT: usize = 256 << 10;
 
-/// So many bytes of objects are kept.
-const KEPT: usize = 512 << 10;
-
 /// After a miss, at most so many objects are not looked for: where all are in packs, looking costs next to nothing.
 const MOST_PASSED: u32 = 64;
-
-/// An object: its kind, and its bytes without a header.
-type Known = (Kind, Arc<[u8]>);
 
 /// The objects of a repository that lie in files of their own.
 pub(super) struct Loose {
@@ -37,7 +29,6 @@ pub(super) struct Loose {
     passed: Cell<u32>,
     pause: Cell<u32>,
     room: RefCell<Option<Room>>,
-    last: RefCell<Last>,
 }
 
 /// What reading needs, made for the first object.
@@ -45,27 +36,6 @@ struct Room {
     inflate: Inflate,
     file: Vec<u8>,
     object: Vec<u8>,
-}
-
-/// Those that were read last.
-#[derive(Default)]
-struct Last {
-    objects: BTreeMap<Oid, Known>,
-    order: VecDeque<Oid>,
-    bytes: usize,
-}
-
-impl Last {
-    fn keep(&mut self, oid: &Oid, known: &Known) {
-        self.bytes += known.1.len();
-        self.objects.insert(oid.clone(), known.clone());
-        self.order.push_back(oid.clone());
-        while self.bytes > KEPT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.bytes -= self.objects.remove(&oldest).map_or(0, |(_, bytes)| bytes.len());
-        }
-    }
 }
 
 impl std::fmt::Debug for Loose {
@@ -87,20 +57,11 @@ impl Loose {
     }
 
     fn below(objects: PathBuf) -> Self {
-        Self {
-            objects,
-            passed: Cell::new(0),
-            pause: Cell::new(1),
-            room: RefCell::default(),
-            last: RefCell::default(),
-        }
+        Self { objects, passed: Cell::new(0), pause: Cell::new(1), room: RefCell::default() }
     }
 
     /// The object; None where it has to be asked for elsewhere.
     pub(super) fn read(&self, oid: &Oid) -> Option<Known> {
-        if let Some(known) = self.last.borrow().objects.get(oid) {
-            return Some(known.clone());
-        }
         if let Some(left) = self.passed.get().checked_sub(1) {
             self.passed.set(left);
             return None;
@@ -108,10 +69,7 @@ impl Loose {
         let found = self.look(oid);
         let pause = self.pause.get();
         match &found {
-            Some(known) => {
-                self.pause.set(1);
-                self.last.borrow_mut().keep(oid, known);
-            }
+            Some(_) => self.pause.set(1),
             None => {
                 self.passed.set(pause);
                 self.pause.set((pause * 2).min(MOST_PASSED));
@@ -141,6 +99,8 @@ impl Loose {
 
 #[cfg(test)]
 mod tests {
+    use gix::objs::Kind;
+
     use super::*;
     use crate::git::world::World;
 
@@ -185,20 +145,20 @@ mod tests {
         for _ in 0..1000 {
             assert!(loose.read(&nothing).is_none());
         }
-        loose.last.take();
         let passed = (0..=MOST_PASSED).take_while(|_| loose.read(&commit).is_none()).count();
         assert!((2..=MOST_PASSED as usize).contains(&passed), "{passed}");
-        assert!(loose.read(&commit).is_some(), "it was kept");
+        assert!(loose.read(&commit).is_some(), "they are looked for again");
     }
 
     #[test]
-    fn the_last_ones_are_kept_and_no_more() {
-        let mut last = Last::default();
-        let oid = |n: usize| Oid::parse(&format!("{n:040x}")).unwrap();
-        for n in 1..=40 {
-            last.keep(&oid(n), &(Kind::Blob, Arc::from(vec![0; KEPT / 10])));
-        }
-        let kept: Vec<_> = (1..=40).filter(|n| last.objects.contains_key(&oid(*n))).collect();
-        assert_eq!((kept, last.order.len()), ((31..=40).collect(), 10));
+    fn what_was_read_is_kept() {
+        let world = World::new("sha1");
+        world.write("a", "one\n");
+        let commit = world.commit();
+        let repo = world.repo();
+        let tree = repo.tree_of(&commit).unwrap();
+        let first = repo.entry_at(&tree, "a").unwrap();
+        fs::remove_dir_all(&repo.common_dir().join("objects")).unwrap();
+        assert_eq!(repo.entry_at(&tree, "a").unwrap(), first);
     }
 }

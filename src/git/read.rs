@@ -191,6 +191,7 @@ impl Repo {
             return Ok(Found { kind, data: Bytes::Kept(bytes) });
         }
         if let Some((kind, bytes)) = self.loose.read(oid) {
+            self.fresh.keep(vec![(oid.clone(), (kind, Arc::clone(&bytes)))]);
             return Ok(Found { kind, data: Bytes::Kept(bytes) });
         }
         let id = to_gix(oid)?;
