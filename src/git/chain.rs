@@ -8,8 +8,6 @@
 //! file. Who appends has kept others from removing it since he read it: a link that was given up never comes back. Deliberately absent: comparing objects with their ids. Who may write here may write packs, too.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +17,7 @@ use crate::domain::oid::Oid;
 use crate::git::error::GitError;
 use crate::git::fresh::{Known, Pending};
 use crate::git::repo::Repo;
-use crate::sys::fs::{self, Durability, FsError};
+use crate::sys::fs::{self, Durability};
 
 /// What was published is left behind in a file as long as it is smaller than this.
 const ROOMY: usize = 1024 * 1024;
@@ -73,17 +71,15 @@ impl Chain {
     ) -> Result<(), GitError> {
         let new = encode(ends, written)?;
         // One that another user made, whose file can't be written but replaced, begins anew as well.
-        let file = if self.open { std::fs::OpenOptions::new().append(true).open(path).ok() } else { None };
-        if let Some(mut file) = file {
-            let failed = |source| FsError { action: "write", path: path.to_owned(), source };
-            return Ok(file.write_all(&new).map_err(failed)?);
+        if self.open && fs::append(path, &new)? {
+            return Ok(());
         }
         let mut all = MAGIC.to_vec();
         for Link { parent, head, durability, objects } in &self.links {
             all.extend(encode((parent, head, *durability), std::slice::from_ref(objects))?);
         }
         all.extend(new);
-        replace(path, &all)
+        Ok(fs::write_whole(path, &all)?)
     }
 }
 
@@ -184,18 +180,6 @@ fn place(kind: Kind) -> u8 {
         Kind::Commit => 2,
         Kind::Tag => 3,
     }
-}
-
-/// As `fs::write_atomic`, for whom the umask lets, as packs are.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
-    let failed = |source| FsError { action: "write", path: path.to_owned(), source };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mode = std::fs::Permissions::from_mode(0o644);
-    let file = tempfile::Builder::new().prefix(".orch-tmp-").permissions(mode).tempfile_in(dir);
-    let mut file = file.map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.into_temp_path().persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
 }
 
 fn line(bytes: &[u8]) -> Option<(Oid, &[u8])> {

@@ -51,8 +51,8 @@ enum Fate {
     Elsewhere,
 }
 
-fn fate(head: &Oid, tip: &Oid, told: &[Oid], chain: &Chain) -> Fate {
-    if told.contains(head) {
+fn fate(head: &Oid, tip: &Oid, told: &str, chain: &Chain) -> Fate {
+    if told.lines().any(|line| line == head.as_str()) {
         Fate::Told
     } else if head == tip {
         Fate::Tip
@@ -249,8 +249,7 @@ impl Store<'_> {
         let written = chain.links.iter().map(|link| &link.objects);
         match self.put(ends, chain.durability(), written) {
             Put::Published(packing) => {
-                let heads: Vec<Oid> = chain.links.iter().map(|link| link.head.clone()).collect();
-                if let Err(error) = self.tell(&heads) {
+                if let Err(error) = self.tell(chain.links.iter().map(|link| &link.head)) {
                     // They look for themselves.
                     tracing::warn!(%error, "which changes were made was not noted");
                 }
@@ -275,19 +274,20 @@ impl Store<'_> {
         Ok(self.repo.has_object(head) && self.repo.is_ancestor(head, tip)?)
     }
 
-    /// Which changes are known to be made. A file that can't be read says nothing.
-    fn told(&self) -> Vec<Oid> {
-        let bytes = fs::read(&self.told_path()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).lines().filter_map(|line| Oid::parse(line).ok()).collect()
+    /// Which changes are known to be made, one a line. A file that can't be read says nothing.
+    fn told(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.told_path()).unwrap_or_default()).into_owned()
     }
 
     /// Notes that these are made, for those who wait.
-    fn tell(&self, heads: &[Oid]) -> Result<(), StoreError> {
-        let mut told = self.told();
-        told.extend_from_slice(heads);
-        let last = told.get(told.len().saturating_sub(TOLD)..).unwrap_or_default();
-        let lines: Vec<&str> = last.iter().map(Oid::as_str).collect();
-        Ok(fs::write_atomic(&self.told_path(), lines.join("\n").as_bytes(), 0o644, Durability::None)?)
+    fn tell<'h>(&self, heads: impl IntoIterator<Item = &'h Oid>) -> Result<(), StoreError> {
+        let told = self.told();
+        let mut lines: Vec<&str> = told.lines().collect();
+        for head in heads {
+            lines.push(head.as_str());
+        }
+        let last = lines.get(lines.len().saturating_sub(TOLD)..).unwrap_or_default();
+        Ok(fs::write_whole(&self.told_path(), last.join("\n").as_bytes())?)
     }
 
     /// Puts what commits after `base` up to `head` are made of in its place, and moves the ref. Under `flush.lock`.
@@ -390,16 +390,12 @@ mod tests {
             chain.links = links;
             chain
         };
-        let (tip, told) = (oid(2), [oid(1), oid(2)]);
+        let (tip, told) = (oid(2), format!("{}\n{}", oid(1), oid(2)));
         let chain = waiting(vec![link(2, 3), link(3, 4)]);
         let fates = [1, 2, 3, 4, 5].map(|head| fate(&oid(head), &tip, &told, &chain));
         assert_eq!(fates, [Fate::Told, Fate::Told, Fate::Waits, Fate::Waits, Fate::Elsewhere]);
-        assert_eq!(
-            fate(&tip, &tip, &[], &chain),
-            Fate::Tip,
-            "who moved the ref was killed before he said so"
-        );
-        assert_eq!(fate(&oid(3), &tip, &[], &waiting(Vec::new())), Fate::Elsewhere);
+        assert_eq!(fate(&tip, &tip, "", &chain), Fate::Tip, "who moved the ref was killed before he said so");
+        assert_eq!(fate(&oid(3), &tip, "", &waiting(Vec::new())), Fate::Elsewhere);
         assert_eq!(chain.durability(), Durability::None);
         let durable = Link { durability: Durability::Commit, ..link(4, 5) };
         assert_eq!(waiting(vec![link(2, 3), durable]).durability(), Durability::Commit);

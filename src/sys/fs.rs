@@ -123,6 +123,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32, durability: Durability
     Ok(())
 }
 
+/// Replaces `path` with `bytes` in one step, for whom the umask lets. It need not survive a power cut.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let file = tempfile::Builder::new().prefix(".orch-tmp-").permissions(mode).tempfile_in(dir);
+    let mut file = at("write", path, file)?;
+    at("write", path, file.write_all(bytes))?;
+    let named = file.into_temp_path().persist(path);
+    named.map_err(|e| FsError { action: "write", path: path.to_owned(), source: e.error })
+}
+
+/// Writes `bytes` behind what a file has. Says whether it could be opened for that: it is not there, or another user's.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<bool, FsError> {
+    let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(path) else { return Ok(false) };
+    at("write", path, file.write_all(bytes))?;
+    Ok(true)
+}
+
 /// Writes a file that somebody named: whole at once where a file is, or nothing; through it where a link, a pipe or a
 /// device is, which must not be replaced.
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FsError> {

@@ -60,6 +60,16 @@ fn start(repo: &TestRepo, title: &str, before: usize, kill_at: Option<&str>) -> 
     running
 }
 
+/// One whose change waits, that is killed when `meanwhile` is done.
+fn killed<T>(repo: &TestRepo, meanwhile: impl FnOnce() -> T) -> T {
+    let _lock = flush_lock(repo);
+    let mut killed = start(repo, "killed", 0, None);
+    let done = meanwhile();
+    killed.kill();
+    killed.wait().any();
+    done
+}
+
 /// Waits until it sleeps until it gets the lock: those who do get it in turn.
 fn is_in_line(repo: &TestRepo, running: &Running) {
     let threads = format!("cat /proc/{}/task/*/stat", running.pid());
@@ -120,11 +130,7 @@ fn those_that_wait_are_flushed_together() {
 #[test]
 fn what_nobody_waits_for_any_more_never_happens() {
     let repo = set_up();
-    let lock = flush_lock(&repo);
-    let mut killed = start(&repo, "killed", 0, None);
-    killed.kill();
-    killed.wait().any();
-    drop(lock);
+    killed(&repo, || ());
     assert_eq!(waiting(&repo), 1, "it is left behind");
     repo.orch(&["add", "later"]).success();
     assert_eq!((count(&repo, "killed"), count(&repo, "later")), (0, 1));
@@ -134,12 +140,7 @@ fn what_nobody_waits_for_any_more_never_happens() {
 #[test]
 fn who_began_with_the_change_of_one_who_was_killed_keeps_both() {
     let repo = set_up();
-    let lock = flush_lock(&repo);
-    let mut killed = start(&repo, "killed", 0, None);
-    let after = start(&repo, "after", 1, None);
-    killed.kill();
-    killed.wait().any();
-    drop(lock);
+    let after = killed(&repo, || start(&repo, "after", 1, None));
     after.wait().success();
     assert_eq!((count(&repo, "killed"), count(&repo, "after")), (1, 1));
     is_sound(&repo);
