@@ -4,8 +4,9 @@
 //! process made of the link before, with its objects, which are nowhere else yet. The file is never durable and need not be:
 //! nothing in it was acknowledged. What a kill cut off, or anything else that does not match its checksum, ends the chain.
 //!
-//! Invariants: a file that is read stays whole, because links are only appended, and a chain that begins anew is another
-//! file. Who appends has kept others from removing it since he read it: a link that was given up never comes back. Deliberately absent: comparing objects with their ids. Who may write here may write packs, too.
+//! Invariants: a file that is read stays whole, because links are only appended, and a chain that begins anew is
+//! another file. Who appends has kept others from removing it since he read it: a link that was given up never comes
+//! back. Deliberately absent: comparing objects with their ids. Who may write here may write packs, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;

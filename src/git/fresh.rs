@@ -1,9 +1,10 @@
 //! Objects that were just written, in memory: the next change begins with them.
 //!
-//! Filled by `durable`, and by `read` with what lies in files of its own; asked first by `read`, shared by all handles of a repository in this process. Without it each
-//! change would look for what the one before wrote, in packs that have to be listed and opened anew. What is not in its
-//! place yet is in here only as long as it is `Pending`, and nothing that is in its place leads to it; whether an object
-//! is there is never asked here. An object's id is of its content: what is in here can't be out of date.
+//! Filled by `durable`, and by `read` with what lies in files of its own; asked first by `read`, shared by all
+//! handles of a repository in this process. Without it each change would look for what the one before wrote, in packs
+//! that have to be listed and opened anew. What is not in its place yet is in here only as long as it is `Pending`,
+//! and nothing that is in its place leads to it; whether an object is there is never asked here. An object's id is of
+//! its content: what is in here can't be out of date.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};

@@ -278,8 +278,8 @@ fn follow_from_nothing(cx: &Ctx, worktree: &Worktree, to: &Oid) -> Result<(Refre
 /// So much of a HEAD's history holds its last entry.
 const LAST: u64 = 4096;
 
-/// Whether the last that the history of a HEAD says is that a merge detached it. Where there is none on disk, or none that can be
-/// read, nothing is known.
+/// Whether the last that the history of a HEAD says is that a merge detached it. Where there is none on disk, or none
+/// that can be read, nothing is known.
 fn was_detached(worktree: &Worktree) -> bool {
     match fs::read_end(&worktree.git_dir.join("logs/HEAD"), LAST) {
         // Names in it are in any encoding.

@@ -1,8 +1,9 @@
 //! Changes that no guardrail found anything in, so that nobody looks twice: `<common dir>/orch/guarded/<hash>`.
 //!
-//! Called by `ops::guardrails`. A mark's name is the hash of both trees, the commit and the rules; what is in it is this machine's
-//! seal of the same. Invariants: a mark that somebody else made counts nothing; other rules, or another base, are another
-//! name. Deliberately absent: marks of changes in which something was found, or allowed: that is told anew each time.
+//! Called by `ops::guardrails`. A mark's name is the hash of both trees, the commit and the rules; what is in it is
+//! this machine's seal of the same. Invariants: a mark that somebody else made counts nothing; other rules, or
+//! another base, are another name. Deliberately absent: marks of changes in which something was found, or allowed:
+//! that is told anew each time.
 
 use std::path::PathBuf;
 

@@ -26,8 +26,8 @@ use crate::policy::grant::Action;
 use crate::store::{Change, Snapshot};
 use crate::sys::process::Limits;
 
-/// Of the verdicts for a key that this machine's key sealed or an allowed signer signed, the one of the last run; of those of the same run, made by
-/// clones that did not know of each other, one that is not PASS.
+/// Of the verdicts for a key that this machine's key sealed or an allowed signer signed, the one of the last run; of
+/// those of the same run, made by clones that did not know of each other, one that is not PASS.
 pub(super) fn counting(cx: &Ctx, snapshot: &Snapshot<'_>, key: &str) -> Result<Option<Verdict>, OpError> {
     // A damaged verdict is no verdict; `doctor` names it.
     let verdicts = snapshot.verdicts(key)?;

@@ -1,8 +1,9 @@
 //! Where runs of the gate leave what their steps print: a directory for each run.
 //!
-//! Called by Ralph. In `<common dir>/orch/logs/<tree>/` a run that goes on has `run-<random>`, so that two of one tree do not
-//! write the same file; beside it is a lock, `run-<random>.lock`, by which a run that was killed is told from one that goes on. When it has come to its verdict it is found by that: `<milliseconds>-<gate>`. Of these the last few
-//! are kept. Invariant: a log that can't be put in its place keeps nothing from its verdict.
+//! Called by Ralph. In `<common dir>/orch/logs/<tree>/` a run that goes on has `run-<random>`, so that two of one
+//! tree do not write the same file; beside it is a lock, `run-<random>.lock`, by which a run that was killed is told
+//! from one that goes on. When it has come to its verdict it is found by that: `<milliseconds>-<gate>`. Of these the
+//! last few are kept. Invariant: a log that can't be put in its place keeps nothing from its verdict.
 
 use std::path::{Path, PathBuf};
 
@@ -77,15 +78,14 @@ pub(super) fn begin(cx: &Ctx, tree: &Oid) -> Place {
 /// much later as no other run of the same tree and gate has it.
 pub(super) fn end(cx: &Ctx, run: Place, gate: &str) -> Timestamp {
     let dir = run.dir.clone();
-    let dir = dir.as_path();
     let mut made = cx.clock.now();
-    if !fs::exists(dir) {
+    if !fs::exists(&dir) {
         return made;
     }
-    let all = dir.parent().unwrap_or(dir);
+    let all = dir.parent().unwrap_or(&dir);
     let place = loop {
         let place = all.join(name(made, gate));
-        match fs::rename(dir, &place) {
+        match fs::rename(&dir, &place) {
             Ok(()) => break place,
             Err(_) if fs::exists(&place) => made = made.plus_millis(1),
             Err(error) => {

@@ -1,4 +1,5 @@
-//! The sandbox of a gate run, or of fixers: what this machine can do, what the configuration demands, and the directory it needs.
+//! The sandbox of a gate run, or of fixers: what this machine can do, what the configuration demands, and the
+//! directory it needs.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};

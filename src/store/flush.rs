@@ -5,12 +5,13 @@
 //! there, and waits for `flush.lock`. Whoever has that puts everything that is in the file by then in place, moves the ref
 //! once, and notes which changes are made (`flush.told`); the others find theirs among them.
 //!
-//! Invariants: the state's ref is moved, and packs of its changes are written, under `flush.lock` only. `flush.chain` is written
-//! under `write.lock` only, from before it is read: a link that was given up, under both locks, never comes back. Who has
-//! `write.lock` never waits for `flush.lock`. Nothing is acknowledged before the ref has moved durably: what waits in the file was not, and is
-//! dropped as soon as nobody who waits lives (`flush.waiting`, a lock that they share). A change that did not become part of the
-//! state, and can't any more, is made anew on its tip; so are all that were made of it. Who can't tell says so
-//! (`StoreError::Unknown`). Deliberately absent: evaluating, which is `transaction`'s.
+//! Invariants: the state's ref is moved, and packs of its changes are written, under `flush.lock` only. `flush.chain`
+//! is written under `write.lock` only, from before it is read: a link that was given up, under both locks, never
+//! comes back. Who has `write.lock` never waits for `flush.lock`. Nothing is acknowledged before the ref has moved
+//! durably: what waits in the file was not, and is dropped as soon as nobody who waits lives (`flush.waiting`, a lock
+//! that they share). A change that did not become part of the state, and can't any more, is made anew on its tip; so
+//! are all that were made of it. Who can't tell says so (`StoreError::Unknown`). Deliberately absent: evaluating,
+//! which is `transaction`'s.
 
 use std::path::PathBuf;
 use std::time::Duration;

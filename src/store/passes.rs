@@ -86,9 +86,9 @@ pub(crate) fn decode_pruned(r: &Reader<'_>) -> Result<Timestamp, String> {
     r.time("before")
 }
 
-/// Whether a file of the state is a record that is let go: made before that, or damaged. Of two versions the join keeps the later,
-/// and any that can be read over one that can't: were the lower one kept where the other goes, it would matter in which order
-/// states are joined.
+/// Whether a file of the state is a record that is let go: made before that, or damaged. Of two versions the join
+/// keeps the later, and any that can be read over one that can't: were the lower one kept where the other goes, it
+/// would matter in which order states are joined.
 pub(crate) fn is_let_go(path: &str, text: &str, before: Timestamp) -> bool {
     let is_record = path.split_once('/').is_some_and(|(dir, _)| dir == STEPS);
     let made = || Some(decode_pass(&Reader::new(&parse(text).ok()?)).ok()?.made);

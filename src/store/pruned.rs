@@ -1,10 +1,11 @@
 //! Records of steps that are let go: up to which time, and what that makes of two states that are joined.
 //!
-//! Called by `ops::maintain` and `joining`. A file that is absent is not deleted, so that another clone's copy of an old
-//! record would come back with each join, for ever. What is let go is therefore said: records that were made before the time in
-//! `pruned/steps.toml`, of two the later one, are in no commit that joins two. A program that knows nothing of this brings them back:
-//! a state that is only further than ours is taken as it is, and `maintain` lets them go again. Only PASSes of steps: what is said against one (`refuted/`) also
-//! counts against verdicts, and stays.
+//! Called by `ops::maintain` and `joining`. A file that is absent is not deleted, so that another clone's copy of an
+//! old record would come back with each join, for ever. What is let go is therefore said: records that were made
+//! before the time in `pruned/steps.toml`, of two the later one, are in no commit that joins two. A program that
+//! knows nothing of this brings them back: a state that is only further than ours is taken as it is, and `maintain`
+//! lets them go again. Only PASSes of steps: what is said against one (`refuted/`) also counts against verdicts, and
+//! stays.
 
 use std::collections::BTreeSet;
 

@@ -148,9 +148,9 @@ pub(crate) fn against(cx: &Ctx, verifier: &VerifierKey, pass: &StepPass) -> Step
     against
 }
 
-/// What the steps that failed in a run of this trust say against earlier PASSes that would have been taken for them. It is said of
-/// the tree that they failed on: as with a PASS, what ran beside anything else than what is judged, or what trunk had,
-/// counts for nothing.
+/// What the steps that failed in a run of this trust say against earlier PASSes that would have been taken for them.
+/// It is said of the tree that they failed on: as with a PASS, what ran beside anything else than what is judged, or
+/// what trunk had, counts for nothing.
 pub(crate) fn against_earlier(
     cx: &Ctx,
     snapshot: &Snapshot<'_>,

@@ -8,10 +8,11 @@
 //! What several commands of one run share beyond plain directories (overlays) is mounted by one more process, `git-orch
 //! sandbox-hold`, whose namespaces they join (`sys::holder`).
 //!
-//! Invariants: what is not named in a `Sandbox` does not exist for the command; it has no capability and never gets one;
-//! nothing of it outlives it; no file that the caller had open is its. What this machine can't do is said (`Support`), never passed over: a sandbox that can't be
-//! built as it was asked for is an error, and the command does not run. Deliberately absent: what is allowed to whom
-//! (`gate`, `agent`), and other systems than Linux, where `Support` has nothing.
+//! Invariants: what is not named in a `Sandbox` does not exist for the command; it has no capability and never gets
+//! one; nothing of it outlives it; no file that the caller had open is its. What this machine can't do is said
+//! (`Support`), never passed over: a sandbox that can't be built as it was asked for is an error, and the command
+//! does not run. Deliberately absent: what is allowed to whom (`gate`, `agent`), and other systems than Linux, where
+//! `Support` has nothing.
 
 #[cfg(target_os = "linux")]
 mod descriptors;
