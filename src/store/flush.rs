@@ -135,14 +135,17 @@ impl Store<'_> {
 
     /// What waits for a flush, if somebody lives who waits for it.
     fn waiting(&self, tip: &Oid) -> Result<Chain, StoreError> {
-        let chain = self.repo.chain(&self.chain_path(), tip)?;
-        if chain.links.is_empty() {
-            return Ok(chain);
+        let path = self.chain_path();
+        if !fs::exists(&path) {
+            return Ok(Chain::default());
         }
-        // Under `write.lock`, without which nobody begins to wait.
-        let Some(_nobody) = FileLock::try_acquire(&self.waiting_path())? else { return Ok(chain) };
-        fs::remove_file_if_there(&self.chain_path())?;
-        Ok(Chain::default())
+        // Under `write.lock`, without which nobody begins to wait. What is published goes with it, or each change would
+        // read it.
+        if let Some(_nobody) = FileLock::try_acquire(&self.waiting_path())? {
+            fs::remove_file_if_there(&path)?;
+            return Ok(Chain::default());
+        }
+        Ok(self.repo.chain(&path, tip)?)
     }
 
     /// Gives up what waits. Under `flush.lock`; `write.lock` is taken, or somebody who read it could write it anew.

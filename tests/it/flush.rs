@@ -5,7 +5,7 @@
 use git_orch::git::Repo;
 use git_orch::store::{STATE_REF, Store};
 use git_orch::sys::failpoint::Point;
-use git_orch::sys::fs::Durability;
+use git_orch::sys::fs::{self, Durability};
 use git_orch::sys::lock::FileLock;
 
 use crate::env::{ORCH, TestEnv, TestRepo};
@@ -123,6 +123,8 @@ fn those_that_wait_are_flushed_together() {
         for title in &titles {
             assert_eq!(count(&repo, title), 1);
         }
+        repo.orch(&["add", "later"]).success();
+        assert!(!fs::exists(&chain(&repo)), "nobody reads it again");
         is_sound(&repo);
     }
 }
